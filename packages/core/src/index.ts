@@ -1,2 +1,69 @@
+export {
+  type Authority,
+  AuthorityInvalidError,
+  formatAuthority,
+  isHostName,
+  parseAuthority,
+} from './authority.ts';
+export { concatBytes, decodeLatin1, encodeBase64Url, encodeText, equalBytes } from './bytes.ts';
 export { type Clock, SimulatedClock, systemClock, type Timer } from './clock.ts';
+export type {
+  ConnectionStatus,
+  ControlReply,
+  ControlRequest,
+  LaneStatus,
+  PathStatus,
+  RelayStatus,
+  StatusDocument,
+  SubflowStatus,
+  Totals,
+} from './control.ts';
+export * from './dns-message.ts';
 export { errorCode, errorMessage, ManypathError, type ManypathErrorOptions } from './errors.ts';
+export { formatBytes, formatDuration, formatRate } from './format.ts';
+export {
+  encodeRequestHead,
+  encodeResponseHead,
+  type HeaderField,
+  HttpHeadError,
+  type HttpHeadLimits,
+  type HttpRequestHead,
+  HttpRequestHeadParser,
+  type HttpResponseHead,
+  HttpResponseHeadParser,
+  headerValue,
+} from './http-head.ts';
+export {
+  type BasicCredentials,
+  connectionOptions,
+  endToEndHeaders,
+  formatBasicCredentials,
+  parseBasicCredentials,
+} from './http-headers.ts';
+export {
+  type AddressScope,
+  addressScope,
+  type Cidr,
+  cidrContains,
+  formatIpAddress,
+  type IpAddress,
+  isPublicAddress,
+  parseCidr,
+  parseIpAddress,
+} from './ip-address.ts';
+export { encodeJsonLine, JsonLineDecoder, JsonLineError } from './json-lines.ts';
+export { coreLimits } from './limits.ts';
+export { formatPairing, type Pairing, PairingInvalidError, parsePairing, relayUser } from './pairing.ts';
+export {
+  encodePem,
+  type SelfSignedCertificateOptions,
+  selfSignedCertificate,
+} from './self-signed-certificate.ts';
+export {
+  type Socks5Event,
+  Socks5ProtocolError,
+  type Socks5Reply,
+  Socks5ServerHandshake,
+  socks5Replies,
+  socks5Reply,
+} from './socks5.ts';

@@ -1,0 +1,62 @@
+import { Gateway } from '@manypath/gateway';
+import { parseAuthority } from '@manypath/core';
+import type { Command } from 'commander';
+import { describePaths, openPaths } from '../open-paths.ts';
+import { type CommonOptions, withCommonOptions } from '../program.ts';
+import { stateFolder } from '../state-folder.ts';
+import { EventOutput } from '../terminal/events.ts';
+import { createLogger } from '../terminal/log.ts';
+import { untilSignal } from '../until-signal.ts';
+
+interface UpOptions extends CommonOptions {
+  listen: string;
+  relay?: string;
+  paths?: string;
+}
+
+/** `manypath up`: the gateway alone, for any browser or program. */
+export function addUpCommand(program: Command): void {
+  withCommonOptions(program.command('up'))
+    .summary('run the gateway alone, for any browser or program')
+    .description(
+      'One port on loopback that speaks HTTP CONNECT, plain HTTP proxying and SOCKS5.\n' +
+        'Set it as the proxy of a program, and its connections leave over all your paths:\n' +
+        '  curl -x http://127.0.0.1:8118 https://example.org/\n' +
+        '  curl -x socks5h://127.0.0.1:8118 https://example.org/',
+    )
+    .option('--listen <host:port>', 'where to listen; port 0 takes a free one', '127.0.0.1:8118')
+    .option('--relay <pairing>', 'the pairing URL that `manypath relay` printed, or https://user:password@host:port')
+    .option('--paths <names>', 'use only these interfaces, separated by commas')
+    .action(runUp);
+}
+
+async function runUp(options: UpOptions): Promise<void> {
+  const events = new EventOutput(options.json);
+  const logger = createLogger(options.logLevel, options.json);
+  const stateDir = stateFolder(options.state);
+  const paths = await openPaths({ names: options.paths?.split(','), stateDir, logger });
+  try {
+    const gateway = await Gateway.start({
+      listen: parseAuthority(options.listen, 8118),
+      stateDir,
+      logger,
+      paths: paths.source,
+      ...(options.relay === undefined ? {} : { relay: options.relay }),
+    });
+    events.emit({
+      event: 'ready',
+      proxy: gateway.proxy,
+      paths: paths.source.current(),
+      relay: gateway.status().relay,
+    });
+    if (!events.enabled) {
+      process.stdout.write(
+        `Proxy on ${gateway.proxy.host}:${gateway.proxy.port} (HTTP and SOCKS5), ${describePaths(paths)}.\n`,
+      );
+    }
+    await untilSignal(gateway.stopRequested);
+    await gateway.close();
+  } finally {
+    await paths.close();
+  }
+}

@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import { Command, Option } from 'commander';
+import { addBrowseCommand } from './commands/browse.ts';
+import { addDemoCommand } from './commands/demo.ts';
+import { addLabCommand } from './commands/lab.ts';
+import { addRelayCommand } from './commands/relay.ts';
+import { addStatusCommand } from './commands/status.ts';
+import { addTestCommand } from './commands/test.ts';
+import { addUpCommand } from './commands/up.ts';
+import { type LogLevel, logLevels } from './terminal/log.ts';
+
+/** The options that every command takes. */
+export interface CommonOptions {
+  json: boolean;
+  state?: string;
+  logLevel: LogLevel;
+}
+
+/** The command line of Manypath: one file a command under commands/, put together here. */
+export function createProgram(): Command {
+  const program = new Command('manypath')
+    .description('Multipath TCP for the browser you already have.')
+    .version(version())
+    .showHelpAfterError('(manypath --help lists the commands)')
+    .configureHelp({ showGlobalOptions: false })
+    .enablePositionalOptions()
+    .addHelpText('after', '\nStart with: manypath demo\nThen, on your laptop with your VPS: see README.md');
+  addDemoCommand(program);
+  addBrowseCommand(program);
+  addUpCommand(program);
+  addRelayCommand(program);
+  addStatusCommand(program);
+  addLabCommand(program);
+  addTestCommand(program);
+  return program;
+}
+
+/** Gives a command the options that all long-running commands share. */
+export function withCommonOptions(command: Command): Command {
+  return command
+    .option('--json', 'print one JSON object a line on stdout; logs go to stderr', false)
+    .option('--state <dir>', 'folder for keys, control socket and what was learned (default: ~/.local/state/manypath)')
+    .addOption(
+      new Option('--log-level <level>', 'least important messages to log').choices([...logLevels]).default('info'),
+    );
+}
+
+function version(): string {
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+  return manifest.version;
+}

@@ -1,0 +1,95 @@
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { ManypathError } from '@manypath/core';
+
+/** A program from outside npm, and the Debian package that brings it. */
+interface SystemProgram {
+  readonly program: string;
+  readonly debianPackage: string;
+}
+
+const programs = {
+  chromium: { program: 'chromium', debianPackage: 'chromium' },
+  ip: { program: 'ip', debianPackage: 'iproute2' },
+  tc: { program: 'tc', debianPackage: 'iproute2' },
+  nft: { program: 'nft', debianPackage: 'nftables' },
+  unshare: { program: 'unshare', debianPackage: 'util-linux' },
+  setpriv: { program: 'setpriv', debianPackage: 'util-linux' },
+  wirefilter: { program: 'wirefilter', debianPackage: 'vde2' },
+  curl: { program: 'curl', debianPackage: 'curl' },
+  openssl: { program: 'openssl', debianPackage: 'openssl' },
+  ss: { program: 'ss', debianPackage: 'iproute2' },
+  nghttp: { program: 'nghttp', debianPackage: 'nghttp2-client' },
+  ps: { program: 'ps', debianPackage: 'procps' },
+  git: { program: 'git', debianPackage: 'git' },
+} satisfies Record<string, SystemProgram>;
+
+export type SystemProgramName = keyof typeof programs;
+
+/** Some program that a command needs is not there, and could not be installed. */
+export class MissingProgramsError extends ManypathError {
+  constructor(missing: readonly SystemProgram[], cause?: unknown) {
+    const names = missing.map(({ program }) => program).join(', ');
+    super('MANYPATH_PROGRAMS_MISSING', `this command needs ${names}`, {
+      hint: `sudo ${installCommand(missing).join(' ')}`,
+      ...(cause === undefined ? {} : { cause }),
+    });
+  }
+}
+
+/**
+ * Sees to it that the programs a command needs are installed.
+ *
+ * As root on a Debian-like machine what is missing is installed, said on stderr; otherwise the error carries
+ * the one command to run.
+ *
+ * @throws MissingProgramsError `MANYPATH_PROGRAMS_MISSING`
+ */
+export function requirePrograms(names: readonly SystemProgramName[]): void {
+  const missing = names.map(name => programs[name]).filter(({ program }) => !isOnPath(program));
+  if (missing.length === 0) return;
+  if (process.getuid?.() !== 0 || !isOnPath('apt-get')) throw new MissingProgramsError(missing);
+  install(missing);
+  const stillMissing = missing.filter(({ program }) => !isOnPath(program));
+  if (stillMissing.length > 0) throw new MissingProgramsError(stillMissing);
+}
+
+/** Whether a program can be found as a shell would, also in the folders for administrators. */
+export function isOnPath(program: string): boolean {
+  const folders = (process.env['PATH'] ?? '').split(delimiter).concat('/usr/sbin', '/sbin');
+  return folders.some(folder => folder !== '' && isExecutable(join(folder, program)));
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function install(missing: readonly SystemProgram[]): void {
+  const [program = 'apt-get', ...parameters] = installCommand(missing);
+  process.stderr.write(`manypath: installing ${packagesOf(missing).join(', ')} (this may take a minute)\n`);
+  // The lists at hand are tried first: fetching them again is the slow part, and needed on fresh machines only.
+  if (run(program, parameters).succeeded) return;
+  run(program, ['update', '-qq']);
+  const second = run(program, parameters);
+  if (!second.succeeded) throw new MissingProgramsError(missing, new Error(second.complaint));
+}
+
+function run(program: string, parameters: readonly string[]): { succeeded: boolean; complaint: string } {
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  const result = spawnSync(program, parameters, { env, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
+  return { succeeded: result.status === 0, complaint: result.stderr.trim() };
+}
+
+function installCommand(missing: readonly SystemProgram[]): string[] {
+  return ['apt-get', 'install', '-y', '--no-install-recommends', ...packagesOf(missing)];
+}
+
+function packagesOf(missing: readonly SystemProgram[]): string[] {
+  return [...new Set(missing.map(({ debianPackage }) => debianPackage))];
+}

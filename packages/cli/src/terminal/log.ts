@@ -1,0 +1,36 @@
+import { pino } from 'pino';
+
+/** The shape of logger that every room accepts: fields first, then the message. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export const logLevels = ['error', 'warn', 'info', 'debug'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/**
+ * Logs to stderr, so that stdout stays free for `--json`: JSON lines for scripts, short lines for people.
+ *
+ * @param level The least important level still written.
+ * @param json Whether to write JSON lines.
+ */
+export function createLogger(level: LogLevel, json: boolean): Logger {
+  const destination = json ? process.stderr : { write: writeForPeople };
+  return pino({ level, base: null, timestamp: json ? pino.stdTimeFunctions.isoTime : false }, destination);
+}
+
+const levelWords: Record<number, string> = { 20: 'debug: ', 30: '', 40: 'warning: ', 50: 'error: ' };
+
+function writeForPeople(line: string): void {
+  const { level, msg, err, ...fields } = JSON.parse(line) as Record<string, unknown> & { level: number };
+  const details = Object.entries(fields).map(([name, value]) => `${name}=${plain(value)}`);
+  const suffix = details.length > 0 ? ` (${details.join(', ')})` : '';
+  process.stderr.write(`manypath: ${levelWords[level] ?? ''}${String(msg)}${suffix}\n`);
+}
+
+function plain(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}

@@ -1,0 +1,62 @@
+import { type ConnectionStatus, formatBytes, formatDuration, type StatusDocument } from '@manypath/core';
+import { textTable } from './text-table.ts';
+
+const shownConnections = 20;
+
+/** The status of a gateway as a person reads it, at most 80 columns wide. */
+export function statusText(status: StatusDocument): string {
+  const sections = [relaySection(status), pathsSection(status), connectionsSection(status), totalsLine(status)];
+  return `${sections.join('\n\n')}\n`;
+}
+
+function relaySection({ relay }: StatusDocument): string {
+  if (relay === null) return 'No relay: origins that speak MPTCP use all paths, others one path.';
+  const reason = relay.reason === null ? '' : ` (${relay.reason})`;
+  const retry = relay.retryInMs === null ? '' : `, next try in ${formatDuration(relay.retryInMs)}`;
+  const lanes = relay.lanes.map(lane => {
+    const paths = lane.multipath ? `${lane.subflows.length} subflows` : 'one path';
+    return `${lane.state}, ${paths}, ${lane.streams} streams`;
+  });
+  return [`Relay ${relay.address}: ${relay.state}${reason}${retry}`, ...lanes.map(line => `  lane: ${line}`)].join('\n');
+}
+
+function pathsSection({ paths }: StatusDocument): string {
+  if (paths.length === 0) return 'No path: no interface has an address and a gateway.';
+  const rows = paths.map(path => [
+    path.name,
+    path.kind,
+    path.addresses.join(' '),
+    path.up && path.carrier ? (path.endpoint ? 'up' : 'up, no endpoint') : 'down',
+    formatBytes(path.bytesIn),
+    formatBytes(path.bytesOut),
+  ]);
+  return textTable(['PATH', 'KIND', 'ADDRESSES', 'STATE', 'IN', 'OUT'], rows, ['left', 'left', 'left', 'left', 'right', 'right']);
+}
+
+function connectionsSection({ connections }: StatusDocument): string {
+  if (connections.length === 0) return 'No connection is open.';
+  const rows = connections.slice(0, shownConnections).map(connection => [
+    connection.target ?? 'a host',
+    connection.route,
+    howCarried(connection),
+    formatBytes(connection.bytesIn),
+    formatBytes(connection.bytesOut),
+    formatDuration(connection.ageMs),
+  ]);
+  const table = textTable(['TARGET', 'ROUTE', 'HOW', 'IN', 'OUT', 'AGE'], rows, ['left', 'left', 'left', 'right', 'right', 'right']);
+  const more = connections.length - shownConnections;
+  return more > 0 ? `${table}\n… and ${more} more` : table;
+}
+
+function howCarried({ multipath, subflows, reason }: ConnectionStatus): string {
+  if (!multipath) return reason;
+  return subflows.length === 1 ? '1 subflow' : `${subflows.length} subflows`;
+}
+
+function totalsLine({ totals }: StatusDocument): string {
+  const failed = totals.failed > 0 ? `, ${totals.failed} failed` : '';
+  return (
+    `${totals.connections} open, ${totals.opened} since the start${failed}; ` +
+    `${formatBytes(totals.bytesIn)} in, ${formatBytes(totals.bytesOut)} out`
+  );
+}

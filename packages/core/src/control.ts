@@ -1,0 +1,96 @@
+/** What `manypath status --json` prints, and what the control socket answers to `status`. */
+export interface StatusDocument {
+  readonly paths: readonly PathStatus[];
+  readonly connections: readonly ConnectionStatus[];
+  /** `null` when no relay is configured. */
+  readonly relay: RelayStatus | null;
+  readonly totals: Totals;
+}
+
+/** One way out of the host. */
+export interface PathStatus {
+  readonly name: string;
+  readonly index: number;
+  readonly kind: 'ethernet' | 'wifi' | 'cellular' | 'usb' | 'virtual' | 'unknown';
+  readonly addresses: readonly string[];
+  readonly gateway: string | null;
+  readonly up: boolean;
+  readonly carrier: boolean;
+  /** Whether the kernel has an MPTCP endpoint on it. */
+  readonly endpoint: boolean;
+  /** Bytes of the interface since it exists, of all programs. */
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+/** One TCP leg of an MPTCP connection. */
+export interface SubflowStatus {
+  /** `host:port` */
+  readonly local: string;
+  readonly remote: string;
+  /** Smoothed round-trip time in milliseconds. */
+  readonly rttMs: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly retransmits: number;
+  /** Congestion window in segments. */
+  readonly congestionWindow: number;
+}
+
+/** One connection of a browser or another program. */
+export interface ConnectionStatus {
+  readonly id: number;
+  /** `host:port`. */
+  readonly target: string;
+  readonly dialect: 'connect' | 'forward' | 'socks5' | 'local';
+  /** `null` until the way is decided. */
+  readonly route: 'mptcp' | 'relay' | 'tcp' | null;
+  readonly state: 'dialling' | 'open' | 'half-closed';
+  /** Whether the leg out of this host is MPTCP now. */
+  readonly multipath: boolean;
+  /** Why it is or is not, in words. */
+  readonly reason: string;
+  readonly subflows: readonly SubflowStatus[];
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly ageMs: number;
+}
+
+/** The relay as the gateway sees it. */
+export interface RelayStatus {
+  /** `host:port` */
+  readonly address: string;
+  readonly state: 'connecting' | 'ready' | 'away' | 'refused';
+  readonly reason: string | null;
+  readonly lanes: readonly LaneStatus[];
+  readonly retryInMs: number | null;
+}
+
+/** One warm connection to the relay. */
+export interface LaneStatus {
+  readonly state: 'connecting' | 'ready' | 'draining';
+  readonly streams: number;
+  readonly multipath: boolean;
+  readonly subflows: readonly SubflowStatus[];
+}
+
+/** Sums since the gateway started. */
+export interface Totals {
+  /** Open now. */
+  readonly connections: number;
+  readonly opened: number;
+  readonly failed: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
+/** What a client of the control socket asks, one a line. */
+export interface ControlRequest {
+  readonly id: number;
+  readonly method: 'status' | 'stop';
+}
+
+/** What it is answered. */
+export type ControlReply =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly error: { readonly code: string; readonly message: string } };

@@ -1,0 +1,11 @@
+/** What the codecs of this room read at most. */
+export const coreLimits = {
+  /** Bytes of an HTTP/1.1 message head, with its request or status line. */
+  httpHeadBytes: 32_768,
+  /** Header fields in one HTTP/1.1 message head. */
+  httpHeaderCount: 200,
+  /** Bytes of a request target or authority. */
+  httpTargetBytes: 8_192,
+  /** Bytes of one line of the control protocol. */
+  jsonLineBytes: 16_777_216,
+} as const;

@@ -1,0 +1,146 @@
+import type { Authority } from './authority.ts';
+import { isHostName } from './authority.ts';
+import { concatBytes, decodeLatin1 } from './bytes.ts';
+import { ManypathError } from './errors.ts';
+import { formatIpAddress, parseIpAddress } from './ip-address.ts';
+
+/** Reply codes of a SOCKS5 server; RFC 1928 §6. */
+export const socks5Replies = {
+  succeeded: 0,
+  generalFailure: 1,
+  notAllowed: 2,
+  networkUnreachable: 3,
+  hostUnreachable: 4,
+  connectionRefused: 5,
+  ttlExpired: 6,
+  commandNotSupported: 7,
+  addressTypeNotSupported: 8,
+} as const;
+
+export type Socks5Reply = (typeof socks5Replies)[keyof typeof socks5Replies];
+
+/** The client does not speak SOCKS5 as RFC 1928 has it. */
+export class Socks5ProtocolError extends ManypathError {
+  /** What to send before the connection is closed; empty when the client could not read it. */
+  readonly reply: Uint8Array;
+
+  constructor(reason: string, reply: Uint8Array = new Uint8Array()) {
+    super('MANYPATH_SOCKS_PROTOCOL', `not a SOCKS5 request: ${reason}`, {
+      hint: 'set the program to SOCKS version 5 without a user name',
+    });
+    this.reply = reply;
+  }
+}
+
+/** What a {@link Socks5ServerHandshake} finds. */
+export type Socks5Event =
+  /** Send this to the client. */
+  | { readonly type: 'reply'; readonly bytes: Uint8Array }
+  /** The client wants this connection. `rest` are its first bytes for the target. */
+  | { readonly type: 'request'; readonly target: Authority; readonly rest: Uint8Array };
+
+const version = 5;
+const noAuthentication = 0;
+const noAcceptableMethods = 0xff;
+const commandConnect = 1;
+const addressTypes = { ipv4: 1, name: 3, ipv6: 4 } as const;
+
+/**
+ * The server's side of a SOCKS5 handshake without authentication, CONNECT only; RFC 1928 §3–§5.
+ *
+ * Bytes in, events out: feed it whatever arrives, in pieces of any size. The format bounds itself: at most 257
+ * bytes of methods and 262 of request are kept.
+ */
+export class Socks5ServerHandshake {
+  #unread: Uint8Array = new Uint8Array();
+  #state: 'methods' | 'request' | 'done' = 'methods';
+
+  /** @throws Socks5ProtocolError `MANYPATH_SOCKS_PROTOCOL` */
+  push(bytes: Uint8Array): Socks5Event[] {
+    this.#unread = concatBytes([this.#unread, bytes]);
+    const events: Socks5Event[] = [];
+    if (this.#state === 'methods') {
+      const reply = this.#readMethods();
+      if (reply === undefined) return events;
+      events.push(reply);
+      this.#state = 'request';
+    }
+    if (this.#state === 'request') {
+      const request = this.#readRequest();
+      if (request === undefined) return events;
+      events.push(request);
+      this.#state = 'done';
+    }
+    return events;
+  }
+
+  #readMethods(): Socks5Event | undefined {
+    const [first, count] = this.#unread;
+    if (first !== undefined && first !== version) throw new Socks5ProtocolError(`version ${first}`);
+    if (count === undefined || this.#unread.length < 2 + count) return undefined;
+    const offered = this.#unread.subarray(2, 2 + count);
+    this.#unread = this.#unread.subarray(2 + count);
+    if (offered.includes(noAuthentication)) {
+      return { type: 'reply', bytes: Uint8Array.of(version, noAuthentication) };
+    }
+    throw new Socks5ProtocolError(
+      'it insists on authentication',
+      Uint8Array.of(version, noAcceptableMethods),
+    );
+  }
+
+  #readRequest(): Socks5Event | undefined {
+    const bytes = this.#unread;
+    const [first, command, , addressType, nameLength] = bytes;
+    if (first !== undefined && first !== version)
+      throw new Socks5ProtocolError(`version ${first} in the request`);
+    if (command !== undefined && command !== commandConnect) {
+      throw new Socks5ProtocolError(`command ${command}`, socks5Reply(socks5Replies.commandNotSupported));
+    }
+    if (addressType === undefined || nameLength === undefined) return undefined;
+    const [start, end] = addressBounds(addressType, nameLength);
+    if (bytes.length < end + 2) return undefined;
+    const host = hostFrom(addressType, bytes.subarray(start, end));
+    const port = ((bytes[end] ?? 0) << 8) | (bytes[end + 1] ?? 0);
+    return { type: 'request', target: { host, port }, rest: bytes.subarray(end + 2) };
+  }
+}
+
+function addressBounds(addressType: number, nameLength: number): [start: number, end: number] {
+  switch (addressType) {
+    case addressTypes.ipv4:
+      return [4, 8];
+    case addressTypes.ipv6:
+      return [4, 20];
+    case addressTypes.name:
+      return [5, 5 + nameLength];
+    default:
+      throw new Socks5ProtocolError(
+        `address type ${addressType}`,
+        socks5Reply(socks5Replies.addressTypeNotSupported),
+      );
+  }
+}
+
+function hostFrom(addressType: number, bytes: Uint8Array): string {
+  if (addressType !== addressTypes.name) return formatIpAddress(bytes);
+  // Chromium sends every host as a name, IP literals too.
+  const name = decodeLatin1(bytes).replace(/^\[(.*)\]$/, '$1');
+  if (isHostName(name) || parseIpAddress(name) !== undefined) return name;
+  throw new Socks5ProtocolError(
+    'the host name has bytes no name has',
+    socks5Reply(socks5Replies.generalFailure),
+  );
+}
+
+/**
+ * A server's reply; RFC 1928 §6.
+ *
+ * @param bound The address that the server dialled from; unknown ones are sent as 0.0.0.0:0, as most servers do.
+ */
+export function socks5Reply(code: Socks5Reply, bound?: Authority): Uint8Array {
+  const address = parseIpAddress(bound?.host ?? '0.0.0.0') ?? { family: 4, bytes: new Uint8Array(4) };
+  const type = address.family === 4 ? addressTypes.ipv4 : addressTypes.ipv6;
+  const port = bound?.port ?? 0;
+  return Uint8Array.of(version, code, 0, type, ...address.bytes, port >> 8, port & 0xff);
+}

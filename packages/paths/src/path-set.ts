@@ -1,0 +1,113 @@
+import type { PathStatus } from '@manypath/core';
+import { errorMessage } from '@manypath/core';
+import { discoverPaths } from './discover-paths.ts';
+import { Journal } from './journal.ts';
+import { journalFolder } from './journal-folder.ts';
+import { KernelTables } from './kernel-tables.ts';
+import { pathsLimits } from './limits.ts';
+import type { Path } from './path.ts';
+import { pathStatuses } from './path-status.ts';
+import { planPaths } from './plan.ts';
+import { SettingsKeeper } from './settings-keeper.ts';
+
+/** Where the paths room writes what happens. */
+export interface PathsLogger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+/** Options of {@link PathSet.open}. */
+export interface PathSetOptions {
+  /** Use exactly these interfaces; default: every one that leads out of the host. */
+  names?: readonly string[];
+  /** Where the journal lives when /run cannot be written. */
+  stateDir: string;
+  logger: PathsLogger;
+}
+
+/**
+ * The paths of this host, kept set up for MPTCP while links, addresses and routes come and go.
+ *
+ * With CAP_NET_ADMIN every path has an endpoint, a table and rules of its own, and they are taken out again by
+ * {@link close}, or by the next start when this process is killed. Without it the set only watches.
+ */
+export class PathSet {
+  readonly #options: PathSetOptions;
+  readonly #tables = KernelTables.open();
+  readonly #keeper: SettingsKeeper;
+  readonly #stop = new AbortController();
+  readonly #listeners = new Set<(paths: readonly Path[]) => void>();
+  #paths: readonly Path[] = [];
+  #watching: Promise<void> = Promise.resolve();
+
+  private constructor(options: PathSetOptions) {
+    this.#options = options;
+    this.#keeper = new SettingsKeeper(this.#tables, new Journal(journalFolder(options.stateDir)), options.logger);
+  }
+
+  /** Finds the paths, undoes what a killed predecessor left, sets the paths up and begins to watch. */
+  static async open(options: PathSetOptions): Promise<PathSet> {
+    const set = new PathSet(options);
+    set.#keeper.begin();
+    set.#reconcile();
+    set.#watching = set.#watch();
+    return set;
+  }
+
+  /** Whether the kernel is set up by this process, or only looked at because it lacks CAP_NET_ADMIN. */
+  get mode(): 'managing' | 'observing' {
+    return this.#keeper.permitted ? 'managing' : 'observing';
+  }
+
+  /** Why the mode is `observing`; empty while managing. */
+  get reason(): string {
+    return this.#keeper.permitted ? '' : 'setting up paths needs CAP_NET_ADMIN; run it with sudo to have it done';
+  }
+
+  /** The usable paths, best default route first. */
+  current(): readonly Path[] {
+    return this.#paths;
+  }
+
+  /** Every interface that is or could be a path, with its counters, for `status`. */
+  status(): PathStatus[] {
+    return pathStatuses(this.#tables.dump(), this.#paths, this.#tables.endpoints(), this.#options.names);
+  }
+
+  /** Calls `listener` after every change of the usable paths. @returns What ends that. */
+  onChange(listener: (paths: readonly Path[]) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Stops watching and takes out of the kernel what was put in, unless another process still relies on it. */
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#watching;
+    this.#keeper.end();
+    this.#tables.close();
+  }
+
+  async #watch(): Promise<void> {
+    try {
+      for await (const _ of this.#tables.changes(this.#stop.signal, pathsLimits.settleMs)) this.#reconcile();
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      this.#options.logger.warn({ error: errorMessage(error) }, 'cannot watch the network any more');
+    }
+  }
+
+  #reconcile(): void {
+    const paths = discoverPaths(this.#tables.dump(), this.#options.names);
+    this.#keeper.apply(planPaths(paths));
+    if (describe(paths) === describe(this.#paths)) return;
+    this.#paths = paths;
+    this.#options.logger.info({ paths: paths.map(({ name }) => name) }, 'the paths of this host changed');
+    for (const listener of this.#listeners) listener(paths);
+  }
+}
+
+function describe(paths: readonly Path[]): string {
+  return JSON.stringify(paths);
+}

@@ -1,0 +1,132 @@
+import { errorCode, errorMessage } from '@manypath/core';
+import { forgetSetting, type Journal, type JournalEntries, joinOwners, leaveOwners, noteSetting } from './journal.ts';
+import type { KernelTables } from './kernel-tables.ts';
+import { pathsLimits } from './limits.ts';
+import type { PathsLogger } from './path-set.ts';
+import { type RouteSetting, type Setting, settingKey } from './plan.ts';
+import { readSysctl, writeSysctl } from './sysctl.ts';
+
+/** With rp_filter at 1 the kernel drops what arrives on a path that is not its best one (ip-sysctl.rst). */
+const strictReversePath = '1';
+const looseReversePath = '2';
+
+/**
+ * Makes the kernel hold the wanted settings, and takes out again what it added: never anything else.
+ *
+ * Several Manypath processes of one network namespace share one journal; the last to leave cleans up.
+ */
+export class SettingsKeeper {
+  readonly #tables: KernelTables;
+  readonly #journal: Journal;
+  readonly #logger: PathsLogger;
+  readonly #complained = new Set<string>();
+  #permitted = true;
+
+  constructor(tables: KernelTables, journal: Journal, logger: PathsLogger) {
+    this.#tables = tables;
+    this.#journal = journal;
+    this.#logger = logger;
+  }
+
+  /** Whether this process may change the kernel's tables. */
+  get permitted(): boolean {
+    return this.#permitted;
+  }
+
+  /** Undoes what dead processes left, and raises the limits on subflows. */
+  begin(): void {
+    this.#permitted = this.#tables.mayChange();
+    if (!this.#permitted) return;
+    this.#journal.update(entries => {
+      if (!joinOwners(entries)) this.#undo(entries);
+      this.#raiseLimits(entries);
+    });
+  }
+
+  /** Adds what is wanted and missing, and removes what was added and has lost its address or link. */
+  apply(wanted: readonly Setting[]): void {
+    if (!this.#permitted) return;
+    this.#journal.update(entries => {
+      const wantedKeys = new Set(wanted.map(settingKey));
+      const unwanted = entries.settings.filter(setting => !wantedKeys.has(settingKey(setting)));
+      const stale = unwanted.filter(setting => isReplaced(setting, wanted) || !this.#tables.canCarry(setting));
+      // An endpoint goes before the routes under it, so that the peer is told while it can be.
+      for (const setting of stale.reverse()) this.#remove(entries, setting);
+      this.#loosenReversePath(entries, wanted);
+      const present = this.#tables.presentSettings();
+      for (const setting of wanted) if (!present.has(settingKey(setting))) this.#add(entries, setting);
+    });
+  }
+
+  /** Leaves; when nobody else is left, everything is undone. */
+  end(): void {
+    if (!this.#permitted) return;
+    this.#journal.update(entries => {
+      if (!leaveOwners(entries)) this.#undo(entries);
+    });
+  }
+
+  #undo(entries: JournalEntries): void {
+    for (const setting of [...entries.settings].reverse()) this.#remove(entries, setting);
+    if (entries.limits !== null) this.#tables.setLimits(entries.limits);
+    entries.limits = null;
+    for (const [name, value] of Object.entries(entries.sysctls)) writeSysctl(name, value);
+    entries.sysctls = {};
+  }
+
+  #raiseLimits(entries: JournalEntries): void {
+    const before = this.#tables.limits();
+    const wanted = pathsLimits.subflowsPerConnection;
+    if (before.subflows >= wanted && before.acceptedAddresses >= wanted) return;
+    entries.limits ??= before;
+    this.#tables.setLimits({ subflows: wanted, acceptedAddresses: wanted });
+  }
+
+  #loosenReversePath(entries: JournalEntries, wanted: readonly Setting[]): void {
+    const interfaces = wanted.flatMap(setting =>
+      setting.type === 'rule' && setting.outInterface !== null ? [setting.outInterface] : [],
+    );
+    for (const scope of ['all', ...new Set(interfaces)]) {
+      const name = `net/ipv4/conf/${scope}/rp_filter`;
+      if (readSysctl(name) !== strictReversePath) continue;
+      entries.sysctls[name] ??= strictReversePath;
+      writeSysctl(name, looseReversePath);
+    }
+  }
+
+  #add(entries: JournalEntries, setting: Setting): void {
+    noteSetting(entries, setting);
+    try {
+      this.#tables.add(setting);
+      this.#complained.delete(settingKey(setting));
+    } catch (error) {
+      forgetSetting(entries, setting);
+      this.#complain(setting, error);
+    }
+  }
+
+  #remove(entries: JournalEntries, setting: Setting): void {
+    try {
+      this.#tables.remove(setting);
+    } catch (error) {
+      // The kernel takes routes and rules along with an interface or an address.
+      this.#logger.debug({ setting: settingKey(setting), error: errorMessage(error) }, 'already gone');
+    }
+    forgetSetting(entries, setting);
+  }
+
+  /** A link that is just coming up refuses for a moment; said once, tried again at the next change. */
+  #complain(setting: Setting, error: unknown): void {
+    const key = settingKey(setting);
+    if (this.#complained.has(key)) return;
+    this.#complained.add(key);
+    this.#logger.debug({ setting: key, code: errorCode(error), error: errorMessage(error) }, 'not set up yet');
+  }
+}
+
+/** Whether another route takes this one's place: the gateway of the path has changed. */
+function isReplaced(setting: Setting, wanted: readonly Setting[]): boolean {
+  if (setting.type !== 'route') return false;
+  const place = ({ table, family, destination }: RouteSetting) => JSON.stringify([table, family, destination]);
+  return wanted.some(other => other.type === 'route' && place(other) === place(setting));
+}
