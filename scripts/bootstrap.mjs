@@ -6,7 +6,16 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -120,7 +129,8 @@ function lockIsDead() {
   } catch (error) {
     if (error.code === 'EPERM') return false;
     // The owner may be between making the folder and writing its pid: only an old folder without one is dead.
-    if (error.code === 'ENOENT') return existsSync(lockFolder) && Date.now() - statSync(lockFolder).mtimeMs > 5000;
+    if (error.code === 'ENOENT')
+      return existsSync(lockFolder) && Date.now() - statSync(lockFolder).mtimeMs > 5000;
     return true;
   }
 }

@@ -17,7 +17,9 @@ describe.skipIf(whyNoLab())(`the host's settings${whyNoLab() ? ` (skipped: ${why
   afterAll(() => lab.destroy());
 
   function inClient(command: string): string {
-    return execFileSync('ip', ['netns', 'exec', lab.namespaces.client, ...command.split(' ')], { encoding: 'utf8' });
+    return execFileSync('ip', ['netns', 'exec', lab.namespaces.client, ...command.split(' ')], {
+      encoding: 'utf8',
+    });
   }
 
   function settings(): Record<string, string> {
@@ -42,9 +44,9 @@ describe.skipIf(whyNoLab())(`the host's settings${whyNoLab() ? ` (skipped: ${why
     const before = settings();
     const gateway = await up(state.path);
     const meanwhile = settings();
-    expect(meanwhile['endpoints']).toContain(lab.addresses.client.a);
-    expect(meanwhile['endpoints']).toContain(lab.addresses.client.b);
-    expect(meanwhile['rules']).not.toBe(before['rules']);
+    expect(meanwhile.endpoints).toContain(lab.addresses.client.a);
+    expect(meanwhile.endpoints).toContain(lab.addresses.client.b);
+    expect(meanwhile.rules).not.toBe(before.rules);
     expect(await gateway.stop('SIGTERM')).toBe(0);
     expect(settings()).toEqual(before);
   });

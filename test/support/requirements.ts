@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
-const required = new Set((process.env['MANYPATH_REQUIRE'] ?? '').split(','));
+const required = new Set((process.env.MANYPATH_REQUIRE ?? '').split(','));
 
 /**
  * Why tests in network namespaces cannot run here; `undefined` when they can, or when CI wants them to fail

@@ -39,13 +39,20 @@ export function createProgram(): Command {
 export function withCommonOptions(command: Command): Command {
   return command
     .option('--json', 'print one JSON object a line on stdout; logs go to stderr', false)
-    .option('--state <dir>', 'folder for keys, control socket and what was learned (default: ~/.local/state/manypath)')
+    .option(
+      '--state <dir>',
+      'folder for keys, control socket and what was learned (default: ~/.local/state/manypath)',
+    )
     .addOption(
-      new Option('--log-level <level>', 'least important messages to log').choices([...logLevels]).default('info'),
+      new Option('--log-level <level>', 'least important messages to log')
+        .choices([...logLevels])
+        .default('info'),
     );
 }
 
 function version(): string {
-  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
+  const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
   return manifest.version;
 }

@@ -15,7 +15,7 @@ export function stateFolder(chosen: string | undefined): string {
 }
 
 function stateHome(): string {
-  const fromEnvironment = process.env['XDG_STATE_HOME'];
+  const fromEnvironment = process.env.XDG_STATE_HOME;
   // The XDG specification says that a relative path there is to be ignored.
   if (fromEnvironment?.startsWith('/')) return fromEnvironment;
   return join(homedir(), '.local', 'state');

@@ -57,7 +57,7 @@ export function requirePrograms(names: readonly SystemProgramName[]): void {
 
 /** Whether a program can be found as a shell would, also in the folders for administrators. */
 export function isOnPath(program: string): boolean {
-  const folders = (process.env['PATH'] ?? '').split(delimiter).concat('/usr/sbin', '/sbin');
+  const folders = (process.env.PATH ?? '').split(delimiter).concat('/usr/sbin', '/sbin');
   return folders.some(folder => folder !== '' && isExecutable(join(folder, program)));
 }
 
@@ -82,7 +82,11 @@ function install(missing: readonly SystemProgram[]): void {
 
 function run(program: string, parameters: readonly string[]): { succeeded: boolean; complaint: string } {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const result = spawnSync(program, parameters, { env, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' });
+  const result = spawnSync(program, parameters, {
+    env,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    encoding: 'utf8',
+  });
   return { succeeded: result.status === 0, complaint: result.stderr.trim() };
 }
 

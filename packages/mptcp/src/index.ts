@@ -1,1 +1,49 @@
-export {};
+export { Agent, type AgentConnectOptions, HttpsAgent } from './agent.ts';
+export type { KeepAlive } from './attempt.ts';
+export { preferredCongestion } from './congestion.ts';
+export { type ConnectOptions, connect, type Lookup } from './connect.ts';
+export { fdOf } from './descriptor.ts';
+export { type DuplicateOptions, duplicateSocket } from './duplicate.ts';
+export {
+  AddressRefusedError,
+  ArgumentError,
+  BindError,
+  ConnectError,
+  ConnectTimeoutError,
+  type FailedAttempt,
+  LookupError,
+  NamespaceError,
+  NoDescriptorError,
+  OptionError,
+  SocketBusyError,
+  SystemCallError,
+  UnsupportedError,
+} from './errors.ts';
+export { info, type SocketInfo } from './info.ts';
+export type { SocketAddress } from './kernel/sockaddr.ts';
+export type { SubflowEnds, SubflowInfo, TcpInfo, TcpState } from './kernel/structs.ts';
+export { type MptcpLimits, mptcpLimits } from './limits.ts';
+export {
+  createServer,
+  type ListenerInfo,
+  type ListenOptions,
+  listen,
+  listenerInfo,
+  type ServerOptions,
+} from './listen.ts';
+export { inNamespace } from './namespace.ts';
+export * from './netlink/index.ts';
+export { originalDestination } from './original-destination.ts';
+export { type InfoReason, reasonText } from './reasons.ts';
+export {
+  getSocketOption,
+  type SocketOption,
+  type SocketOptionValues,
+  setSocketOption,
+} from './socket-options.ts';
+export {
+  type UndiciConnectCallback,
+  type UndiciConnectOptions,
+  type UndiciConnectorOptions,
+  undiciConnector,
+} from './undici-connector.ts';

@@ -1,16 +1,17 @@
-import type { AddressInfo, LinkInfo, RouteInfo } from '@manypath/mptcp';
+import type { DeviceAddress, Link, Route } from '@manypath/mptcp';
 import type { Path, PathAddress } from './path.ts';
 import { pathKind } from './path-kind.ts';
 
 /** The kernel tables that paths are read from. */
 export interface NetworkTables {
-  readonly links: readonly LinkInfo[];
-  readonly addresses: readonly AddressInfo[];
-  readonly routes: readonly RouteInfo[];
+  readonly links: readonly Link[];
+  readonly addresses: readonly DeviceAddress[];
+  readonly routes: readonly Route[];
 }
 
 /** Interfaces that are a way into something else, not a way out of the host. */
-const notAWayOut = /^(docker|br-|virbr|vnet|veth[0-9a-f]{7}|tun|tap|wg|tailscale|zt|ppp-vpn|lxc|lxd|cni|flannel)/;
+const notAWayOut =
+  /^(docker|br-|virbr|vnet|veth[0-9a-f]{7}|tun|tap|wg|tailscale|zt|ppp-vpn|lxc|lxd|cni|flannel)/;
 
 /**
  * Reads the paths of this host from the kernel's tables.
@@ -26,7 +27,7 @@ const notAWayOut = /^(docker|br-|virbr|vnet|veth[0-9a-f]{7}|tun|tap|wg|tailscale
 export function discoverPaths(tables: NetworkTables, names?: readonly string[]): Path[] {
   const paths: Path[] = [];
   for (const link of tables.links) {
-    if (link.name === 'lo' || !link.up || !link.carrier) continue;
+    if (link.type === 'loopback' || !link.up || link.carrier === false) continue;
     if (names === undefined ? notAWayOut.test(link.name) : !names.includes(link.name)) continue;
     const path = pathOver(link, tables);
     if (path !== undefined) paths.push(path);
@@ -34,7 +35,7 @@ export function discoverPaths(tables: NetworkTables, names?: readonly string[]):
   return paths.sort((left, right) => left.metric - right.metric || left.index - right.index);
 }
 
-function pathOver(link: LinkInfo, tables: NetworkTables): Path | undefined {
+function pathOver(link: Link, tables: NetworkTables): Path | undefined {
   const defaults = defaultRoutes(link, tables.routes);
   const addresses: PathAddress[] = [];
   for (const address of tables.addresses) {
@@ -55,24 +56,28 @@ interface DefaultRoute {
   metric: number;
 }
 
-function defaultRoutes(link: LinkInfo, routes: readonly RouteInfo[]): DefaultRoute[] {
+function defaultRoutes(link: Link, routes: readonly Route[]): DefaultRoute[] {
   const found: DefaultRoute[] = [];
   for (const route of routes) {
-    if (route.destination !== null) continue;
+    if (!isDefault(route)) continue;
     for (const hop of hopsOf(route)) {
-      if (hop.index !== link.index || hop.gateway === null) continue;
+      if (hop.index !== link.index || hop.gateway === undefined) continue;
       found.push({ family: route.family, gateway: hop.gateway, metric: route.metric });
     }
   }
   return found.sort((left, right) => left.metric - right.metric);
 }
 
-function hopsOf(route: RouteInfo): { index: number | null; gateway: string | null }[] {
-  if (route.nextHops.length > 0) return route.nextHops.map(({ index, gateway }) => ({ index, gateway }));
-  return [{ index: route.outIndex, gateway: route.gateway }];
+function isDefault({ destination, type }: Route): boolean {
+  return type === 'unicast' && (destination === '0.0.0.0/0' || destination === '::/0');
+}
+
+function hopsOf(route: Route): readonly { index: number | undefined; gateway: string | undefined }[] {
+  return route.nexthops.length > 0 ? route.nexthops : [route];
 }
 
 /** Link-local and deprecated addresses lead nowhere; a tentative one cannot be bound yet. */
-function isUsable(address: AddressInfo): boolean {
-  return address.scope === 'global' && !address.deprecated && !address.tentative;
+function isUsable(address: DeviceAddress): boolean {
+  const { deprecated, tentative, duplicate } = address.flags;
+  return address.scope === 'global' && !deprecated && !tentative && !duplicate;
 }

@@ -1,7 +1,7 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { ManypathError } from '@manypath/core';
-import { processStartTime, thisProcess } from './process-identity.ts';
 import { pathsLimits } from './limits.ts';
+import { processStartTime, thisProcess } from './process-identity.ts';
 
 /** Another process held the journal for too long. */
 export class JournalBusyError extends ManypathError {

@@ -1,8 +1,8 @@
 import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { processStartTime, thisProcess } from './process-identity.ts';
-import { type Setting, settingKey } from './plan.ts';
 import { withFileLock } from './file-lock.ts';
+import { type Setting, settingKey } from './plan.ts';
+import { processStartTime, thisProcess } from './process-identity.ts';
 
 /** What Manypath changed in one network namespace, and which processes still rely on it. */
 export interface JournalEntries {
@@ -44,14 +44,20 @@ export class Journal {
   /** The entries now; empty ones when there is no journal or it cannot be understood. */
   read(): JournalEntries {
     try {
-      return { ...emptyEntries(), ...(JSON.parse(readFileSync(this.#file, 'utf8')) as Partial<JournalEntries>) };
+      return {
+        ...emptyEntries(),
+        ...(JSON.parse(readFileSync(this.#file, 'utf8')) as Partial<JournalEntries>),
+      };
     } catch {
       return emptyEntries();
     }
   }
 
   #write(entries: JournalEntries): void {
-    if (entries.owners.length === 0 && isClean(entries)) return rmSync(this.#file, { force: true });
+    if (entries.owners.length === 0 && isClean(entries)) {
+      rmSync(this.#file, { force: true });
+      return;
+    }
     const draft = `${this.#file}.${process.pid}`;
     writeFileSync(draft, JSON.stringify(entries), { mode: 0o600 });
     renameSync(draft, this.#file);

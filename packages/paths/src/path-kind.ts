@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
-import type { LinkInfo } from '@manypath/mptcp';
+import type { Link } from '@manypath/mptcp';
 import type { PathKind } from './path.ts';
 
 /**
@@ -7,13 +7,13 @@ import type { PathKind } from './path.ts';
  *
  * `virtual` means that there is no device behind it: veth, bridge, macvlan and the like.
  */
-export function pathKind(link: LinkInfo): PathKind {
+export function pathKind(link: Link): PathKind {
   const folder = `/sys/class/net/${link.name}`;
   if (existsSync(`${folder}/wireless`) || existsSync(`${folder}/phy80211`)) return 'wifi';
   const type = deviceType(folder);
   if (type === 'wlan') return 'wifi';
   if (type === 'wwan' || /^(wwan|wwp|rmnet)/.test(link.name)) return 'cellular';
-  if (link.kind !== null) return 'virtual';
+  if (link.kind !== undefined) return 'virtual';
   const device = target(`${folder}/device`);
   if (device === undefined) return existsSync(folder) ? 'virtual' : 'unknown';
   return device.includes('/usb') ? 'usb' : 'ethernet';

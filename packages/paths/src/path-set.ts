@@ -38,12 +38,18 @@ export class PathSet {
   readonly #keeper: SettingsKeeper;
   readonly #stop = new AbortController();
   readonly #listeners = new Set<(paths: readonly Path[]) => void>();
+  readonly #known = new Set<string>();
   #paths: readonly Path[] = [];
   #watching: Promise<void> = Promise.resolve();
 
   private constructor(options: PathSetOptions) {
     this.#options = options;
-    this.#keeper = new SettingsKeeper(this.#tables, new Journal(journalFolder(options.stateDir)), options.logger);
+    for (const name of options.names ?? []) this.#known.add(name);
+    this.#keeper = new SettingsKeeper(
+      this.#tables,
+      new Journal(journalFolder(options.stateDir)),
+      options.logger,
+    );
   }
 
   /** Finds the paths, undoes what a killed predecessor left, sets the paths up and begins to watch. */
@@ -62,7 +68,9 @@ export class PathSet {
 
   /** Why the mode is `observing`; empty while managing. */
   get reason(): string {
-    return this.#keeper.permitted ? '' : 'setting up paths needs CAP_NET_ADMIN; run it with sudo to have it done';
+    return this.#keeper.permitted
+      ? ''
+      : 'setting up paths needs CAP_NET_ADMIN; run it with sudo to have it done';
   }
 
   /** The usable paths, best default route first. */
@@ -72,7 +80,7 @@ export class PathSet {
 
   /** Every interface that is or could be a path, with its counters, for `status`. */
   status(): PathStatus[] {
-    return pathStatuses(this.#tables.dump(), this.#paths, this.#tables.endpoints(), this.#options.names);
+    return pathStatuses(this.#tables.dump(), this.#paths, this.#tables.endpoints(), this.#known);
   }
 
   /** Calls `listener` after every change of the usable paths. @returns What ends that. */
@@ -90,16 +98,27 @@ export class PathSet {
   }
 
   async #watch(): Promise<void> {
+    const { signal } = this.#stop;
+    let planned = false;
     try {
-      for await (const _ of this.#tables.changes(this.#stop.signal, pathsLimits.settleMs)) this.#reconcile();
+      for await (const _ of this.#tables.changes(signal)) {
+        if (planned) continue;
+        planned = true;
+        // Changes come in bursts: an address brings its routes with it.
+        setTimeout(() => {
+          planned = false;
+          if (!signal.aborted) this.#reconcile();
+        }, pathsLimits.settleMs);
+      }
     } catch (error) {
-      if (this.#stop.signal.aborted) return;
+      if (signal.aborted) return;
       this.#options.logger.warn({ error: errorMessage(error) }, 'cannot watch the network any more');
     }
   }
 
   #reconcile(): void {
     const paths = discoverPaths(this.#tables.dump(), this.#options.names);
+    for (const { name } of paths) this.#known.add(name);
     this.#keeper.apply(planPaths(paths));
     if (describe(paths) === describe(this.#paths)) return;
     this.#paths = paths;

@@ -12,6 +12,7 @@ export interface RouteSetting {
   /** `null` is the default route. */
   readonly destination: { readonly address: string; readonly prefixLength: number } | null;
   readonly gateway: string | null;
+  readonly device: string;
   readonly index: number;
   readonly source: string;
 }
@@ -31,6 +32,7 @@ export interface EndpointSetting {
   readonly type: 'endpoint';
   readonly address: string;
   readonly family: 4 | 6;
+  readonly device: string;
   readonly index: number;
 }
 
@@ -40,8 +42,6 @@ export const claimed = {
   firstTable: 77_000,
   /** Priority of the rules: before the main table (32766), after what people write by hand. */
   rulePriority: 27_700,
-  /** Marks routes and rules as ours (`ip route show proto 177`). */
-  protocol: 177,
 } as const;
 
 /** The kernel's own bound on endpoints (net/mptcp/pm_kernel.c, MPTCP_PM_ADDR_MAX). */
@@ -62,7 +62,14 @@ export function planPaths(paths: readonly Path[]): Setting[] {
 
 function routingOf(path: Path, { address, family, prefixLength, gateway }: PathAddress): Setting[] {
   const table = claimed.firstTable + path.index;
-  const route = { type: 'route', family, table, index: path.index, source: address } as const;
+  const route = {
+    type: 'route',
+    family,
+    table,
+    device: path.name,
+    index: path.index,
+    source: address,
+  } as const;
   const rule = { type: 'rule', family, table, priority: claimed.rulePriority } as const;
   return [
     { ...route, destination: { address: networkOf(address, prefixLength), prefixLength }, gateway: null },
@@ -73,7 +80,7 @@ function routingOf(path: Path, { address, family, prefixLength, gateway }: PathA
 }
 
 function endpointOf(path: Path, { address, family }: PathAddress): EndpointSetting {
-  return { type: 'endpoint', address, family, index: path.index };
+  return { type: 'endpoint', address, family, device: path.name, index: path.index };
 }
 
 /** A text that is equal for settings that mean the same. */

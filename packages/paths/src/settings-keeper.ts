@@ -1,5 +1,12 @@
 import { errorCode, errorMessage } from '@manypath/core';
-import { forgetSetting, type Journal, type JournalEntries, joinOwners, leaveOwners, noteSetting } from './journal.ts';
+import {
+  forgetSetting,
+  type Journal,
+  type JournalEntries,
+  joinOwners,
+  leaveOwners,
+  noteSetting,
+} from './journal.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import { pathsLimits } from './limits.ts';
 import type { PathsLogger } from './path-set.ts';
@@ -49,7 +56,9 @@ export class SettingsKeeper {
     this.#journal.update(entries => {
       const wantedKeys = new Set(wanted.map(settingKey));
       const unwanted = entries.settings.filter(setting => !wantedKeys.has(settingKey(setting)));
-      const stale = unwanted.filter(setting => isReplaced(setting, wanted) || !this.#tables.canCarry(setting));
+      const stale = unwanted.filter(
+        setting => isReplaced(setting, wanted) || !this.#tables.canCarry(setting),
+      );
       // An endpoint goes before the routes under it, so that the peer is told while it can be.
       for (const setting of stale.reverse()) this.#remove(entries, setting);
       this.#loosenReversePath(entries, wanted);
@@ -120,13 +129,17 @@ export class SettingsKeeper {
     const key = settingKey(setting);
     if (this.#complained.has(key)) return;
     this.#complained.add(key);
-    this.#logger.debug({ setting: key, code: errorCode(error), error: errorMessage(error) }, 'not set up yet');
+    this.#logger.debug(
+      { setting: key, code: errorCode(error), error: errorMessage(error) },
+      'not set up yet',
+    );
   }
 }
 
 /** Whether another route takes this one's place: the gateway of the path has changed. */
 function isReplaced(setting: Setting, wanted: readonly Setting[]): boolean {
   if (setting.type !== 'route') return false;
-  const place = ({ table, family, destination }: RouteSetting) => JSON.stringify([table, family, destination]);
+  const place = ({ table, family, destination }: RouteSetting) =>
+    JSON.stringify([table, family, destination]);
   return wanted.some(other => other.type === 'route' && place(other) === place(setting));
 }

@@ -8,8 +8,8 @@ import { forgetSetting, Journal, joinOwners, leaveOwners, noteSetting } from '..
 import type { Setting } from '../src/plan.ts';
 import { processStartTime } from '../src/process-identity.ts';
 
-const endpoint: Setting = { type: 'endpoint', address: '192.0.2.1', family: 4, index: 3 };
-const other: Setting = { type: 'endpoint', address: '192.0.2.2', family: 4, index: 4 };
+const endpoint: Setting = { type: 'endpoint', address: '192.0.2.1', family: 4, device: 'wlan0', index: 3 };
+const other: Setting = { type: 'endpoint', address: '192.0.2.2', family: 4, device: 'wwan0', index: 4 };
 
 let folder: string;
 beforeEach(() => {

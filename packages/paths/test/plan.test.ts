@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { claimed, planPaths, settingKey } from '../src/plan.ts';
 import type { Path } from '../src/path.ts';
+import { claimed, planPaths, settingKey } from '../src/plan.ts';
 
 const wifi: Path = {
   name: 'wlan0',
@@ -52,7 +52,9 @@ describe('planning paths', () => {
       ...wifi,
       index: index + 10,
       name: `eth${index}`,
-      addresses: [{ address: `10.0.${index}.2`, family: 4 as const, prefixLength: 24, gateway: `10.0.${index}.1` }],
+      addresses: [
+        { address: `10.0.${index}.2`, family: 4 as const, prefixLength: 24, gateway: `10.0.${index}.1` },
+      ],
     }));
     const endpoints = planPaths(many).filter(({ type }) => type === 'endpoint');
     expect(endpoints).toHaveLength(8);

@@ -37,7 +37,19 @@ export function addTestCommand(program: Command): void {
  */
 async function test(filters: readonly string[]): Promise<number> {
   if (!existsSync(join(root, 'vitest.config.ts'))) throw new NotACloneError();
-  requirePrograms(['chromium', 'ip', 'tc', 'nft', 'unshare', 'setpriv', 'curl', 'openssl', 'ss', 'ps', 'git']);
+  requirePrograms([
+    'chromium',
+    'ip',
+    'tc',
+    'nft',
+    'unshare',
+    'setpriv',
+    'curl',
+    'openssl',
+    'ss',
+    'ps',
+    'git',
+  ]);
   const tallies =
     filters.length > 0
       ? [await tests(filters)]
@@ -107,8 +119,12 @@ function tallyOf(report: string, code: number): Tally {
 function run(program: string, parameters: readonly string[]): Promise<number> {
   return new Promise((resolve, reject) => {
     const file = join(root, 'node_modules', '.bin', program);
-    const path = `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`;
-    const child = spawn(file, parameters, { cwd: root, stdio: 'inherit', env: { ...process.env, PATH: path } });
+    const path = `${dirname(process.execPath)}:${process.env.PATH ?? ''}`;
+    const child = spawn(file, parameters, {
+      cwd: root,
+      stdio: 'inherit',
+      env: { ...process.env, PATH: path },
+    });
     child.once('error', reject);
     child.once('exit', code => resolve(code ?? 1));
   });

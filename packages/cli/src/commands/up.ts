@@ -1,5 +1,5 @@
-import { Gateway } from '@manypath/gateway';
 import { parseAuthority } from '@manypath/core';
+import { Gateway } from '@manypath/gateway';
 import type { Command } from 'commander';
 import { describePaths, openPaths } from '../open-paths.ts';
 import { type CommonOptions, withCommonOptions } from '../program.ts';
@@ -25,7 +25,10 @@ export function addUpCommand(program: Command): void {
         '  curl -x socks5h://127.0.0.1:8118 https://example.org/',
     )
     .option('--listen <host:port>', 'where to listen; port 0 takes a free one', '127.0.0.1:8118')
-    .option('--relay <pairing>', 'the pairing URL that `manypath relay` printed, or https://user:password@host:port')
+    .option(
+      '--relay <pairing>',
+      'the pairing URL that `manypath relay` printed, or https://user:password@host:port',
+    )
     .option('--paths <names>', 'use only these interfaces, separated by commas')
     .action(runUp);
 }

@@ -49,7 +49,9 @@ export class CdpPipe {
     const id = ++this.#lastId;
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { method, resolve, reject });
-      this.#commands.write(`${JSON.stringify({ id, method, params, ...(sessionId ? { sessionId } : {}) })}\0`);
+      this.#commands.write(
+        `${JSON.stringify({ id, method, params, ...(sessionId ? { sessionId } : {}) })}\0`,
+      );
     });
   }
 
@@ -101,8 +103,10 @@ export async function openPage(browser: CdpPipe, url: string): Promise<(script: 
   return async expression => {
     const parameters = { expression, awaitPromise: true, returnByValue: true };
     const reply = await browser.send('Runtime.evaluate', parameters, session);
-    const details = reply['exceptionDetails'] as { exception?: { description?: string }; text: string } | undefined;
+    const details = reply.exceptionDetails as
+      | { exception?: { description?: string }; text: string }
+      | undefined;
     if (details) throw new BrowserCommandError('a script', details.exception?.description ?? details.text);
-    return (reply['result'] as { value?: unknown }).value;
+    return (reply.result as { value?: unknown }).value;
   };
 }

@@ -5,7 +5,12 @@ const shownConnections = 20;
 
 /** The status of a gateway as a person reads it, at most 80 columns wide. */
 export function statusText(status: StatusDocument): string {
-  const sections = [relaySection(status), pathsSection(status), connectionsSection(status), totalsLine(status)];
+  const sections = [
+    relaySection(status),
+    pathsSection(status),
+    connectionsSection(status),
+    totalsLine(status),
+  ];
   return `${sections.join('\n\n')}\n`;
 }
 
@@ -17,7 +22,10 @@ function relaySection({ relay }: StatusDocument): string {
     const paths = lane.multipath ? `${lane.subflows.length} subflows` : 'one path';
     return `${lane.state}, ${paths}, ${lane.streams} streams`;
   });
-  return [`Relay ${relay.address}: ${relay.state}${reason}${retry}`, ...lanes.map(line => `  lane: ${line}`)].join('\n');
+  return [
+    `Relay ${relay.address}: ${relay.state}${reason}${retry}`,
+    ...lanes.map(line => `  lane: ${line}`),
+  ].join('\n');
 }
 
 function pathsSection({ paths }: StatusDocument): string {
@@ -30,20 +38,36 @@ function pathsSection({ paths }: StatusDocument): string {
     formatBytes(path.bytesIn),
     formatBytes(path.bytesOut),
   ]);
-  return textTable(['PATH', 'KIND', 'ADDRESSES', 'STATE', 'IN', 'OUT'], rows, ['left', 'left', 'left', 'left', 'right', 'right']);
+  return textTable(['PATH', 'KIND', 'ADDRESSES', 'STATE', 'IN', 'OUT'], rows, [
+    'left',
+    'left',
+    'left',
+    'left',
+    'right',
+    'right',
+  ]);
 }
 
 function connectionsSection({ connections }: StatusDocument): string {
   if (connections.length === 0) return 'No connection is open.';
-  const rows = connections.slice(0, shownConnections).map(connection => [
-    connection.target ?? 'a host',
-    connection.route,
-    howCarried(connection),
-    formatBytes(connection.bytesIn),
-    formatBytes(connection.bytesOut),
-    formatDuration(connection.ageMs),
+  const rows = connections
+    .slice(0, shownConnections)
+    .map(connection => [
+      connection.target ?? 'a host',
+      connection.route,
+      howCarried(connection),
+      formatBytes(connection.bytesIn),
+      formatBytes(connection.bytesOut),
+      formatDuration(connection.ageMs),
+    ]);
+  const table = textTable(['TARGET', 'ROUTE', 'HOW', 'IN', 'OUT', 'AGE'], rows, [
+    'left',
+    'left',
+    'left',
+    'right',
+    'right',
+    'right',
   ]);
-  const table = textTable(['TARGET', 'ROUTE', 'HOW', 'IN', 'OUT', 'AGE'], rows, ['left', 'left', 'left', 'right', 'right', 'right']);
   const more = connections.length - shownConnections;
   return more > 0 ? `${table}\n… and ${more} more` : table;
 }

@@ -15,9 +15,17 @@ export function textTable(
   alignments: readonly Alignment[],
 ): string {
   const lines = [head, ...rows];
-  const widths = fitted(head.map((_, column) => Math.max(...lines.map(line => (line[column] ?? '').length))), alignments);
+  const widths = fitted(
+    head.map((_, column) => Math.max(...lines.map(line => (line[column] ?? '').length))),
+    alignments,
+  );
   return lines
-    .map(line => widths.map((width, column) => cell(line[column] ?? '', width, alignments[column])).join('  ').trimEnd())
+    .map(line =>
+      widths
+        .map((width, column) => cell(line[column] ?? '', width, alignments[column]))
+        .join('  ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 

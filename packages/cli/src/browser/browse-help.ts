@@ -1,0 +1,2 @@
+/** Text below the options in `manypath browse --help`. */
+export const browseHelp = '';

@@ -1,0 +1,125 @@
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type LaunchOptions, launch, makeCertificate } from './support/browser-under-test.ts';
+import { HostNamespace } from './support/host-namespace.ts';
+import { missingFor } from './support/requirements.ts';
+
+const missing = missingFor('browser', ['chromium', 'ip', 'nft', 'unshare', 'setpriv', 'openssl']);
+
+/** Which requests of a page arrived at a server of this machine or network. */
+interface Arrived {
+  fetch: boolean;
+  noCors: boolean;
+  socket: boolean;
+}
+
+const none: Arrived = { fetch: false, noCors: false, socket: false };
+const all: Arrived = { fetch: true, noCors: true, socket: true };
+
+/** Servers of this machine and its LAN, under every name a page can call them by. */
+const localServers = [
+  'http://127.0.0.1:8004/',
+  'http://localhost:8004/',
+  'http://localhost:8006/',
+  'http://app.localhost:8004/',
+  'http://[::1]:8006/',
+  'http://0.0.0.0:8004/',
+  'http://[::ffff:127.0.0.1]:8004/',
+  'http://127.9.9.9:8004/',
+  'http://10.77.1.2:8010/',
+  'http://10.77.1.1:8011/',
+];
+const localNames = ['http://printer.lan:8010/', 'http://nas:8010/', 'http://device.corp.test:8010/'];
+const rebinding = ['http://rebind.test:8004/', 'http://rebind-lan.test:8010/'];
+
+describe.skipIf(missing !== undefined)(`localhost and the LAN${missing ? ` (${missing})` : ''}`, () => {
+  let host: HostNamespace;
+  const browsers: Browser[] = [];
+  beforeAll(async () => {
+    host = new HostNamespace();
+    makeCertificate(host.folder);
+    await host.start('./origin-server.mjs', [
+      host.folder,
+      'https://127.0.0.1:8443',
+      'http://127.0.0.1:8080',
+      'http://127.0.0.1:8004',
+      'http://127.9.9.9:8004',
+      'http://[::1]:8006',
+      'http://10.77.1.1:8011',
+    ]);
+    await host.start('./origin-server.mjs', [host.folder, 'http://10.77.1.2:8010'], 'device');
+  });
+  afterAll(async () => {
+    await Promise.all(browsers.map(browser => browser.close()));
+    host?.destroy();
+  });
+
+  const open = async (
+    through: LaunchOptions['through'],
+    url: string,
+    permissions: string[] = [],
+  ): Promise<Page> => {
+    const names = {
+      'public.test:443': { host: '127.0.0.1', port: 8443 },
+      'public.test:80': { host: '127.0.0.1', port: 8080 },
+    };
+    // The page's server is on loopback, which the ordinary browser sees; it is told to take it for public.
+    const flags = through === 'ordinary' ? ordinaryFlags : [];
+    const browser = await launch({ host, through, names, flags });
+    browsers.push(browser);
+    const context = await browser.newContext({ ignoreHTTPSErrors: true, permissions });
+    const page = await context.newPage();
+    await page.goto(url);
+    return page;
+  };
+
+  let sequence = 0;
+  const outcomes = async (page: Page, urls: readonly string[]): Promise<Record<string, Arrived>> => {
+    sequence += 1;
+    for (const [index, url] of urls.entries())
+      await page.evaluate(`tryAll('${url}', '${sequence}-${index}')`);
+    const servers = ['http://127.0.0.1:8004/seen', 'http://10.77.1.2:8010/seen'];
+    const seen = new Set(servers.flatMap(server => JSON.parse(host.get(server)) as string[]));
+    const arrived = (index: number, way: keyof Arrived) => seen.has(`?${sequence}-${index}-${way}`);
+    return Object.fromEntries(
+      urls.map((url, index) => [
+        url,
+        {
+          fetch: arrived(index, 'fetch'),
+          noCors: arrived(index, 'noCors'),
+          socket: arrived(index, 'socket'),
+        },
+      ]),
+    );
+  };
+
+  it('open in a tab as in any browser', async () => {
+    const page = await open('quiet namespace', 'about:blank');
+    for (const url of [...localServers, ...localNames]) {
+      const response = await page.goto(url);
+      expect([url, response?.status()]).toEqual([url, 200]);
+    }
+  });
+
+  for (const through of ['quiet namespace', 'no isolation'] as const) {
+    it(`gives a public page no more than an ordinary browser does, which is nothing (${through})`, async () => {
+      const targets = [...localServers, ...localNames, ...rebinding];
+      for (const url of ['https://public.test/', 'https://public.test/public', 'http://public.test/']) {
+        const ours = await outcomes(await open(through, url), targets);
+        const ordinary = await outcomes(await open('ordinary', url), targets);
+        expect(ours).toEqual(ordinary);
+        for (const [to, outcome] of Object.entries(ours)) expect([url, to, outcome]).toEqual([url, to, none]);
+      }
+    });
+  }
+
+  it('is open to a public page that the user allowed it to, as in an ordinary browser', async () => {
+    const allowed = ['local-network-access'];
+    const ours = await outcomes(await open('quiet namespace', 'https://public.test/', allowed), localServers);
+    const ordinary = await outcomes(await open('ordinary', 'https://public.test/', allowed), localServers);
+    expect(ours).toEqual(ordinary);
+    expect(ours['http://127.0.0.1:8004/']).toEqual(all);
+  });
+});
+
+const ordinaryFlags = ['--ip-address-space-overrides=127.0.0.1:8443=public,127.0.0.1:8080=public'];

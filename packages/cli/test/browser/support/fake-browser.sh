@@ -1,0 +1,18 @@
+#!/bin/sh
+# Stands in for a browser: says what it was given, then does what $FAKE_BROWSER says.
+for argument in "$@"; do
+  case $argument in --user-data-dir=*) profile=${argument#--user-data-dir=} ;; esac
+done
+touch "$profile/used"
+echo "arguments: $*"
+echo "namespace: $(readlink /proc/self/ns/net)"
+echo "capabilities: $(sed -n 's/^CapEff:\t//p' /proc/self/status)"
+echo "descriptors: $(ls "/proc/$$/fd" | tr '\n' ' ')"
+echo "pid: $$"
+case $FAKE_BROWSER in
+  exit-7) exit 7 ;;
+  die) kill -KILL $$ ;;
+  echo-pipe) read -r line <&3 && echo "got $line" >&4 ;;
+  graceful) trap 'exit 0' TERM INT HUP; while :; do sleep 0.05; done ;;
+  deaf) trap '' TERM INT HUP; while :; do sleep 0.05; done ;;
+esac

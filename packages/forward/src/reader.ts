@@ -1,0 +1,84 @@
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
+import { duplicateSocket } from '@manypath/mptcp';
+import type { ForwardLimits } from './limits.ts';
+
+/**
+ * Takes a chunk that was read.
+ *
+ * @returns Whether more may follow at once; after `false` nothing is read until {@link ReadableLeg.resume}.
+ */
+export type ChunkSink = (chunk: Buffer) => boolean;
+
+/** One side of a relayed connection, read by pushing chunks into a sink. */
+export interface ReadableLeg {
+  /** What to write to, and whose events tell the end. */
+  readonly stream: Duplex;
+  /** Whether chunks lie in a buffer that is read into again. */
+  readonly reusesBuffer: boolean;
+  /** Begins to read. A chunk is only valid until the sink has returned `true`, or until {@link resume} is called. */
+  start(sink: ChunkSink): void;
+  resume(): void;
+}
+
+/**
+ * Makes a leg readable in the cheapest way it allows.
+ *
+ * A plain socket, TCP or MPTCP, is read into static buffers, which costs about half the CPU of Node's streams; TLS
+ * and HTTP/2 streams decode into buffers of their own, so their `data` events are as cheap as it gets.
+ */
+export function readableLeg(stream: Duplex, limits: ForwardLimits): ReadableLeg {
+  return isPlainSocket(stream) ? staticBufferLeg(stream, limits) : streamLeg(stream);
+}
+
+function isPlainSocket(stream: Duplex): stream is Socket {
+  return stream instanceof Socket && !(stream instanceof TLSSocket);
+}
+
+function staticBufferLeg(accepted: Socket, limits: ForwardLimits): ReadableLeg {
+  let sink: ChunkSink = () => false;
+  let buffer = Buffer.allocUnsafeSlow(limits.smallBufferBytes);
+  let read = 0;
+  const stream = duplicateSocket(accepted, {
+    allowHalfOpen: true,
+    onread: {
+      buffer: () => {
+        // Untouched pages cost nothing: only a connection that moves much gets memory for it.
+        if (read > limits.bulkAfterBytes && buffer.length < limits.bulkBufferBytes) {
+          buffer = Buffer.allocUnsafeSlow(limits.bulkBufferBytes);
+        }
+        return buffer;
+      },
+      callback: (length, filled) => {
+        read += length;
+        return sink((filled as Buffer).subarray(0, length));
+      },
+    },
+  });
+  stream.setNoDelay(true);
+  return {
+    stream,
+    reusesBuffer: true,
+    start(newSink) {
+      sink = newSink;
+      stream.resume();
+    },
+    resume: () => void stream.resume(),
+  };
+}
+
+function streamLeg(stream: Duplex): ReadableLeg {
+  return {
+    stream,
+    reusesBuffer: false,
+    start(sink) {
+      stream.on('data', (chunk: Buffer) => {
+        if (!sink(chunk)) stream.pause();
+      });
+      // Whoever read the head of the request has paused the stream, and a listener alone does not undo that.
+      stream.resume();
+    },
+    resume: () => void stream.resume(),
+  };
+}

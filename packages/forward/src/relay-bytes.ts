@@ -1,0 +1,227 @@
+import { constants as http2 } from 'node:http2';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type Clock, ManypathError, systemClock, type Timer } from '@manypath/core';
+import { type ForwardLimits, forwardLimits } from './limits.ts';
+import { type ReadableLeg, readableLeg } from './reader.ts';
+
+/** A relayed connection moved no byte for too long. */
+export class RelayIdleError extends ManypathError {
+  constructor(milliseconds: number) {
+    super('MANYPATH_FORWARD_IDLE', `no byte went either way for ${Math.round(milliseconds / 1000)} s`);
+  }
+}
+
+/** One side was gone before all it should have got was delivered. */
+export class RelayResetError extends ManypathError {
+  constructor(side: string, cause?: unknown) {
+    super(
+      'MANYPATH_FORWARD_RESET',
+      `the ${side} broke the connection off`,
+      cause === undefined ? {} : { cause },
+    );
+  }
+}
+
+/** Options of {@link relayBytes}. */
+export interface RelayOptions {
+  limits?: Partial<ForwardLimits>;
+  clock?: Clock;
+}
+
+/** How a relayed connection ended. */
+export interface RelayOutcome {
+  readonly bytesFromClient: number;
+  readonly bytesFromUpstream: number;
+  /** What broke it; `undefined` when both sides ended as they should. */
+  readonly error: Error | undefined;
+}
+
+/** A connection that is being relayed. */
+export interface RelayHandle {
+  /** The legs as they are read now: a plain socket that was passed in has been replaced by its twin. */
+  readonly client: Duplex;
+  readonly upstream: Duplex;
+  readonly state: 'open' | 'half-closed' | 'closed';
+  readonly bytesFromClient: number;
+  readonly bytesFromUpstream: number;
+  /** Settles when both legs are closed; never rejects. */
+  readonly done: Promise<RelayOutcome>;
+  /** Breaks both legs off. */
+  abort(reason: Error): void;
+}
+
+/**
+ * Copies bytes between two legs until both have ended.
+ *
+ * The end of one direction is passed on while the other one goes on (half-close). A leg that writes slowly stops the
+ * reading of the other. A leg that breaks off resets the other one. Ownership of both legs passes to the relay.
+ */
+export function relayBytes(client: Duplex, upstream: Duplex, options: RelayOptions = {}): RelayHandle {
+  return new ByteRelay(client, upstream, options);
+}
+
+class ByteRelay implements RelayHandle {
+  readonly done: Promise<RelayOutcome>;
+  readonly #limits: ForwardLimits;
+  readonly #clock: Clock;
+  readonly #client: ReadableLeg;
+  readonly #upstream: ReadableLeg;
+  readonly #fromClient: Direction;
+  readonly #fromUpstream: Direction;
+  #error: Error | undefined;
+  #timer: Timer | undefined;
+  #bytesAtLastCheck = -1;
+  #openLegs = 2;
+  #finish: (outcome: RelayOutcome) => void = () => {};
+
+  constructor(client: Duplex, upstream: Duplex, options: RelayOptions) {
+    this.#limits = { ...forwardLimits, ...options.limits };
+    this.#clock = options.clock ?? systemClock;
+    this.done = new Promise(resolve => {
+      this.#finish = resolve;
+    });
+    this.#client = readableLeg(client, this.#limits);
+    this.#upstream = readableLeg(upstream, this.#limits);
+    this.#fromClient = new Direction(this.#client, this.#upstream);
+    this.#fromUpstream = new Direction(this.#upstream, this.#client);
+    this.#watchLeg(this.#client, 'client', this.#fromClient, this.#fromUpstream);
+    this.#watchLeg(this.#upstream, 'other end', this.#fromUpstream, this.#fromClient);
+    this.#fromClient.start();
+    this.#fromUpstream.start();
+    this.#watchIdleness();
+  }
+
+  get client(): Duplex {
+    return this.#client.stream;
+  }
+
+  get upstream(): Duplex {
+    return this.#upstream.stream;
+  }
+
+  get bytesFromClient(): number {
+    return this.#fromClient.bytes;
+  }
+
+  get bytesFromUpstream(): number {
+    return this.#fromUpstream.bytes;
+  }
+
+  get state(): 'open' | 'half-closed' | 'closed' {
+    if (this.#openLegs === 0) return 'closed';
+    return this.#fromClient.ended || this.#fromUpstream.ended ? 'half-closed' : 'open';
+  }
+
+  abort(reason: Error): void {
+    this.#error ??= reason;
+    breakOff(this.#client.stream);
+    breakOff(this.#upstream.stream);
+  }
+
+  #watchLeg(leg: ReadableLeg, side: string, from: Direction, to: Direction): void {
+    leg.stream.on('error', error => {
+      if (!this.#isOver(from, to)) this.abort(new RelayResetError(side, error));
+    });
+    leg.stream.once('close', () => {
+      if (!this.#isOver(from, to)) this.abort(new RelayResetError(side));
+      this.#openLegs -= 1;
+      if (this.#openLegs === 0) this.#close();
+    });
+    if (leg.stream.destroyed) queueMicrotask(() => leg.stream.emit('close'));
+  }
+
+  /** Whether a leg has given all it had and got all it should: then how it closes does not matter. */
+  #isOver(from: Direction, to: Direction): boolean {
+    return this.#error !== undefined || (from.ended && to.delivered);
+  }
+
+  #watchIdleness(): void {
+    const limit = this.state === 'half-closed' ? this.#limits.halfClosedIdleMs : this.#limits.idleMs;
+    this.#timer = this.#clock.after(limit, () => {
+      const bytes = this.bytesFromClient + this.bytesFromUpstream;
+      if (bytes === this.#bytesAtLastCheck) this.abort(new RelayIdleError(limit));
+      else this.#watchIdleness();
+      this.#bytesAtLastCheck = bytes;
+    });
+  }
+
+  #close(): void {
+    this.#timer?.cancel();
+    this.#finish({
+      bytesFromClient: this.bytesFromClient,
+      bytesFromUpstream: this.bytesFromUpstream,
+      error: this.#error,
+    });
+  }
+}
+
+/** One direction of a relayed connection. */
+class Direction {
+  /** Bytes read so far. */
+  bytes = 0;
+  /** Whether the source has sent its end. */
+  ended = false;
+  /** Whether the destination has taken everything, with the end. */
+  delivered = false;
+  readonly #source: ReadableLeg;
+  readonly #destination: ReadableLeg;
+  #waiting = false;
+
+  constructor(source: ReadableLeg, destination: ReadableLeg) {
+    this.#source = source;
+    this.#destination = destination;
+  }
+
+  start(): void {
+    const destination = this.#destination.stream;
+    this.#source.stream.once('end', () => {
+      this.ended = true;
+      destination.end();
+    });
+    destination.once('finish', () => {
+      this.delivered = true;
+    });
+    const lend = this.#source.reusesBuffer && this.#destination.reusesBuffer;
+    if (!lend) destination.on('drain', this.#goOn);
+    this.#source.start(lend ? chunk => this.#lend(chunk) : chunk => this.#hand(chunk));
+  }
+
+  /** Socket to socket: the kernel mostly takes a chunk at once, and the buffer is free again; else wait for that. */
+  #lend(chunk: Buffer): boolean {
+    const destination = this.#destination.stream;
+    this.bytes += chunk.length;
+    destination.write(chunk, this.#goOn);
+    this.#waiting = destination.writableLength > 0;
+    return !this.#waiting;
+  }
+
+  /** Streams queue what they encrypt or frame: they get chunks of their own, up to their high-water mark. */
+  #hand(chunk: Buffer): boolean {
+    this.bytes += chunk.length;
+    this.#waiting = !this.#destination.stream.write(this.#source.reusesBuffer ? Buffer.from(chunk) : chunk);
+    return !this.#waiting;
+  }
+
+  readonly #goOn = (): void => {
+    if (!this.#waiting || this.#destination.stream.writableLength > 0) return;
+    this.#waiting = false;
+    this.#source.resume();
+  };
+}
+
+/** Closes a leg so that its peer sees that something broke, rather than an ordinary end. */
+function breakOff(stream: Duplex): void {
+  if (stream.destroyed) return;
+  if (stream instanceof Socket && 'resetAndDestroy' in stream && stream.constructor === Socket) {
+    stream.resetAndDestroy();
+  } else if (isHttp2Stream(stream)) {
+    stream.close(http2.NGHTTP2_CONNECT_ERROR);
+  } else {
+    stream.destroy();
+  }
+}
+
+function isHttp2Stream(stream: Duplex): stream is Duplex & { close(code: number): void } {
+  return 'rstCode' in stream && 'close' in stream;
+}

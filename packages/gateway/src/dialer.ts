@@ -1,0 +1,138 @@
+import { isIP, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { addressScope, type Authority } from '@manypath/core';
+import { AddressRefusedError, connect, type Lookup } from '@manypath/mptcp';
+import type { Dialect } from './connection.ts';
+import { decideRoute } from './decide-route.ts';
+import { LocalTargetError, RelayAwayError, RelayTargetError } from './errors.ts';
+import type { RelayLink } from './lanes/relay-link.ts';
+import type { GatewayLimits } from './limits.ts';
+import type { LocalNames } from './local-names.ts';
+import type { LocalNetworks } from './local-networks.ts';
+
+export interface DialerOptions {
+  readonly relay: RelayLink | undefined;
+  /** What happens to new connections while the relay is away. */
+  readonly failover: 'refuse' | 'straight';
+  /** Whether what comes by a proxy dialect is kept from this machine and its local network. */
+  readonly protectLocal: boolean;
+  readonly localNames: LocalNames;
+  readonly localNetworks: LocalNetworks;
+  readonly lookup: Lookup;
+  readonly limits: GatewayLimits;
+}
+
+export interface DialRequest {
+  readonly target: Authority;
+  readonly dialect: Dialect;
+  readonly signal: AbortSignal;
+  /** Bytes for the target that are there already. */
+  readonly firstBytes: Uint8Array;
+}
+
+/** A way to a target. */
+export interface Dialled {
+  readonly stream: Duplex;
+  /** The connection out of this host that carries it. */
+  readonly socket: Socket;
+  readonly relay: boolean;
+  /** Whether the first bytes have left with the request; else they are still the caller's to send. */
+  readonly firstBytesSent: boolean;
+}
+
+/** Opens ways to targets: decides the route and dials. */
+export class Dialer {
+  readonly #options: DialerOptions;
+
+  constructor(options: DialerOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Whether the target can be taken for reachable, so that the client may send before the relay has answered. That
+   * spares a connection through the relay one round trip.
+   */
+  isSure(target: Authority, dialect: Dialect): boolean {
+    const { relay } = this.#options;
+    return relay?.state === 'ready' && relay.reached(target) && this.#route(target, dialect) === 'relay';
+  }
+
+  /**
+   * @throws LocalTargetError `MANYPATH_LOCAL_TARGET`
+   * @throws what `RelayLink.open` throws
+   * @throws what `connect` of @manypath/mptcp throws
+   */
+  async dial(request: DialRequest): Promise<Dialled> {
+    const { relay } = this.#options;
+    if (relay === undefined || this.#route(request.target, request.dialect) === 'straight') {
+      return this.#straight(request);
+    }
+    try {
+      const { stream, socket } = await relay.open(request.target, request);
+      return { stream, socket, relay: true, firstBytesSent: true };
+    } catch (error) {
+      if (this.#mayGoStraight(error, request.target)) return this.#straight(request);
+      throw error;
+    }
+  }
+
+  #route(target: Authority, dialect: Dialect): 'straight' | 'relay' {
+    const { relay, localNames, localNetworks } = this.#options;
+    return decideRoute(target, dialect, { hasRelay: relay !== undefined, localNames, localNetworks });
+  }
+
+  /** A private address that the relay must not dial may well be one of this side. */
+  #mayGoStraight(error: unknown, { host }: Authority): boolean {
+    if (error instanceof RelayAwayError) return this.#options.failover === 'straight';
+    const refused = error instanceof RelayTargetError && error.status === 403;
+    return refused && isIP(host) !== 0 && addressScope(host) === 'private';
+  }
+
+  async #straight({ target, dialect, signal }: DialRequest): Promise<Dialled> {
+    const { limits, lookup } = this.#options;
+    const options = { port: target.port, signal, timeout: limits.dialMs, allowHalfOpen: true };
+    const guarded = this.#isGuarded(target, dialect)
+      ? { filterAddress: (address: string) => this.#refuseLocal(address) }
+      : {};
+    try {
+      const socket = await dialLoopbackTwice(target.host, dialect, host =>
+        connect({ host, ...options, lookup, ...guarded }),
+      );
+      return { stream: socket, socket, relay: false, firstBytesSent: false };
+    } catch (error) {
+      if (error instanceof AddressRefusedError && error.cause instanceof LocalTargetError) throw error.cause;
+      throw error;
+    }
+  }
+
+  #isGuarded({ host }: Authority, dialect: Dialect): boolean {
+    const { protectLocal, localNames } = this.#options;
+    return protectLocal && dialect !== 'local' && !localNames.named(host);
+  }
+
+  #refuseLocal(address: string): Error | undefined {
+    return this.#options.localNetworks.includes(address) ? new LocalTargetError(address) : undefined;
+  }
+}
+
+const otherLoopback: Record<string, string> = { '127.0.0.1': '::1', '::1': '127.0.0.1' };
+
+/**
+ * A browser that resolves `localhost` itself picks one loopback address, and many servers listen on the other one
+ * only: what it could not reach on its own is tried there.
+ */
+async function dialLoopbackTwice(
+  host: string,
+  dialect: Dialect,
+  dial: (host: string) => Promise<Socket>,
+): Promise<Socket> {
+  const other = dialect === 'local' ? otherLoopback[host] : undefined;
+  if (other === undefined) return dial(host);
+  try {
+    return await dial(host);
+  } catch (error) {
+    return await dial(other).catch(() => {
+      throw error;
+    });
+  }
+}

@@ -1,0 +1,181 @@
+import type { Server, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type Authority, type Clock, Socks5ProtocolError, socks5Reply } from '@manypath/core';
+import { acceptTunnel, HttpFront, refuseTunnel } from '@manypath/forward';
+import type { Dialect } from './connection.ts';
+import { ForeignUserError, NotAProxyRequestError, TooManyConnectionsError } from './errors.ts';
+import type { GatewayLimits } from './limits.ts';
+import { acceptSocks, readSocksRequest, socksReplyFor } from './socks-front.ts';
+
+/** A client wants a connection to `target`, and waits for an answer. */
+export interface TunnelWish {
+  readonly socket: Socket;
+  readonly target: Authority;
+  readonly dialect: Dialect;
+  /** Tells the client that its connection is open. */
+  accept(): void;
+  /** Tells the client why there is none, and closes. */
+  refuse(error: unknown): void;
+}
+
+export interface FrontOptions {
+  readonly limits: GatewayLimits;
+  readonly clock: Clock;
+  /** Serves a wish; fulfilled when that is over. Must not reject. */
+  readonly onTunnel: (wish: TunnelWish) => Promise<void>;
+  /** Opens connections for plain HTTP requests. */
+  readonly dial: (target: Authority, context: { signal: AbortSignal; client: Duplex }) => Promise<Duplex>;
+}
+
+/** Whether an accepted connection may use the proxy. */
+export type Admission = (socket: Socket) => boolean;
+
+const socksVersion = 5;
+const tlsHandshake = 0x16;
+
+/**
+ * Takes connections of clients and finds out by their first byte what they speak: SOCKS5, or HTTP. One port serves
+ * both.
+ */
+export class Front {
+  readonly #options: FrontOptions;
+  readonly #http: HttpFront;
+  /** Clients that read or are read here; a tunnel takes its client away with it. */
+  readonly #clients = new Set<Socket>();
+  #tunnels = 0;
+
+  constructor(options: FrontOptions) {
+    this.#options = options;
+    this.#http = new HttpFront({
+      dial: options.dial,
+      limits: { requestHeadMs: options.limits.headMs },
+      onTunnel: ({ socket, target, head }) => {
+        const accept = head.headers.find(([name]) => name.toLowerCase() === 'accept')?.[1];
+        this.#serve({
+          socket: socket as Socket,
+          target,
+          dialect: 'connect',
+          accept: () => acceptTunnel(socket),
+          refuse: error => refuseTunnel(socket, error, accept),
+        });
+      },
+    });
+  }
+
+  /** Client connections that are open, whatever they are doing. */
+  get clients(): number {
+    return this.#clients.size + this.#tunnels;
+  }
+
+  /** Serves the connections of a proxy port. */
+  listen(server: Server, admits: Admission): void {
+    server.on('connection', socket => this.#accept(socket, admits));
+  }
+
+  /** Serves connections that were meant for another place, which `targetOf` knows. */
+  listenRedirected(server: Server, targetOf: (socket: Socket) => Authority | undefined): void {
+    server.on('connection', socket => {
+      this.#track(socket);
+      const target = this.clients > this.#options.limits.connections ? undefined : targetOf(socket);
+      if (target === undefined) return void socket.resetAndDestroy();
+      this.#serve({
+        socket,
+        target,
+        dialect: 'local',
+        accept: () => {},
+        // As the kernel would: who connects to a port on which nobody listens is reset.
+        refuse: () => void socket.resetAndDestroy(),
+      });
+    });
+  }
+
+  /** Breaks off all clients. */
+  close(): void {
+    this.#http.close();
+    for (const socket of this.#clients) socket.destroy();
+  }
+
+  #serve(wish: TunnelWish): void {
+    this.#clients.delete(wish.socket);
+    this.#tunnels += 1;
+    void this.#options.onTunnel(wish).finally(() => {
+      this.#tunnels -= 1;
+    });
+  }
+
+  #track(socket: Socket): void {
+    socket.setNoDelay(true);
+    this.#clients.add(socket);
+    socket.once('close', () => this.#clients.delete(socket));
+  }
+
+  #accept(socket: Socket, admits: Admission): void {
+    this.#track(socket);
+    const { connections, firstByteMs } = this.#options.limits;
+    const refusal = this.clients > connections ? new TooManyConnectionsError(connections) : undefined;
+    const swallow = () => {};
+    const onFirst = (bytes: Buffer) => {
+      timer.cancel();
+      socket.off('end', onEnd).off('error', swallow).pause();
+      socket.unshift(bytes);
+      this.#dispatch(socket, bytes[0] ?? 0, refusal ?? (admits(socket) ? undefined : new ForeignUserError()));
+    };
+    const onEnd = () => socket.destroy();
+    const timer = this.#options.clock.after(firstByteMs, () => socket.destroy());
+    socket.once('close', () => timer.cancel());
+    socket.on('error', swallow).once('end', onEnd).once('data', onFirst);
+  }
+
+  #dispatch(socket: Socket, firstByte: number, refusal: Error | undefined): void {
+    if (firstByte === socksVersion) {
+      if (refusal === undefined) return void this.#serveSocks(socket);
+      return this.#goodbye(socket, socksRefusal);
+    }
+    if (refusal !== undefined) return refuseTunnel(socket, refusal);
+    if (firstByte === tlsHandshake) return refuseTunnel(socket, tlsRefusal());
+    this.#http.serve(socket);
+    socket.resume();
+  }
+
+  async #serveSocks(socket: Socket): Promise<void> {
+    const { limits, clock } = this.#options;
+    const swallow = () => {};
+    socket.on('error', swallow);
+    let target: Authority;
+    try {
+      target = await readSocksRequest(socket, limits.headMs, clock);
+    } catch (error) {
+      // What has to be said in SOCKS was said while it was read.
+      if (error instanceof Socks5ProtocolError) this.#goodbye(socket);
+      else socket.destroy();
+      return;
+    } finally {
+      socket.off('error', swallow);
+    }
+    this.#serve({
+      socket,
+      target,
+      dialect: 'socks5',
+      accept: () => acceptSocks(socket),
+      refuse: error => this.#goodbye(socket, socks5Reply(socksReplyFor(error))),
+    });
+  }
+
+  /** Ends a connection so that its last words arrive: what the client still sends is read, for a while. */
+  #goodbye(socket: Socket, words?: Uint8Array): void {
+    if (socket.destroyed) return;
+    socket.on('error', () => {});
+    if (words === undefined) socket.end();
+    else socket.end(words);
+    socket.resume();
+    const timer = this.#options.clock.after(this.#options.limits.lingerMs, () => socket.destroy());
+    socket.once('close', () => timer.cancel());
+  }
+}
+
+/** No method of authentication is acceptable; RFC 1928 §3. */
+const socksRefusal = Uint8Array.of(socksVersion, 0xff);
+
+function tlsRefusal(): NotAProxyRequestError {
+  return new NotAProxyRequestError('this port is no TLS server: it speaks HTTP and SOCKS5 in the clear');
+}

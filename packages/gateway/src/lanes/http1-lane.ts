@@ -1,0 +1,192 @@
+import type { Socket } from 'node:net';
+import {
+  type Authority,
+  type Clock,
+  encodeRequestHead,
+  formatAuthority,
+  formatBasicCredentials,
+  HttpResponseHeadParser,
+  type Pairing,
+} from '@manypath/core';
+import type { Lookup } from '@manypath/mptcp';
+import { LaneLostError } from '../errors.ts';
+import type { GatewayLimits } from '../limits.ts';
+import { probeTarget } from './http2-lane.ts';
+import type { Lane, LaneEvents, LaneState, Tunnel, TunnelOptions } from './lane.ts';
+import { type LaneSocket, openLaneSocket } from './lane-socket.ts';
+import { type RelayAnswer, refusalOf, tunnelFailure } from './relay-answer.ts';
+
+export interface Http1LaneOptions {
+  readonly pairing: Pairing;
+  readonly limits: GatewayLimits;
+  readonly clock: Clock;
+  readonly events: LaneEvents;
+  readonly lookup?: Lookup | undefined;
+}
+
+/**
+ * The way through a proxy that has no HTTP/2: every tunnel is a connection of its own, made when it is needed, since
+ * such proxies close connections on which nothing was asked for.
+ */
+export class Http1Lane implements Lane {
+  readonly socket = undefined;
+  readonly capacity = Number.POSITIVE_INFINITY;
+  readonly rate = 0;
+  readonly openedAt: number;
+  readonly #options: Http1LaneOptions;
+  readonly #relay: string;
+  readonly #closing = new AbortController();
+  #state: LaneState = 'ready';
+  #streams = 0;
+  #idleSince: number;
+  #rttMs: number | undefined;
+
+  /**
+   * Has the proxy check the secret on a connection that is used for nothing else.
+   *
+   * @throws RelayRefusedError `MANYPATH_RELAY_REFUSED`
+   * @throws LaneLostError `MANYPATH_LANE_LOST`
+   */
+  static async open(socket: LaneSocket, options: Http1LaneOptions, signal: AbortSignal): Promise<Http1Lane> {
+    const lane = new Http1Lane(options);
+    try {
+      await lane.#probe(socket, signal);
+      return lane;
+    } finally {
+      socket.stream.destroy();
+      socket.raw.destroy();
+    }
+  }
+
+  private constructor(options: Http1LaneOptions) {
+    this.#options = options;
+    this.#relay = formatAuthority(options.pairing.address);
+    this.openedAt = options.clock.now();
+    this.#idleSince = this.openedAt;
+  }
+
+  get state(): LaneState {
+    return this.#state;
+  }
+
+  get streams(): number {
+    return this.#streams;
+  }
+
+  get idleSince(): number {
+    return this.#idleSince;
+  }
+
+  get rttMs(): number | undefined {
+    return this.#rttMs;
+  }
+
+  async open(target: Authority, { signal, firstBytes }: TunnelOptions): Promise<Tunnel> {
+    const { pairing, limits, clock, lookup } = this.#options;
+    const given = new AbortController();
+    const timer = clock.after(limits.relayAnswerMs, () => given.abort(new LaneLostError()));
+    const both = AbortSignal.any([signal, given.signal, this.#closing.signal]);
+    this.#streams += 1;
+    try {
+      const open = () => openLaneSocket(pairing, { signal: both, lookup });
+      const { stream, raw } = await this.#connected(open, signal);
+      stream.once('close', () => this.#tunnelClosed());
+      const { answer, rest } = await this.#ask(stream, target, both);
+      const failure = tunnelFailure(answer, this.#relay);
+      if (failure !== undefined) {
+        stream.destroy();
+        throw failure;
+      }
+      if (rest.length > 0) stream.unshift(rest);
+      // Only now: not every proxy keeps what comes before it has answered.
+      if (firstBytes.length > 0) stream.write(firstBytes);
+      return { stream, socket: raw, answered: Promise.resolve() };
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** Tunnels have connections of their own: one that cannot be made tells that the proxy is gone. */
+  check(): void {}
+
+  close(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#closing.abort(new LaneLostError());
+    this.#options.events.changed(this);
+  }
+
+  async #connected(open: () => Promise<LaneSocket>, signal: AbortSignal): Promise<LaneSocket> {
+    try {
+      return await open();
+    } catch (error) {
+      this.#tunnelClosed();
+      signal.throwIfAborted();
+      this.close();
+      throw new LaneLostError(error);
+    }
+  }
+
+  async #probe({ stream }: LaneSocket, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    const begun = clock.now();
+    const { answer } = await this.#ask(stream, probeTarget, signal);
+    this.#rttMs = clock.now() - begun;
+    const refusal = refusalOf(answer.status, this.#relay);
+    if (refusal !== undefined) throw refusal;
+  }
+
+  async #ask(
+    stream: Socket,
+    target: Authority,
+    signal: AbortSignal,
+  ): Promise<{ answer: RelayAnswer; rest: Uint8Array }> {
+    const { pairing } = this.#options;
+    const authority = formatAuthority(target);
+    const authorization =
+      pairing.user === ''
+        ? []
+        : [['Proxy-Authorization', formatBasicCredentials({ user: pairing.user, password: pairing.secret })] as const];
+    stream.write(encodeRequestHead('CONNECT', authority, [['Host', authority], ...authorization]));
+    return answerOf(stream, signal);
+  }
+
+  #tunnelClosed(): void {
+    this.#streams -= 1;
+    this.#idleSince = this.#options.clock.now();
+  }
+}
+
+/** Reads the head of the answer; of a refusal also what of its body came with it. */
+function answerOf(stream: Socket, signal: AbortSignal): Promise<{ answer: RelayAnswer; rest: Uint8Array }> {
+  const parser = new HttpResponseHeadParser();
+  return new Promise((resolve, reject) => {
+    const settle = (act: () => void) => {
+      stream.off('data', onData).off('end', onLost).off('close', onLost).off('error', onLost);
+      signal.removeEventListener('abort', onAbort);
+      stream.on('error', () => {});
+      stream.pause();
+      act();
+    };
+    const fail = (error: unknown) =>
+      settle(() => {
+        stream.destroy();
+        reject(error);
+      });
+    const onLost = (cause?: unknown) => fail(new LaneLostError(cause));
+    const onAbort = () => fail(signal.reason);
+    const onData = (bytes: Buffer) => {
+      try {
+        const head = parser.push(bytes);
+        if (head === undefined) return;
+        const body = head.status < 300 ? '' : Buffer.from(parser.rest).toString('utf8');
+        settle(() => resolve({ answer: { status: head.status, body }, rest: parser.rest }));
+      } catch (error) {
+        onLost(error);
+      }
+    };
+    stream.on('data', onData).once('end', onLost).once('close', onLost).once('error', onLost);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+}

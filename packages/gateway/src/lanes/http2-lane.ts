@@ -1,0 +1,283 @@
+import { once } from 'node:events';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect as http2Connect,
+  constants,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+} from 'node:http2';
+import type { Socket } from 'node:net';
+import {
+  type Authority,
+  type Clock,
+  formatAuthority,
+  formatBasicCredentials,
+  type Pairing,
+  type Timer,
+} from '@manypath/core';
+import { LaneLostError } from '../errors.ts';
+import type { GatewayLimits } from '../limits.ts';
+import type { Lane, LaneEvents, LaneState, Tunnel, TunnelOptions } from './lane.ts';
+import type { LaneSocket } from './lane-socket.ts';
+import { RateMeter } from './rate-meter.ts';
+import { refusalOf, tunnelFailure } from './relay-answer.ts';
+
+export interface Http2LaneOptions {
+  readonly pairing: Pairing;
+  readonly limits: GatewayLimits;
+  readonly clock: Clock;
+  readonly events: LaneEvents;
+}
+
+/**
+ * A target that every relay refuses or fails at once, and only after it has checked the secret. Its answer also makes
+ * the connection a full MPTCP one, which further paths can join (RFC 8684 §3.2).
+ */
+export const probeTarget: Authority = { host: '127.0.0.1', port: 1 };
+
+/** A lane that carries many tunnels: CONNECT streams of one HTTP/2 connection (RFC 9113 §8.5). */
+export class Http2Lane implements Lane {
+  readonly socket: Socket;
+  readonly openedAt: number;
+  readonly #stream: Socket;
+  readonly #session: ClientHttp2Session;
+  readonly #options: Http2LaneOptions;
+  readonly #relay: string;
+  readonly #authorization: string | undefined;
+  readonly #meter = new RateMeter();
+  #state: LaneState = 'ready';
+  #streams = 0;
+  #idleSince: number;
+  #rttMs: number | undefined;
+  #checking: Timer | undefined;
+  #failure: Error | undefined;
+
+  /**
+   * Begins HTTP/2 on a connection, and has the relay check the secret.
+   *
+   * @throws RelayRefusedError `MANYPATH_RELAY_REFUSED`
+   * @throws LaneLostError `MANYPATH_LANE_LOST`
+   */
+  static async open(socket: LaneSocket, options: Http2LaneOptions, signal: AbortSignal): Promise<Http2Lane> {
+    const lane = new Http2Lane(socket, options);
+    try {
+      await lane.#probe(signal);
+      return lane;
+    } catch (error) {
+      lane.close();
+      throw error;
+    }
+  }
+
+  private constructor({ stream, raw }: LaneSocket, options: Http2LaneOptions) {
+    const { pairing, limits, clock } = options;
+    this.socket = raw;
+    this.#stream = stream;
+    this.#options = options;
+    this.#relay = formatAuthority(pairing.address);
+    this.#authorization =
+      pairing.user === '' ? undefined : formatBasicCredentials({ user: pairing.user, password: pairing.secret });
+    this.openedAt = clock.now();
+    this.#idleSince = this.openedAt;
+    this.#session = http2Connect(`https://${this.#relay}`, {
+      createConnection: () => stream,
+      settings: { enablePush: false, initialWindowSize: limits.streamWindowBytes },
+      // Node counts what waits in all streams against this, in megabytes, and refuses new streams above it.
+      maxSessionMemory: 1024,
+    });
+    this.#session.once('connect', () => this.#session.setLocalWindowSize(limits.laneWindowBytes));
+    this.#session.on('error', error => this.#lost(error));
+    this.#session.once('close', () => this.#lost());
+    this.#session.on('goaway', () => this.#drain());
+    raw.on('error', error => this.#lost(error));
+  }
+
+  get state(): LaneState {
+    return this.#state;
+  }
+
+  get streams(): number {
+    return this.#streams;
+  }
+
+  get capacity(): number {
+    return this.#session.remoteSettings?.maxConcurrentStreams ?? 100;
+  }
+
+  get rate(): number {
+    this.#meter.sample(this.#bytes(), this.#options.clock.now());
+    return this.#meter.rate;
+  }
+
+  get idleSince(): number {
+    return this.#idleSince;
+  }
+
+  get rttMs(): number | undefined {
+    return this.#rttMs;
+  }
+
+  async open(target: Authority, { signal, firstBytes }: TunnelOptions): Promise<Tunnel> {
+    if (this.#state === 'closed' || this.#state === 'draining') throw new LaneLostError(this.#failure);
+    const stream = this.#request(target);
+    this.#streams += 1;
+    stream.once('close', () => this.#streamClosed());
+    stream.on('error', () => {});
+    if (firstBytes.length > 0) stream.write(firstBytes);
+    return { stream, socket: this.socket, answered: this.#answered(stream, signal) };
+  }
+
+  check(answerMs: number): void {
+    const { clock, limits } = this.#options;
+    if (this.#state === 'closed') return;
+    const begun = clock.now();
+    const bytes = this.#stream.bytesRead;
+    const pinged = this.#ping(rttMs => {
+      this.#checking?.cancel();
+      this.#checking = undefined;
+      this.#rttMs = rttMs;
+      this.#alive();
+    });
+    if (!pinged) return;
+    const look = (): void => {
+      // An answer may be stuck behind a bulk transfer; what matters is that something arrives.
+      if (this.#stream.bytesRead > bytes) return this.#alive();
+      const silent = clock.now() - begun;
+      if (silent >= limits.laneSilenceMs) return this.#lost(new Error(`no answer for ${Math.round(silent)} ms`));
+      if (this.#state === 'ready') {
+        this.#state = 'suspect';
+        this.#options.events.changed(this);
+      }
+      this.#checking = clock.after(Math.min(1000, limits.laneSilenceMs), look);
+    };
+    this.#checking?.cancel();
+    this.#checking = clock.after(answerMs, look);
+  }
+
+  close(): void {
+    this.#lost();
+  }
+
+  #request(target: Authority): ClientHttp2Stream {
+    const headers = {
+      [constants.HTTP2_HEADER_METHOD]: 'CONNECT',
+      [constants.HTTP2_HEADER_AUTHORITY]: formatAuthority(target),
+      ...(this.#authorization === undefined ? {} : { 'proxy-authorization': this.#authorization }),
+    };
+    try {
+      return this.#session.request(headers, { endStream: false });
+    } catch (error) {
+      throw new LaneLostError(error);
+    }
+  }
+
+  async #answered(stream: ClientHttp2Stream, signal: AbortSignal): Promise<void> {
+    const { clock, limits } = this.#options;
+    const timer = clock.after(limits.relayAnswerMs, () => stream.close(constants.NGHTTP2_CANCEL));
+    const onAbort = () => stream.close(constants.NGHTTP2_CANCEL);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      const failure = tunnelFailure(await answerOf(stream, limits.refusalBytes), this.#relay);
+      if (failure === undefined) return;
+      stream.close(constants.NGHTTP2_CANCEL);
+      throw failure;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      timer.cancel();
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
+  async #probe(signal: AbortSignal): Promise<void> {
+    const stream = this.#request(probeTarget);
+    stream.on('error', () => {});
+    const onAbort = () => stream.close(constants.NGHTTP2_CANCEL);
+    signal.addEventListener('abort', onAbort, { once: true });
+    try {
+      const { status } = await answerOf(stream, 0);
+      const refusal = refusalOf(status, this.#relay);
+      if (refusal !== undefined) throw refusal;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+      stream.close(constants.NGHTTP2_CANCEL);
+    }
+  }
+
+  #ping(answered: (rttMs: number) => void): boolean {
+    try {
+      return this.#session.ping((error, rttMs) => {
+        if (error === null) answered(rttMs);
+      });
+    } catch (error) {
+      this.#lost(error);
+      return false;
+    }
+  }
+
+  #alive(): void {
+    if (this.#state !== 'suspect') return;
+    this.#state = 'ready';
+    this.#options.events.changed(this);
+  }
+
+  /** GOAWAY: what is open may end in peace, nothing new begins (RFC 9113 §6.8). */
+  #drain(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'draining';
+    if (this.#streams === 0) return this.#lost();
+    this.#options.events.changed(this);
+  }
+
+  #streamClosed(): void {
+    this.#streams -= 1;
+    this.#idleSince = this.#options.clock.now();
+    if (this.#state === 'draining' && this.#streams === 0) return this.#lost();
+    if (this.#state !== 'closed') this.#options.events.changed(this);
+  }
+
+  #lost(failure?: unknown): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#failure = failure instanceof Error ? failure : undefined;
+    this.#checking?.cancel();
+    this.#session.destroy(this.#failure);
+    this.#stream.destroy();
+    this.socket.destroy();
+    this.#options.events.changed(this);
+  }
+
+  #bytes(): number {
+    return this.#stream.bytesRead + this.#stream.bytesWritten;
+  }
+}
+
+/** Waits for the head of the answer, and for some of the body unless the tunnel is open. */
+async function answerOf(
+  stream: ClientHttp2Stream,
+  bodyBytes: number,
+): Promise<{ status: number; body: string }> {
+  const headers = await responseOf(stream);
+  const status = headers[':status'] ?? 0;
+  if (status < 300 || bodyBytes === 0) return { status, body: '' };
+  let body = '';
+  stream.setEncoding('utf8').on('data', (text: string) => {
+    body += text;
+    if (body.length > bodyBytes) stream.close(constants.NGHTTP2_CANCEL);
+  });
+  if (!stream.closed) await once(stream, 'close').catch(() => {});
+  return { status, body };
+}
+
+function responseOf(stream: ClientHttp2Stream): Promise<IncomingHttpHeaders & IncomingHttpStatusHeader> {
+  return new Promise((resolve, reject) => {
+    stream.once('response', resolve);
+    stream.once('error', error => reject(new LaneLostError(error)));
+    stream.once('close', () => reject(new LaneLostError()));
+  });
+}

@@ -1,0 +1,103 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { isIP, type Socket } from 'node:net';
+import { connect as tlsConnect, type TLSSocket } from 'node:tls';
+import { errorCode, errorMessage, formatAuthority, type Pairing } from '@manypath/core';
+import { connect, type Lookup } from '@manypath/mptcp';
+import { RelayUntrustedError } from '../errors.ts';
+
+/** A connection to the relay before anything was said on it. */
+export interface LaneSocket {
+  /** What HTTP is spoken on. */
+  readonly stream: Socket;
+  /** The connection below TLS: what the kernel knows of. */
+  readonly raw: Socket;
+  readonly protocol: 'h2' | 'http/1.1';
+}
+
+export interface LaneSocketOptions {
+  readonly signal: AbortSignal;
+  readonly lookup?: Lookup | undefined;
+}
+
+/**
+ * Connects to the relay with MPTCP, in TLS unless the pairing is with a plain proxy, and sees that it is the relay
+ * that was paired with.
+ *
+ * @throws RelayUntrustedError `MANYPATH_RELAY_UNTRUSTED`
+ * @throws what `connect` of @manypath/mptcp throws
+ */
+export async function openLaneSocket(pairing: Pairing, options: LaneSocketOptions): Promise<LaneSocket> {
+  const { signal, lookup } = options;
+  const raw = await connect({
+    ...pairing.address,
+    signal,
+    timeout: 0,
+    allowHalfOpen: true,
+    ...(lookup === undefined ? {} : { lookup }),
+  });
+  if (!pairing.secure) return { stream: raw, raw, protocol: 'http/1.1' };
+  const stream = await secured(raw, pairing, signal);
+  return { stream, raw, protocol: stream.alpnProtocol === 'h2' ? 'h2' : 'http/1.1' };
+}
+
+async function secured(raw: Socket, pairing: Pairing, signal: AbortSignal): Promise<TLSSocket> {
+  const { host } = pairing.address;
+  const stream = tlsConnect({
+    socket: raw,
+    ...(isIP(host) === 0 ? { servername: host } : { host }),
+    ALPNProtocols: ['h2', 'http/1.1'],
+    // A Manypath relay speaks TLS 1.3 only; another proxy may be older.
+    minVersion: pairing.pin === undefined ? 'TLSv1.2' : 'TLSv1.3',
+    // With a pin the key itself is compared below, and the names in the certificate say nothing more.
+    rejectUnauthorized: pairing.pin === undefined,
+    allowHalfOpen: true,
+  } as Parameters<typeof tlsConnect>[0]);
+  try {
+    await handshake(stream, raw, signal);
+    if (pairing.pin !== undefined) comparePin(stream, pairing.pin, formatAuthority(pairing.address));
+    return stream;
+  } catch (error) {
+    stream.on('error', () => {});
+    stream.destroy();
+    raw.destroy();
+    throw isCertificateError(error)
+      ? new RelayUntrustedError(formatAuthority(pairing.address), errorMessage(error), error)
+      : error;
+  }
+}
+
+function handshake(stream: TLSSocket, raw: Socket, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onClose = () => settle(() => reject(new Error('the connection closed during the TLS handshake')));
+    const onError = (error: Error) => settle(() => reject(error));
+    const onAbort = () => settle(() => reject(signal.reason));
+    const settle = (act: () => void) => {
+      stream.off('secureConnect', onSecure).off('error', onError).off('close', onClose);
+      raw.off('error', onError);
+      signal.removeEventListener('abort', onAbort);
+      act();
+    };
+    const onSecure = () => settle(resolve);
+    stream.once('secureConnect', onSecure).once('error', onError).once('close', onClose);
+    raw.once('error', onError);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+  });
+}
+
+function comparePin(stream: TLSSocket, pin: string, place: string): void {
+  const key = stream.getPeerX509Certificate()?.publicKey.export({ type: 'spki', format: 'der' });
+  if (key === undefined) throw new RelayUntrustedError(place, 'it shows no certificate');
+  const found = createHash('sha256').update(key).digest();
+  const expected = Buffer.from(pin, 'base64url');
+  if (found.length === expected.length && timingSafeEqual(found, expected)) return;
+  throw new RelayUntrustedError(place, 'its key is another one than the pin of the pairing URL says');
+}
+
+/** OpenSSL's X509_V_ERR_… and Node's own check of the names. */
+const certificateErrors =
+  /^(ERR_TLS_CERT|CERT_|UNABLE_TO_|DEPTH_ZERO_|SELF_SIGNED_|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH_)/;
+
+function isCertificateError(error: unknown): boolean {
+  return certificateErrors.test(errorCode(error) ?? '');
+}

@@ -1,0 +1,61 @@
+import type { Duplex } from 'node:stream';
+import type { Socket } from 'node:net';
+import type { Authority } from '@manypath/core';
+
+/** How a tunnel through a lane is asked for. */
+export interface TunnelOptions {
+  readonly signal: AbortSignal;
+  /** Bytes for the target that are there already: they leave with the request. */
+  readonly firstBytes: Uint8Array;
+}
+
+/** A connection through the relay. */
+export interface Tunnel {
+  /** What the client's bytes are copied to and from. It may be written to before the relay has answered. */
+  readonly stream: Duplex;
+  /** The connection out of this host that carries it. */
+  readonly socket: Socket;
+  /**
+   * Fulfilled when the relay has connected to the target.
+   *
+   * @throws RelayTargetError `MANYPATH_RELAY_TARGET`
+   * @throws RelayRefusedError `MANYPATH_RELAY_REFUSED`
+   * @throws LaneLostError `MANYPATH_LANE_LOST`
+   */
+  readonly answered: Promise<void>;
+}
+
+/**
+ * `ready`; `suspect`: it did not answer a check, and only what is there already stays on it; `draining`: the relay wants no
+ * more on it; `closed`.
+ */
+export type LaneState = 'ready' | 'suspect' | 'draining' | 'closed';
+
+/** One warm, authenticated connection to the relay. */
+export interface Lane {
+  readonly state: LaneState;
+  /** Tunnels that are open. */
+  readonly streams: number;
+  /** Tunnels that may be open at once. */
+  readonly capacity: number;
+  /** Bytes a second lately, both directions. */
+  readonly rate: number;
+  /** When the last tunnel closed, by the clock. */
+  readonly idleSince: number;
+  readonly openedAt: number;
+  /** The connection, whose subflows can be asked for; `undefined` for a lane that connects for each tunnel. */
+  readonly socket: Socket | undefined;
+  /** Round-trip time of the last check in milliseconds, through all that lay before it in the queues. */
+  readonly rttMs: number | undefined;
+  open(target: Authority, options: TunnelOptions): Promise<Tunnel>;
+  /** Asks for a sign of life. A lane that gives none within `answerMs` becomes `suspect`. */
+  check(answerMs: number): void;
+  /** Ends it with all it carries. */
+  close(): void;
+}
+
+/** What a lane tells its owner. */
+export interface LaneEvents {
+  /** The state changed, or a tunnel closed. */
+  changed(lane: Lane): void;
+}

@@ -1,0 +1,381 @@
+import {
+  type Authority,
+  type Clock,
+  errorMessage,
+  formatAuthority,
+  type LaneStatus,
+  type Pairing,
+  type RelayStatus,
+  type Timer,
+} from '@manypath/core';
+import type { Lookup } from '@manypath/mptcp';
+import { LaneLostError, RelayAwayError, RelayRefusedError, RelayUntrustedError } from '../errors.ts';
+import type { GatewayLimits } from '../limits.ts';
+import type { GatewayLogger } from '../logger.ts';
+import { socketStatus } from '../socket-status.ts';
+import { BackOff } from './back-off.ts';
+import { chooseLane, needsAnotherLane } from './choose-lane.ts';
+import { KnownTargets } from './known-targets.ts';
+import type { Lane, Tunnel, TunnelOptions } from './lane.ts';
+import { type OpenLane, openLane } from './open-lane.ts';
+
+/**
+ * `connecting`: the first attempt since the start, or since the last lane broke, is under way; `ready`; `degraded`: there
+ * is a lane, but none that answers, or no second one can be had; `away`: not reached, tried again; `refused`: reached, and
+ * it does not take this gateway, or is not the one that was paired with.
+ */
+export type RelayState = 'connecting' | 'ready' | 'degraded' | 'away' | 'refused';
+
+export interface RelayLinkOptions {
+  readonly pairing: Pairing;
+  readonly limits: GatewayLimits;
+  readonly clock: Clock;
+  readonly logger: GatewayLogger;
+  readonly lookup?: Lookup | undefined;
+  /** Default: over the network. */
+  readonly openLane?: OpenLane;
+  /** Numbers from 0 up to 1, for the jitter. */
+  readonly random?: () => number;
+}
+
+/**
+ * The link to the relay: a handful of warm lanes, kept and checked, replaced when they break, more of them while bulk
+ * transfers fill those there are. It tries again for as long as it is open.
+ */
+export class RelayLink {
+  readonly #options: RelayLinkOptions;
+  readonly #address: string;
+  readonly #backOff: BackOff;
+  readonly #known: KnownTargets;
+  readonly #lanes = new Set<Lane>();
+  readonly #waiting = new Set<() => void>();
+  #state: RelayState = 'connecting';
+  #failure: Error | undefined;
+  #attempt: AbortController | undefined;
+  #lastAttemptEnded = Number.NEGATIVE_INFINITY;
+  #retry: Timer | undefined;
+  #retryAt = 0;
+  #checks: Timer | undefined;
+  #growth: Timer | undefined;
+  #closed = false;
+
+  constructor(options: RelayLinkOptions) {
+    const { pairing, limits, clock } = options;
+    this.#options = options;
+    this.#address = formatAuthority(pairing.address);
+    this.#backOff = new BackOff(limits.backOffFirstMs, limits.backOffMostMs, options.random);
+    this.#known = new KnownTargets(limits.targetsKept, limits.targetMs, clock);
+    this.#begin();
+    this.#checkLater();
+  }
+
+  get state(): RelayState {
+    return this.#state;
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+
+  /** Whether the relay has lately connected to this target, so that it most likely will again. */
+  reached(target: Authority): boolean {
+    return this.#known.has(target);
+  }
+
+  /**
+   * Opens a tunnel to a target. While a lane is being connected it waits, but not for long.
+   *
+   * @returns The tunnel, whose `answered` is still open when the target is known (see {@link reached}).
+   * @throws RelayAwayError `MANYPATH_RELAY_AWAY`
+   * @throws RelayRefusedError `MANYPATH_RELAY_REFUSED`
+   * @throws RelayUntrustedError `MANYPATH_RELAY_UNTRUSTED`
+   * @throws RelayTargetError `MANYPATH_RELAY_TARGET`
+   * @throws LaneLostError `MANYPATH_LANE_LOST`
+   */
+  async open(target: Authority, options: TunnelOptions): Promise<Tunnel> {
+    const tunnel = await this.#openOn(await this.#laneFor(options.signal), target, options);
+    const answered = tunnel.answered.then(
+      () => this.#known.add(target),
+      error => {
+        this.#known.delete(target);
+        throw error;
+      },
+    );
+    if (this.#known.has(target)) {
+      answered.catch(() => tunnel.stream.destroy());
+      return { ...tunnel, answered };
+    }
+    try {
+      await answered;
+      return tunnel;
+    } catch (error) {
+      tunnel.stream.destroy();
+      if (error instanceof RelayRefusedError) this.#refused(error);
+      throw error;
+    }
+  }
+
+  /** To be called when links, addresses or routes of this host changed: everything is looked at at once. */
+  networkChanged(): void {
+    for (const lane of this.#lanes) lane.check(this.#options.limits.laneQuickAnswerMs);
+    this.#backOff.reset();
+    if (this.#usable().length === 0 || this.#state === 'degraded') this.#again();
+  }
+
+  status(): RelayStatus {
+    const retryInMs = this.#retry === undefined ? null : Math.round(this.#retryAt - this.#options.clock.now());
+    return {
+      address: this.#address,
+      state: this.#state === 'degraded' ? 'ready' : this.#state,
+      reason: this.#reason(),
+      lanes: [...this.#lanes].map(laneStatus),
+      retryInMs: retryInMs === null ? null : Math.max(0, retryInMs),
+    };
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#attempt?.abort(new LaneLostError());
+    for (const timer of [this.#retry, this.#checks, this.#growth]) timer?.cancel();
+    for (const lane of [...this.#lanes]) lane.close();
+    this.#wake();
+  }
+
+  // Using lanes
+
+  /** A lane dies between being chosen and being used more often than one thinks: then the next one is taken. */
+  async #openOn(lane: Lane, target: Authority, options: TunnelOptions): Promise<Tunnel> {
+    try {
+      return await lane.open(target, options);
+    } catch (error) {
+      if (!(error instanceof LaneLostError) || options.signal.aborted) throw error;
+      return (await this.#laneFor(options.signal)).open(target, options);
+    }
+  }
+
+  async #laneFor(signal: AbortSignal): Promise<Lane> {
+    const { clock, limits } = this.#options;
+    const until = clock.now() + limits.relayWaitMs;
+    this.#tryOnDemand();
+    for (;;) {
+      signal.throwIfAborted();
+      const lane = this.#choose();
+      if (lane !== undefined) return lane;
+      if (this.#closed || this.#attempt === undefined || clock.now() >= until) throw this.#awayError();
+      await this.#change(until - clock.now(), signal);
+    }
+  }
+
+  #choose(): Lane | undefined {
+    const { limits } = this.#options;
+    const lanes = [...this.#lanes];
+    const lane = chooseLane(lanes, limits.bulkBytesPerSecond);
+    if (lane !== undefined) this.#growIfNeeded();
+    return lane;
+  }
+
+  /** A request is the best reason to try once more, unless that was done just now. */
+  #tryOnDemand(): void {
+    if (this.#usable().length > 0 || this.#attempt !== undefined) return;
+    const { clock, limits } = this.#options;
+    const refused = this.#failure !== undefined && isRefusal(this.#failure);
+    const pause = refused ? limits.refusedDemandRetryMs : limits.demandRetryMs;
+    if (clock.now() - this.#lastAttemptEnded >= pause) this.#begin();
+  }
+
+  #awayError(): Error {
+    if (this.#failure instanceof RelayRefusedError || this.#failure instanceof RelayUntrustedError) {
+      return this.#failure;
+    }
+    return new RelayAwayError(this.#address, this.#reason() ?? 'it does not answer', this.#failure);
+  }
+
+  #reason(): string | null {
+    if (this.#failure !== undefined) return errorMessage(this.#failure);
+    if (this.#state === 'degraded') return 'it does not answer at the moment';
+    return this.#state === 'connecting' ? 'it is being connected to' : null;
+  }
+
+  /** Waits until something changes, for `milliseconds` at most. */
+  #change(milliseconds: number, signal: AbortSignal): Promise<void> {
+    return new Promise(resolve => {
+      const done = (): void => {
+        timer.cancel();
+        this.#waiting.delete(done);
+        signal.removeEventListener('abort', done);
+        resolve();
+      };
+      const timer = this.#options.clock.after(milliseconds, done);
+      this.#waiting.add(done);
+      signal.addEventListener('abort', done, { once: true });
+    });
+  }
+
+  // Getting lanes
+
+  /** Begins an attempt to open a lane, one at a time. */
+  #begin(): void {
+    this.#retry?.cancel();
+    this.#retry = undefined;
+    if (this.#closed || this.#attempt !== undefined) return;
+    const attempt = new AbortController();
+    this.#attempt = attempt;
+    const { clock, limits, pairing, lookup } = this.#options;
+    const timer = clock.after(limits.laneSetupMs, () => {
+      attempt.abort(new Error(`it did not answer within ${limits.laneSetupMs / 1000} s`));
+    });
+    const events = { changed: (lane: Lane) => this.#laneChanged(lane) };
+    const open = this.#options.openLane ?? openLane;
+    open({ pairing, limits, clock, events, lookup }, attempt.signal)
+      .then(
+        lane => this.#opened(lane, attempt),
+        error => this.#failed(error, attempt),
+      )
+      .finally(() => timer.cancel());
+  }
+
+  /** Gives up a running attempt, which may hang on a network that is gone, and begins another. */
+  #again(): void {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    attempt?.abort(new LaneLostError());
+    this.#begin();
+  }
+
+  #opened(lane: Lane, attempt: AbortController): void {
+    if (this.#closed || this.#attempt !== attempt || lane.state === 'closed') {
+      lane.close();
+      if (this.#attempt === attempt) this.#failed(new LaneLostError(), attempt);
+      return;
+    }
+    this.#attemptEnded();
+    this.#lanes.add(lane);
+    this.#failure = undefined;
+    this.#settle();
+    this.#growIfNeeded();
+    // A relay that takes connections and drops them at once must not be hammered: the pause is forgotten later.
+    this.#options.clock.after(forgetBackOffMs, () => {
+      if (this.#lanes.has(lane)) this.#backOff.reset();
+    });
+  }
+
+  #failed(cause: unknown, attempt: AbortController): void {
+    if (this.#attempt !== attempt) return;
+    this.#attemptEnded();
+    if (this.#closed) return;
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    this.#failure = error;
+    this.#retryLater(isRefusal(error) ? this.#options.limits.refusedRetryMs : this.#backOff.next());
+    this.#settle();
+  }
+
+  /** The relay has stopped to take this gateway: what is open may go on, nothing new is tried for a while. */
+  #refused(error: RelayRefusedError): void {
+    this.#failure = error;
+    for (const lane of [...this.#lanes]) if (lane.streams === 0) lane.close();
+    this.#settle();
+  }
+
+  #attemptEnded(): void {
+    this.#attempt = undefined;
+    this.#lastAttemptEnded = this.#options.clock.now();
+  }
+
+  #retryLater(pause: number): void {
+    const { clock } = this.#options;
+    this.#retry?.cancel();
+    this.#retryAt = clock.now() + pause;
+    this.#retry = clock.after(pause, () => this.#begin());
+  }
+
+  #laneChanged(lane: Lane): void {
+    if (!this.#lanes.has(lane)) return;
+    if (lane.state === 'closed') {
+      this.#lanes.delete(lane);
+      this.#options.logger.debug({ lanes: this.#lanes.size }, 'a lane to the relay closed');
+    }
+    if (this.#closed) return;
+    this.#growIfNeeded();
+    this.#settle();
+  }
+
+  /** Another lane when there are too few, or every one is busy with a bulk transfer or does not answer. */
+  #growIfNeeded(): void {
+    const { limits } = this.#options;
+    const lanes = [...this.#lanes].filter(lane => lane.state !== 'draining');
+    const least = lanes.some(lane => lane.capacity === Number.POSITIVE_INFINITY) ? 1 : limits.lanesLeast;
+    const wanted =
+      lanes.length < least ||
+      (lanes.length < limits.lanesMost && needsAnotherLane(lanes, limits.bulkBytesPerSecond));
+    if (wanted && this.#retry === undefined) this.#begin();
+    this.#watchGrowth(lanes);
+  }
+
+  /** Tunnels become bulk transfers after they were given a lane: looked at while there are any. */
+  #watchGrowth(lanes: readonly Lane[]): void {
+    if (this.#growth !== undefined || this.#closed || lanes.every(lane => lane.streams === 0)) return;
+    this.#growth = this.#options.clock.after(growthCheckMs, () => {
+      this.#growth = undefined;
+      this.#growIfNeeded();
+    });
+  }
+
+  #checkLater(): void {
+    const { clock, limits } = this.#options;
+    this.#checks = clock.after(limits.laneCheckMs, () => {
+      for (const lane of this.#lanes) {
+        if (this.#isSuperfluous(lane)) lane.close();
+        else lane.check(limits.laneAnswerMs);
+      }
+      if (!this.#closed) this.#checkLater();
+    });
+  }
+
+  #isSuperfluous(lane: Lane): boolean {
+    const { clock, limits } = this.#options;
+    const unused = lane.streams === 0 && clock.now() - lane.idleSince >= limits.laneIdleMs;
+    return unused && this.#usable().length > limits.lanesLeast;
+  }
+
+  #usable(): Lane[] {
+    return [...this.#lanes].filter(({ state }) => state === 'ready' || state === 'suspect');
+  }
+
+  #settle(): void {
+    const before = this.#state;
+    this.#state = this.#judge();
+    if (this.#state !== before) {
+      const level = this.#state === 'away' || this.#state === 'refused' ? 'warn' : 'info';
+      const fields = { relay: this.#address, ...(this.#failure ? { reason: errorMessage(this.#failure) } : {}) };
+      this.#options.logger[level](fields, `the relay is ${this.#state}`);
+    }
+    this.#wake();
+  }
+
+  #judge(): RelayState {
+    const usable = this.#usable();
+    if (this.#failure !== undefined && isRefusal(this.#failure)) return 'refused';
+    if (usable.some(({ state }) => state === 'ready')) return this.#failure === undefined ? 'ready' : 'degraded';
+    if (usable.length > 0) return 'degraded';
+    return this.#failure === undefined ? 'connecting' : 'away';
+  }
+
+  #wake(): void {
+    for (const done of [...this.#waiting]) done();
+  }
+}
+
+/** How long a lane must live until the pauses between attempts begin anew. */
+const forgetBackOffMs = 5_000;
+/** How often lanes with tunnels are looked at for bulk transfers. */
+const growthCheckMs = 250;
+
+function isRefusal(error: Error): boolean {
+  return error instanceof RelayRefusedError || error instanceof RelayUntrustedError;
+}
+
+function laneStatus(lane: Lane): LaneStatus {
+  const { multipath, subflows } =
+    lane.socket === undefined ? { multipath: false, subflows: [] } : socketStatus(lane.socket);
+  return { state: lane.state === 'draining' ? 'draining' : 'ready', streams: lane.streams, multipath, subflows };
+}

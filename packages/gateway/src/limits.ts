@@ -1,0 +1,68 @@
+/** What the gateway keeps and waits for at most. */
+export const gatewayLimits = {
+  /** Client connections open at once; further ones are answered 503 and closed. */
+  connections: 8192,
+  /** How long a client may stay silent before its first byte, in milliseconds: browsers connect ahead. */
+  firstByteMs: 60_000,
+  /** How long the head of the first request or a SOCKS handshake may take from its first byte on, in milliseconds. */
+  headMs: 10_000,
+  /** How long a refused client may take to read its answer and to close, in milliseconds. */
+  lingerMs: 2_000,
+  /** How long a connection to a target may take, names included, in milliseconds. */
+  dialMs: 30_000,
+  /** How long an answer of the system's resolver is used again, in milliseconds. */
+  nameMs: 30_000,
+  /** Answers of the system's resolver that are kept. */
+  namesKept: 1024,
+  /** How long a new connection waits for a relay that is being connected to, in milliseconds. */
+  relayWaitMs: 2_000,
+  /** How long the relay may take to answer for a target, in milliseconds. */
+  relayAnswerMs: 35_000,
+  /** How long a lane may take to be connected, authenticated and ready, in milliseconds. */
+  laneSetupMs: 10_000,
+  /** Lanes that are kept warm. */
+  lanesLeast: 2,
+  /** Lanes there are at most. */
+  lanesMost: 8,
+  /** HTTP/2 window of one stream in a lane, in bytes: what one download can have on its way. */
+  streamWindowBytes: 16_777_216,
+  /** HTTP/2 window of one lane, in bytes. */
+  laneWindowBytes: 67_108_864,
+  /** Time between two checks of a lane, in milliseconds. */
+  laneCheckMs: 15_000,
+  /** How long a checked lane may be silent before new connections avoid it, in milliseconds. */
+  laneAnswerMs: 5_000,
+  /** The same right after the network changed, in milliseconds. */
+  laneQuickAnswerMs: 1_500,
+  /** How long a checked lane may be silent before it is given up with all it carries, in milliseconds. */
+  laneSilenceMs: 60_000,
+  /** How long a lane beyond `lanesLeast` may be unused, in milliseconds. */
+  laneIdleMs: 60_000,
+  /** Bytes a second from which on a lane counts as carrying a bulk transfer. */
+  bulkBytesPerSecond: 131_072,
+  /** Pause after the first failed attempt to reach the relay, in milliseconds; it doubles with each further one. */
+  backOffFirstMs: 250,
+  /** The longest pause between two attempts, in milliseconds. */
+  backOffMostMs: 15_000,
+  /** Pause between two attempts while the relay refuses this gateway, in milliseconds. */
+  refusedRetryMs: 30_000,
+  /** Attempts that new connections cause while the relay is away come no closer than this, in milliseconds. */
+  demandRetryMs: 100,
+  /** The same while the relay refuses this gateway, in milliseconds. */
+  refusedDemandRetryMs: 5_000,
+  /** Targets that are remembered as reachable through the relay. */
+  targetsKept: 1024,
+  /** How long a target is remembered as reachable, in milliseconds. */
+  targetMs: 600_000,
+  /** Bytes of an error page of the relay that are read. */
+  refusalBytes: 4096,
+  /** Clients of the control socket at once. */
+  controlClients: 64,
+  /** Bytes of one control request. */
+  controlRequestBytes: 65_536,
+  /** How long `close` waits for connections that end by themselves, in milliseconds. */
+  closeMs: 1_000,
+} as const;
+
+/** Limits with some of them changed. */
+export type GatewayLimits = { [Name in keyof typeof gatewayLimits]: number };

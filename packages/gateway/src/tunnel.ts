@@ -1,0 +1,73 @@
+import type { Socket } from 'node:net';
+import { relayBytes } from '@manypath/forward';
+import type { Connection } from './connection.ts';
+import type { Dialer } from './dialer.ts';
+import type { TunnelWish } from './front.ts';
+
+/**
+ * Serves a client that wants a tunnel: dials, answers, relays the bytes and accounts for them. Fulfilled when it is over.
+ */
+export async function serveTunnel(wish: TunnelWish, dialer: Dialer, connection: Connection): Promise<void> {
+  const { socket: client, target, dialect } = wish;
+  const giveUp = new AbortController();
+  const onGone = () => giveUp.abort(new Error('the client went away'));
+  client.once('close', onGone).on('error', onGone);
+  connection.abortWith(reason => giveUp.abort(reason));
+  try {
+    // A client that is told at once sends its first bytes in time to leave with the request to the relay.
+    const early = dialer.isSure(target, dialect);
+    if (early) {
+      wish.accept();
+      await firstBytesOf(client);
+    }
+    const firstBytes: Buffer = client.read() ?? Buffer.alloc(0);
+    const dialled = await dialer.dial({ target, dialect, signal: giveUp.signal, firstBytes });
+    client.off('close', onGone).off('error', onGone);
+    if (client.destroyed) {
+      dialled.stream.on('error', () => {}).destroy();
+      return connection.end();
+    }
+    connection.dialled(dialled);
+    if (!dialled.firstBytesSent && firstBytes.length > 0) client.unshift(firstBytes);
+    if (!early) wish.accept();
+    const handle = relayBytes(client, dialled.stream);
+    const sent = dialled.firstBytesSent ? firstBytes.length : 0;
+    connection.abortWith(reason => handle.abort(reason));
+    connection.carries({
+      count: {
+        get bytesIn() {
+          return handle.bytesFromUpstream;
+        },
+        get bytesOut() {
+          return handle.bytesFromClient + sent;
+        },
+      },
+      halfClosed: () => handle.state === 'half-closed',
+      socket: dialled.relay ? undefined : (handle.upstream as Socket),
+    });
+    await handle.done;
+    connection.end();
+  } catch (error) {
+    client.off('close', onGone).off('error', onGone);
+    connection.fail(error);
+    wish.refuse(error);
+  }
+}
+
+/** Waits a moment for what the client says first; a client that waits for the other side says nothing. */
+function firstBytesOf(client: Socket): Promise<void> {
+  if (client.readableLength > 0) return Promise.resolve();
+  return new Promise(resolve => {
+    const done = (): void => {
+      clearTimeout(timer);
+      client.off('readable', done).off('end', done).off('close', done);
+      resolve();
+    };
+    const timer = setTimeout(done, firstBytesMs);
+    client.on('readable', done).once('end', done).once('close', done);
+    client.read(0);
+  });
+}
+
+/** A client on this machine answers within a millisecond; more would only be lost on those that never speak first. */
+const firstBytesMs = 5;

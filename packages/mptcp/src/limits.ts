@@ -1,0 +1,22 @@
+/** What the sockets of this package wait for and keep at most. */
+export const mptcpLimits = {
+  /** How long `connect` may take in all, names included, in milliseconds. */
+  connectTimeoutMs: 30_000,
+  /** How long `connect` gives one address before it tries the next one beside it, in milliseconds (RFC 8305 §5). */
+  attemptDelayMs: 250,
+  /** How many addresses of one name `connect` tries; the rest is ignored. */
+  addressesPerName: 16,
+  /** Connections the kernel holds ready for `accept`; it cuts this to `net.core.somaxconn`. */
+  backlog: 4096,
+  /** Silence after which a connection is probed, in milliseconds; the kernel counts whole seconds. */
+  keepAliveIdleMs: 45_000,
+  /** Time between two probes, in milliseconds; the kernel counts whole seconds. */
+  keepAliveIntervalMs: 15_000,
+  /** Unanswered probes after which a connection is given up. */
+  keepAliveCount: 4,
+  /** TLS sessions the undici connector keeps for resumption, one for each origin. */
+  tlsSessions: 100,
+} as const;
+
+/** Other values for some of `mptcpLimits`. */
+export type MptcpLimits = Partial<Record<keyof typeof mptcpLimits, number>>;
