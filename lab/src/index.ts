@@ -1,4 +1,5 @@
 export type { LabAddresses } from './addresses.ts';
+export { type KeyPair, labCertificate } from './certificate.ts';
 export type { CommandOptions, CommandResult } from './command.ts';
 export {
   type CommandFailure,
@@ -14,11 +15,11 @@ export {
 } from './errors.ts';
 export {
   Lab,
-  type LabLink,
   type LabOrigin,
   type LabSpawnOptions,
   type LinkCounters,
 } from './lab.ts';
+export type { LabLink } from './lab-link.ts';
 export { labLimits } from './limits.ts';
 export { type Origin, type OriginOptions, startOrigin } from './origin.ts';
 export { PatternCheck, patternBytes, patternSha256 } from './pattern.ts';

@@ -1,11 +1,11 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { errorCode } from '@manypath/core';
 import { inNamespace } from '@manypath/mptcp';
 import { addressesOf, type LabAddresses } from './addresses.ts';
 import { buildHosts } from './build.ts';
 import { builtEntry, firstLine } from './child.ts';
+import { claimOrExplain, explainRefusal } from './claim.ts';
 import {
   type CommandOptions,
   type CommandResult,
@@ -16,14 +16,9 @@ import {
   toolEnvironment,
 } from './command.ts';
 import { describeLab } from './describe.ts';
-import {
-  LabCommandError,
-  LabNameTakenError,
-  LabNotPermittedError,
-  LabOptionError,
-  LabUnknownError,
-} from './errors.ts';
-import { type PacketFault, routerDevice, setPacketFaults } from './faults.ts';
+import { LabCommandError, LabOptionError, LabUnknownError } from './errors.ts';
+import { routerDevice, setPacketFaults } from './faults.ts';
+import { asLabLink, findLink, type LabLink, lossOf, packetFaultsOf, unknownLink } from './lab-link.ts';
 import { labLimits } from './limits.ts';
 import {
   addressLines,
@@ -36,24 +31,21 @@ import {
   unmakeLink,
   withdrawLines,
 } from './links.ts';
-import { enterNamespace, namespaceExists, namespacePath, writeSysctls } from './namespace-files.ts';
+import { enterNamespace, namespacePath, setSysctls } from './namespace-files.ts';
 import {
   completeShape,
   type LinkOptions,
   type LinkShape,
-  linkSubnet,
   type Namespaces,
   namespacesOf,
   type Role,
   roles,
-  type Subnet,
   wireNamespaceOf,
 } from './plan.ts';
 import { isAlive } from './process-identity.ts';
 import { type LabOptions, newLink, newRecord, requireDistinct } from './record.ts';
 import { requireOrReenter } from './reenter.ts';
 import {
-  claim,
   type FaultKind,
   faultKinds,
   type LabRecord,
@@ -71,16 +63,6 @@ export interface LabOrigin {
   /** The certificate it shows, PEM. */
   readonly certificate: string;
   readonly process: ChildProcess;
-}
-
-/** A link as it is now. */
-export interface LabLink extends Readonly<Subnet> {
-  readonly name: string;
-  /** The client's interface. */
-  readonly device: string;
-  readonly metric: number | null;
-  readonly shape: Readonly<LinkShape>;
-  readonly faults: readonly FaultKind[];
 }
 
 /** Bytes that crossed a link, Ethernet heads included, counted where the router sends and receives them. */
@@ -418,63 +400,6 @@ export class Lab implements AsyncDisposable {
     if (Object.values(this.namespaces).includes(namespace)) return namespace;
     throw new LabUnknownError('namespace', namespace, roles);
   }
-}
-
-function findLink(record: LabRecord, name: string): LinkRecord {
-  const link = record.links.find(candidate => candidate.name === name);
-  if (link === undefined) throw unknownLink(record, name);
-  return link;
-}
-
-function unknownLink(record: LabRecord, name: string): LabUnknownError {
-  return new LabUnknownError(
-    'link',
-    name,
-    record.links.map(known => known.name),
-  );
-}
-
-function asLabLink({ name, index, host, device, metric, shape, faults }: LinkRecord): LabLink {
-  return { name, device, metric, shape, faults: [...faults], ...linkSubnet(index, host) };
-}
-
-function packetFaultsOf(link: LinkRecord): ReadonlySet<PacketFault> {
-  return new Set(
-    link.faults.filter((fault): fault is PacketFault => fault === 'blackhole' || fault === 'strip'),
-  );
-}
-
-function lossOf(lossPercent = 5): number {
-  if (lossPercent > 0 && lossPercent <= 100) return lossPercent;
-  throw new LabOptionError(`lossPercent must lie above 0 and not above 100, not ${lossPercent}`);
-}
-
-function setSysctls(namespace: string, wanted: Record<string, string>): void {
-  const sysctls = Object.entries(wanted).map(([name, value]): [string, string] => {
-    if (!/^net(\.[A-Za-z0-9_-]+)+$/.test(name))
-      throw new LabOptionError(`"${name}" is no parameter of a network`);
-    return [name.slice('net.'.length).replaceAll('.', '/'), value];
-  });
-  writeSysctls(namespace, sysctls);
-}
-
-/** Claims the name, or says that this process may not. */
-function claimOrExplain(record: LabRecord): void {
-  if (namespaceExists(namespacesOf(record.name).client)) throw new LabNameTakenError('lab', record.name);
-  try {
-    claim(record);
-  } catch (error) {
-    throw explainRefusal(error);
-  }
-}
-
-function explainRefusal(error: unknown): unknown {
-  const refused = ['EACCES', 'EPERM', 'EROFS'].includes(errorCode(error) ?? '');
-  const said = error instanceof Error ? error.message : '';
-  const refusedByTool =
-    errorCode(error) === 'MANYPATH_LAB_COMMAND_FAILED' && /not permitted|permission denied/i.test(said);
-  if (!refused && !refusedByTool) return error;
-  return new LabNotPermittedError('This process may not make network namespaces.', error);
 }
 
 function adopt(name: string): void {

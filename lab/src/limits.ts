@@ -20,6 +20,6 @@ export const labLimits = {
   execOutputBytes: 64 * 1024 * 1024,
   /** How long a process of the lab has between SIGTERM and SIGKILL, in milliseconds. */
   killGraceMs: 300,
-  /** How long a helper (wirefilter, the origin) may take to be ready, in milliseconds. */
+  /** How long a helper (a wire, the origin) may take to be ready, in milliseconds. */
   readyTimeoutMs: 10_000,
 } as const;

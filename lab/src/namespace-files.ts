@@ -96,3 +96,13 @@ function writeSysctl(path: string, value: string): void {
     if (errorCode(error) !== 'ENOENT') throw error;
   }
 }
+
+/** Sets parameters by the names sysctl(8) has for them. Throws `MANYPATH_LAB_OPTION_INVALID`. */
+export function setSysctls(namespace: string, wanted: Record<string, string>): void {
+  const sysctls = Object.entries(wanted).map(([name, value]): [string, string] => {
+    if (!/^net(\.[A-Za-z0-9_-]+)+$/.test(name))
+      throw new LabOptionError(`"${name}" is no parameter of a network`);
+    return [name.slice('net.'.length).replaceAll('.', '/'), value];
+  });
+  writeSysctls(namespace, sysctls);
+}

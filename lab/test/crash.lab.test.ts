@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Lab } from '@manypath/lab';
@@ -78,9 +78,15 @@ describeLab('a lab whose owner is gone', () => {
   });
 });
 
-describeLab('without root', () => {
-  const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
+const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
+/** A checkout below /root, or a machine without user namespaces, cannot be tried as another user. */
+const nobodyCan = (() => {
+  const [tool = '', ...rest] = [...nobody, 'unshare', '--user', '--map-root-user', '--net', '--mount'];
+  const read = `require('node:fs').readFileSync(${JSON.stringify(fileURLToPath(labModule))})`;
+  return spawnSync(tool, [...rest, process.execPath, '-e', read]).status === 0;
+})();
 
+describeLab('without root', { skip: !nobodyCan }, () => {
   test('a program is run again in namespaces of its own, where labs work', async () => {
     const script = `
       await requireOrReenter();
