@@ -126,8 +126,7 @@ function exchange(
   outgoing.once('response', answer => sendBack(answer, response));
   outgoing.once('continue', () => response.writeContinue());
   outgoing.on('information', ({ statusCode, headers }) => {
-    if (statusCode === 103 && headers.link !== undefined)
-      response.writeEarlyHints({ link: headers.link });
+    if (statusCode === 103 && headers.link !== undefined) response.writeEarlyHints({ link: headers.link });
   });
   outgoing.once('upgrade', (answer, upstream, first) => tunnel(request, answer, upstream, first));
   outgoing.once('timeout', () => outgoing.destroy(responseTimeout(limits.responseHeadMs)));

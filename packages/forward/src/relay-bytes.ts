@@ -2,6 +2,7 @@ import { constants as http2 } from 'node:http2';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Clock, ManypathError, systemClock, type Timer } from '@manypath/core';
+import { resetSocket } from '@manypath/mptcp';
 import { type ForwardLimits, forwardLimits } from './limits.ts';
 import { type ReadableLeg, readableLeg } from './reader.ts';
 
@@ -120,20 +121,20 @@ class ByteRelay implements RelayHandle {
   }
 
   #watchLeg(leg: ReadableLeg, side: string, from: Direction, to: Direction): void {
-    leg.stream.on('error', error => {
-      if (!this.#isOver(from, to)) this.abort(new RelayResetError(side, error));
-    });
-    leg.stream.once('close', () => {
-      if (!this.#isOver(from, to)) this.abort(new RelayResetError(side));
+    const { stream } = leg;
+    const failed = (cause?: unknown) => {
+      if (this.#error === undefined && !isOver(stream, from, to))
+        this.abort(new RelayResetError(side, cause));
+    };
+    const closed = () => {
+      failed();
       this.#openLegs -= 1;
       if (this.#openLegs === 0) this.#close();
-    });
-    if (leg.stream.destroyed) queueMicrotask(() => leg.stream.emit('close'));
-  }
-
-  /** Whether a leg has given all it had and got all it should: then how it closes does not matter. */
-  #isOver(from: Direction, to: Direction): boolean {
-    return this.#error !== undefined || (from.ended && to.delivered);
+    };
+    stream.on('error', failed);
+    // A leg may have gone while the other one was dialled.
+    if (stream.closed) queueMicrotask(closed);
+    else stream.once('close', closed);
   }
 
   #watchIdleness(): void {
@@ -162,6 +163,8 @@ class Direction {
   bytes = 0;
   /** Whether the source has sent its end. */
   ended = false;
+  /** Whether the end was passed on to the destination. */
+  sentEnd = false;
   /** Whether the destination has taken everything, with the end. */
   delivered = false;
   readonly #source: ReadableLeg;
@@ -177,6 +180,7 @@ class Direction {
     const destination = this.#destination.stream;
     this.#source.stream.once('end', () => {
       this.ended = true;
+      this.sentEnd = true;
       destination.end();
     });
     destination.once('finish', () => {
@@ -210,18 +214,26 @@ class Direction {
   };
 }
 
+/** Whether a leg has given all it had and got all it should: then how it closes does not matter. */
+function isOver(stream: Duplex, from: Direction, to: Direction): boolean {
+  // An HTTP/2 stream closes with code 0 only when both its ends have gone over the wire.
+  if (isHttp2Stream(stream)) return stream.rstCode === http2.NGHTTP2_NO_ERROR && from.ended && to.sentEnd;
+  return from.ended && to.delivered;
+}
+
 /** Closes a leg so that its peer sees that something broke, rather than an ordinary end. */
 function breakOff(stream: Duplex): void {
   if (stream.destroyed) return;
-  if (stream instanceof Socket && 'resetAndDestroy' in stream && stream.constructor === Socket) {
-    stream.resetAndDestroy();
-  } else if (isHttp2Stream(stream)) {
-    stream.close(http2.NGHTTP2_CONNECT_ERROR);
-  } else {
-    stream.destroy();
-  }
+  if (isHttp2Stream(stream)) stream.close(http2.NGHTTP2_CONNECT_ERROR);
+  else if (stream instanceof Socket) resetSocket(stream);
+  else stream.destroy();
 }
 
-function isHttp2Stream(stream: Duplex): stream is Duplex & { close(code: number): void } {
-  return 'rstCode' in stream && 'close' in stream;
+interface Http2Like extends Duplex {
+  readonly rstCode: number;
+  close(code: number): void;
+}
+
+function isHttp2Stream(stream: Duplex): stream is Http2Like {
+  return 'rstCode' in stream;
 }

@@ -123,7 +123,12 @@ export class Connection {
     return this.#traffic.halfClosed() ? 'half-closed' : 'open';
   }
 
-  #leg(): { route: ConnectionStatus['route']; multipath: boolean; reason: string; subflows: SubflowStatus[] } {
+  #leg(): {
+    route: ConnectionStatus['route'];
+    multipath: boolean;
+    reason: string;
+    subflows: SubflowStatus[];
+  } {
     if (this.#failure !== undefined) {
       return { route: null, multipath: false, reason: errorMessage(this.#failure), subflows: [] };
     }

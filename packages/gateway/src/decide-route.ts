@@ -19,6 +19,7 @@ export interface RouteKnowledge {
 export function decideRoute(target: Authority, dialect: Dialect, knowledge: RouteKnowledge): Route {
   if (!knowledge.hasRelay || dialect === 'local') return 'straight';
   const { host } = target;
-  const local = isIP(host) === 0 ? knowledge.localNames.includes(host) : knowledge.localNetworks.includes(host);
+  const local =
+    isIP(host) === 0 ? knowledge.localNames.includes(host) : knowledge.localNetworks.includes(host);
   return local ? 'straight' : 'relay';
 }

@@ -1,6 +1,6 @@
 import { isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { addressScope, type Authority } from '@manypath/core';
+import { type Authority, addressScope } from '@manypath/core';
 import { AddressRefusedError, connect, type Lookup } from '@manypath/mptcp';
 import type { Dialect } from './connection.ts';
 import { decideRoute } from './decide-route.ts';

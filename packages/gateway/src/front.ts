@@ -127,14 +127,18 @@ export class Front {
   }
 
   #dispatch(socket: Socket, firstByte: number, refusal: Error | undefined): void {
-    if (firstByte === socksVersion) {
-      if (refusal === undefined) return void this.#serveSocks(socket);
-      return this.#goodbye(socket, socksRefusal);
+    const speaksSocks = firstByte === socksVersion;
+    if (refusal !== undefined) {
+      if (speaksSocks) this.#goodbye(socket, socksRefusal);
+      else refuseTunnel(socket, refusal);
+    } else if (speaksSocks) {
+      void this.#serveSocks(socket);
+    } else if (firstByte === tlsHandshake) {
+      refuseTunnel(socket, tlsRefusal());
+    } else {
+      this.#http.serve(socket);
+      socket.resume();
     }
-    if (refusal !== undefined) return refuseTunnel(socket, refusal);
-    if (firstByte === tlsHandshake) return refuseTunnel(socket, tlsRefusal());
-    this.#http.serve(socket);
-    socket.resume();
   }
 
   async #serveSocks(socket: Socket): Promise<void> {

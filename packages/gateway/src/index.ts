@@ -1,1 +1,23 @@
-export {};
+export type { Dialect } from './connection.ts';
+export { ControlClient } from './control/control-client.ts';
+export {
+  ControlReplyError,
+  ControlRequestError,
+  ControlSocketError,
+  ForeignUserError,
+  GatewayClosedError,
+  GatewayListenError,
+  GatewayNotRunningError,
+  GatewayRunningError,
+  LaneLostError,
+  LocalTargetError,
+  RelayAwayError,
+  RelayRefusedError,
+  RelayTargetError,
+  RelayUntrustedError,
+} from './errors.ts';
+export { Gateway, type GatewayOptions, type PathSource } from './gateway.ts';
+export { type GatewayLimits, gatewayLimits } from './limits.ts';
+export type { GatewayLogger } from './logger.ts';
+export type { GuardMode } from './owner-guard.ts';
+export type { ConnectionEvent } from './registry.ts';

@@ -31,7 +31,8 @@ export class LocalNetworks {
   includes(text: string): boolean {
     const plain = text.replace(/%.*$/, '');
     const scope = addressScope(plain);
-    if (scope === 'loopback' || scope === 'link-local' || scope === 'unspecified' || scope === 'metadata') return true;
+    if (scope === 'loopback' || scope === 'link-local' || scope === 'unspecified' || scope === 'metadata')
+      return true;
     const address = embeddedOr(parseIpAddress(plain));
     if (address === undefined) return false;
     if (this.#read().some(subnet => cidrContains(subnet, address))) return true;

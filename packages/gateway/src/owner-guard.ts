@@ -17,7 +17,11 @@ export class OwnerGuard {
   #reader: DiagReader | undefined;
   #mode: GuardMode;
 
-  constructor(wanted: 'same-user' | 'none', logger: GatewayLogger, uid: number | undefined = process.getuid?.()) {
+  constructor(
+    wanted: 'same-user' | 'none',
+    logger: GatewayLogger,
+    uid: number | undefined = process.getuid?.(),
+  ) {
     this.#logger = logger;
     this.#uid = uid;
     this.#mode = wanted;

@@ -66,7 +66,9 @@ export function socksReplyFor(error: unknown): Socks5Reply {
   if (status === 403) return socks5Replies.notAllowed;
   if (status === 504) return socks5Replies.ttlExpired;
   if (errorCode(error) === 'MANYPATH_RELAY_TARGET') return socks5Replies.hostUnreachable;
-  return errorCode(error) === 'MANYPATH_RELAY_AWAY' ? socks5Replies.networkUnreachable : socks5Replies.generalFailure;
+  return errorCode(error) === 'MANYPATH_RELAY_AWAY'
+    ? socks5Replies.networkUnreachable
+    : socks5Replies.generalFailure;
 }
 
 const byErrno: Record<string, Socks5Reply> = {

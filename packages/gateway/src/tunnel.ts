@@ -13,9 +13,9 @@ export async function serveTunnel(wish: TunnelWish, dialer: Dialer, connection: 
   const onGone = () => giveUp.abort(new Error('the client went away'));
   client.once('close', onGone).on('error', onGone);
   connection.abortWith(reason => giveUp.abort(reason));
+  // A client that is told at once sends its first bytes in time to leave with the request to the relay.
+  const early = dialer.isSure(target, dialect);
   try {
-    // A client that is told at once sends its first bytes in time to leave with the request to the relay.
-    const early = dialer.isSure(target, dialect);
     if (early) {
       wish.accept();
       await firstBytesOf(client);
@@ -50,7 +50,9 @@ export async function serveTunnel(wish: TunnelWish, dialer: Dialer, connection: 
   } catch (error) {
     client.off('close', onGone).off('error', onGone);
     connection.fail(error);
-    wish.refuse(error);
+    // To a client that was told already, it looks like an origin that broke off.
+    if (early) client.resetAndDestroy();
+    else wish.refuse(error);
   }
 }
 

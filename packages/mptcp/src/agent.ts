@@ -23,8 +23,9 @@ interface Requested {
 }
 
 /**
- * An `http.Agent` whose connections are Multipath TCP where the server speaks it. Everything else (keepAlive,
- * maxSockets, …) is Node's. A request's `family`, `localAddress` and `lookup` are honoured.
+ * An `http.Agent` whose connections are Multipath TCP where the server speaks it. Everything else (maxSockets, …) is
+ * Node's, save that `keepAlive` is on by default. A request's `family`, `localAddress` and `lookup` are honoured;
+ * what `connect` throws is the request's `error`.
  */
 export class Agent extends http.Agent {
   readonly #connecting: AgentConnectOptions;
@@ -76,12 +77,22 @@ function dial(
     ...(lookup === undefined ? {} : { lookup: promisedLookup(lookup) }),
   };
   connect(options)
-    .then(wrap)
+    .then(socket => wrapOrDestroy(socket, wrap))
     .then(
       stream => made(null, stream),
       // Node's type wants a stream here too; Node itself does not.
       (error: Error) => made(error, undefined as never),
     );
+}
+
+/** TLS options that cannot be are only found out here, when the connection is made already. */
+export function wrapOrDestroy<T>(socket: Socket, wrap: (socket: Socket) => T): T {
+  try {
+    return wrap(socket);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
 }
 
 /** Node's callback style of `lookup` as this package's. */

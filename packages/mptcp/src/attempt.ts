@@ -49,7 +49,10 @@ export function startAttempt(address: string, options: AttemptOptions): Attempt<
   const libc = tryLibc();
   const socket = libc === undefined ? portableSocket(options) : kernelSocket(libc, address, options);
   const result = new Promise<net.Socket>((resolve, reject) => {
-    socket.once('connect', () => resolve(socket));
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve(socket);
+    });
     socket.once('error', reject);
     socket.on('error', ignoreError);
     const { localAddress } = options;
@@ -73,7 +76,6 @@ function ignoreError(): void {}
 
 /** Hands a connected socket to its user, who answers for its errors from now on. */
 export function handOver(socket: net.Socket): net.Socket {
-  if (socket.errored !== null) throw socket.errored;
   return socket.off('error', ignoreError);
 }
 

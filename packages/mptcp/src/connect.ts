@@ -84,8 +84,11 @@ export async function connect(options: ConnectOptions): Promise<Socket> {
       isIP(plan.host) === 0 ? await deadline.orSooner(resolve(plan, deadline.signal)) : [plan.host];
     running = race({ addresses, start: plan.start, attemptDelay: plan.attemptDelay, clock: systemClock });
     const socket = await deadline.orSooner(running.winner);
-    if (socket !== undefined) return handOver(socket);
-    throw failure(plan, running.failures());
+    if (socket === undefined) throw failure(plan, running.failures());
+    // It may have failed between its `connect` event and this moment: then nobody would hear of it any more.
+    const { errored, remoteAddress = plan.host } = socket;
+    if (errored !== null) throw new ConnectError(plan.target, [{ address: remoteAddress, error: errored }]);
+    return handOver(socket);
   } catch (error) {
     running?.stop();
     if (error !== deadline) throw error;

@@ -35,7 +35,9 @@ export function duplicateSocket(socket: net.Socket, options: DuplicateOptions = 
       `The socket still has ${socket.writableLength} bytes to write, or is not connected`,
     );
   }
-  const leftover: Buffer | null = socket.readableLength > 0 ? socket.read() : null;
+  const unread: Buffer | string | null = socket.readableLength > 0 ? socket.read() : null;
+  const leftover =
+    typeof unread === 'string' ? Buffer.from(unread, socket.readableEncoding ?? 'utf8') : unread;
   const { protocol, plainReason, wasMultipath } = recall(socket);
   const own = kernel.dup(fd);
   socket.on('error', () => {});

@@ -35,6 +35,7 @@ export { inNamespace } from './namespace.ts';
 export * from './netlink/index.ts';
 export { originalDestination } from './original-destination.ts';
 export { type InfoReason, reasonText } from './reasons.ts';
+export { resetSocket } from './reset-socket.ts';
 export {
   getSocketOption,
   type SocketOption,

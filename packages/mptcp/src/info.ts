@@ -11,7 +11,7 @@ import {
 import { type Libc, tryLibc } from './kernel/libc.ts';
 import { type MptcpReport, readMptcp } from './kernel/read-mptcp.ts';
 import { decodeSubflow, type SubflowInfo, structBytes } from './kernel/structs.ts';
-import { recall, type SocketMemory } from './memory.ts';
+import { recall, type SocketMemory, shareMemory } from './memory.ts';
 import type { InfoReason } from './reasons.ts';
 
 /** What the kernel knows about a connection now. */
@@ -47,7 +47,8 @@ export interface SocketInfo {
 
 /**
  * Tells what a connection is made of. Works for sockets of `connect` and `createServer`, for TLS sockets on top
- * of them, and for any other socket of Node. Costs a few microseconds and no privilege.
+ * of them, and for any other socket of Node. Costs a few microseconds and no privilege. Linux before 5.16 does not
+ * tell about Multipath TCP: there every such connection looks like `peer-refused`.
  *
  * After close it returns what the last call saw, with reason `closed` and the byte counts as Node has them: to
  * have the last word of every subflow, call it before `destroy`.
@@ -166,6 +167,7 @@ export function withoutMapping(address: string | undefined): string {
  */
 export function noteMultipath(socket: net.Socket): void {
   const memory = recall(socket);
+  shareMemory(socket, memory);
   const fd = tryFdOf(socket);
   const libc = tryLibc();
   if (fd === undefined || libc === undefined || memory.protocol !== 'mptcp') return;

@@ -35,9 +35,14 @@ export function remember(socket: net.Socket, about: Partial<SocketMemory>): Sock
     ...about,
   };
   memories.set(socket, memory);
+  shareMemory(socket, memory);
+  return memory;
+}
+
+/** Lets what is put on top of `socket` find its memory. A socket without descriptor has its handle only once it connects. */
+export function shareMemory(socket: net.Socket, memory: SocketMemory): void {
   const handle = baseHandle(socket);
   if (handle !== undefined) memories.set(handle, memory);
-  return memory;
 }
 
 /** What is known of `socket`; starts a memory for a socket that was made elsewhere. */

@@ -1,7 +1,8 @@
 import { isIP, type Socket } from 'node:net';
 import * as tls from 'node:tls';
-import type { AgentConnectOptions } from './agent.ts';
+import { type AgentConnectOptions, wrapOrDestroy } from './agent.ts';
 import { connect } from './connect.ts';
+import { ConnectError, ConnectTimeoutError } from './errors.ts';
 import { mptcpLimits } from './limits.ts';
 
 export interface UndiciConnectorOptions extends AgentConnectOptions {
@@ -54,7 +55,11 @@ export function undiciConnector(
       const [oldest] = sessions.keys();
       if (sessions.size > most && oldest !== undefined) sessions.delete(oldest);
     });
-    return secured(stream, connecting.timeout ?? mptcpLimits.connectTimeoutMs);
+    return secured(
+      stream,
+      `${request.hostname}:${request.port || 443}`,
+      connecting.timeout ?? mptcpLimits.connectTimeoutMs,
+    );
   };
 
   return (request, done) => {
@@ -68,7 +73,7 @@ export function undiciConnector(
           port: Number(request.port || (protocol === 'https:' ? 443 : 80)),
           ...(typeof localAddress === 'string' ? { localAddress } : {}),
         }));
-      return protocol === 'https:' ? overTls(socket, request) : socket;
+      return protocol === 'https:' ? wrapOrDestroy(socket, below => overTls(below, request)) : socket;
     };
     made().then(
       socket => done(null, socket),
@@ -78,16 +83,16 @@ export function undiciConnector(
 }
 
 /** Waits for the handshake. The socket is destroyed, and the one below with it, when it fails or takes too long. */
-function secured(stream: tls.TLSSocket, timeout: number): Promise<tls.TLSSocket> {
+function secured(stream: tls.TLSSocket, target: string, timeout: number): Promise<tls.TLSSocket> {
   return new Promise((resolve, reject) => {
-    const timer =
-      timeout > 0
-        ? setTimeout(() => stream.destroy(new Error(`No TLS handshake within ${timeout} ms`)), timeout)
-        : undefined;
+    const giveUp = (): void => void stream.destroy(new ConnectTimeoutError(`${target} (TLS)`, timeout, []));
+    const timer = timeout > 0 ? setTimeout(giveUp, timeout) : undefined;
+    const address = stream.remoteAddress ?? target;
     stream.once('error', reject);
     stream.once('close', () => {
       clearTimeout(timer);
-      reject(new Error('The connection was closed during the TLS handshake'));
+      const error = new Error('the connection was closed during the TLS handshake');
+      reject(new ConnectError(target, [{ address, error }]));
     });
     stream.once('secureConnect', () => {
       clearTimeout(timer);

@@ -14,7 +14,7 @@ import {
 } from '../src/index.ts';
 import { IPPROTO_TCP, TCP_KEEPCNT, TCP_KEEPIDLE, TCP_KEEPINTVL } from '../src/kernel/constants.ts';
 import { libc } from '../src/kernel/libc.ts';
-import { withoutMptcp } from './support/requirements.ts';
+import { needsMptcp } from './support/requirements.ts';
 import { closeServer, connectedPair, portOf, textOf, unusedPort } from './support/sockets.ts';
 
 const cleanup: (() => Promise<unknown> | unknown)[] = [];
@@ -44,7 +44,9 @@ const names =
   async () =>
     addresses.map(address => ({ address, family: address.includes(':') ? 6 : 4 }));
 
-describe.skipIf(withoutMptcp)('connect', () => {
+describe('connect', () => {
+  needsMptcp();
+
   test('gives an ordinary connected socket that is Multipath TCP', async () => {
     const socket = await dial({ host: '127.0.0.1', port: await echoPort() });
     expect([socket.connecting, socket.remoteAddress, socket.readyState]).toEqual([
@@ -55,6 +57,11 @@ describe.skipIf(withoutMptcp)('connect', () => {
     expect(info(socket)).toMatchObject({ protocol: 'mptcp', multipath: true, reason: 'multipath' });
     socket.end('there and back');
     expect(await textOf(socket)).toBe('there and back');
+  });
+
+  test('leaves no listener of its own behind: errors are the business of the user', async () => {
+    const socket = await dial({ host: '127.0.0.1', port: await echoPort() });
+    expect(['connect', 'error', 'close'].map(event => socket.listenerCount(event))).toEqual([0, 0, 0]);
   });
 
   test('takes a name whose lookup is slow, without reading from the unconnected descriptor', async () => {
@@ -189,7 +196,9 @@ describe.skipIf(withoutMptcp)('connect', () => {
   });
 });
 
-describe.skipIf(withoutMptcp)('connect fails', () => {
+describe('connect fails', () => {
+  needsMptcp();
+
   test('with the errors of all addresses', async () => {
     const port = await unusedPort();
     const failure: ConnectError = await connect({

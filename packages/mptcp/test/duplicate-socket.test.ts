@@ -3,7 +3,7 @@ import type { OnReadOpts, Socket } from 'node:net';
 import * as tls from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { duplicateSocket, fdOf, info } from '../src/index.ts';
-import { withoutMptcp } from './support/requirements.ts';
+import { needsMptcp } from './support/requirements.ts';
 import { connectedPair, openSockets, type Pair, textOf } from './support/sockets.ts';
 
 const cleanup: (() => Promise<unknown> | unknown)[] = [];
@@ -35,7 +35,9 @@ function collector(size: number, more: () => boolean = () => true) {
   return { parts, onread };
 }
 
-describe.skipIf(withoutMptcp)('a duplicated socket', () => {
+describe('a duplicated socket', () => {
+  needsMptcp();
+
   test('carries the connection on, and the first one is closed', async () => {
     const { client, accepted } = await pairOf();
     const before = info(accepted);

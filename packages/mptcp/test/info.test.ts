@@ -5,7 +5,7 @@ import { connect, fdOf, type InfoReason, info, reasonText } from '../src/index.t
 import { libc } from '../src/kernel/libc.ts';
 import { readFullInfo, readSeparately } from '../src/kernel/read-mptcp.ts';
 import { refusalReason } from '../src/reasons.ts';
-import { withoutMptcp } from './support/requirements.ts';
+import { needsMptcp } from './support/requirements.ts';
 import { connectedPair, type Pair, portOf } from './support/sockets.ts';
 
 const cleanup: (() => Promise<unknown> | unknown)[] = [];
@@ -33,7 +33,9 @@ async function transfer(from: net.Socket, to: net.Socket, count: number): Promis
   await expect.poll(() => info(from).bytesAcked).toBe(count);
 }
 
-describe.skipIf(withoutMptcp)('info', () => {
+describe('info', () => {
+  needsMptcp();
+
   test('counts the bytes of both directions, and of the subflow', async () => {
     const { client, accepted } = await pairOf();
     await transfer(client, accepted, 100_000);

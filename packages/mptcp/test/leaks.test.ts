@@ -3,10 +3,12 @@ import { closeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { connect, createServer, fdOf } from '../src/index.ts';
-import { withoutMptcp } from './support/requirements.ts';
+import { needsMptcp } from './support/requirements.ts';
 import { closeServer, openSockets, portOf, unusedPort } from './support/sockets.ts';
 
-describe.skipIf(withoutMptcp)('descriptors', () => {
+describe('descriptors', () => {
+  needsMptcp();
+
   let port: number;
   let before: number;
   let stop: () => Promise<void>;

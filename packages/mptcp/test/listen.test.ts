@@ -1,3 +1,4 @@
+import cluster from 'node:cluster';
 import { once } from 'node:events';
 import * as net from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -10,7 +11,7 @@ import {
   listenerInfo,
   type ServerOptions,
 } from '../src/index.ts';
-import { withoutMptcp } from './support/requirements.ts';
+import { needsMptcp } from './support/requirements.ts';
 import { closeServer, portOf } from './support/sockets.ts';
 
 const cleanup: (() => Promise<unknown> | unknown)[] = [];
@@ -37,7 +38,9 @@ async function arrival(server: net.Server, host: string, mptcp = true): Promise<
   return socket;
 }
 
-describe.skipIf(withoutMptcp)('a server', () => {
+describe('a server', () => {
+  needsMptcp();
+
   test('takes Multipath TCP and TCP, and tells them apart', async () => {
     const server = await serve({ host: '127.0.0.1' });
     expect(listenerInfo(server)).toEqual({ protocol: 'mptcp', reason: 'peer-refused' });
@@ -136,6 +139,16 @@ describe.skipIf(withoutMptcp)('a server', () => {
       code: 'MPTCP_ARGUMENT_INVALID',
     });
     expect((await arrival(server, '127.0.0.1')).remoteAddress).toBe('127.0.0.1');
+  });
+
+  test('in a worker of node:cluster says that it cannot be', async () => {
+    const before = cluster.isWorker;
+    Object.defineProperty(cluster, 'isWorker', { value: true, configurable: true, writable: true });
+    try {
+      await expect(createServer()).rejects.toMatchObject({ code: 'MPTCP_UNSUPPORTED' });
+    } finally {
+      Object.defineProperty(cluster, 'isWorker', { value: before, configurable: true, writable: true });
+    }
   });
 
   test('that could not have one port can try another', async () => {

@@ -11,14 +11,16 @@ import {
   SOCK_STREAM,
 } from '../src/kernel/constants.ts';
 import { libc } from '../src/kernel/libc.ts';
-import { withoutMptcp } from './support/requirements.ts';
+import { needsMptcp } from './support/requirements.ts';
 import { closeServer, portOf } from './support/sockets.ts';
 
 /**
  * What Node does with a descriptor it was given: the reasons why `connect` is as it is. Should one of these fail with
  * a new version of Node, a rule in `src/attempt.ts` may be needed no longer, or a new one.
  */
-describe.skipIf(withoutMptcp)('Node', () => {
+describe('Node', () => {
+  needsMptcp();
+
   const cleanup: (() => Promise<unknown> | unknown)[] = [];
   afterEach(async () => {
     for (const step of cleanup.splice(0).reverse()) await step();

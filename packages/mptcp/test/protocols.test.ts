@@ -19,8 +19,8 @@ import {
   undiciConnector,
 } from '../src/index.ts';
 import { cert, key } from './support/certificate.ts';
-import { withoutMptcp } from './support/requirements.ts';
-import { closeServer, portOf, textOf } from './support/sockets.ts';
+import { needsMptcp } from './support/requirements.ts';
+import { closeServer, openSockets, portOf, textOf } from './support/sockets.ts';
 
 const cleanup: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
@@ -58,7 +58,9 @@ async function get(
   return { server: JSON.parse(await textOf(response)), socket };
 }
 
-describe.skipIf(withoutMptcp)('over Multipath TCP runs', () => {
+describe('over Multipath TCP runs', () => {
+  needsMptcp();
+
   test('tls, both ends, with info on the TLS sockets and on the sockets below', async () => {
     const server = tls.createServer({ cert, key }, socket => socket.pipe(socket));
     const port = await serve(server);
@@ -143,6 +145,18 @@ describe.skipIf(withoutMptcp)('over Multipath TCP runs', () => {
     const request = https.get(`https://localhost:${port}/`, { agent: new HttpsAgent(), family: 4 });
     const [error] = await once(request, 'error');
     expect(error).toMatchObject({ code: 'DEPTH_ZERO_SELF_SIGNED_CERT' });
+  });
+
+  test('https with TLS options that cannot be fails, and frees the connection', async () => {
+    const port = await serve(https.createServer({ cert, key }, tellProtocol));
+    const impossible = { minVersion: 'TLSv1.4' as tls.SecureVersion };
+    const before = openSockets();
+    const request = https.get(`https://localhost:${port}/`, { agent: new HttpsAgent(impossible), family: 4 });
+    expect((await once(request, 'error'))[0]).toMatchObject({ code: 'ERR_TLS_INVALID_PROTOCOL_VERSION' });
+    const dispatcher = new undici.Agent({ connect: undiciConnector({ tls: impossible, family: 4 }) });
+    const failed = undici.request(`https://localhost:${port}/`, { dispatcher });
+    await expect(failed).rejects.toMatchObject({ code: 'ERR_TLS_INVALID_PROTOCOL_VERSION' });
+    await expect.poll(openSockets).toBe(before);
   });
 
   test('http/2, client and secure server', async () => {

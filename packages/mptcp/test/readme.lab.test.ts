@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { TestNamespace } from './support/namespace.ts';
 import { readmeExamples, runExample } from './support/readme.ts';
-import { withoutLab } from './support/requirements.ts';
+import { needsLab } from './support/requirements.ts';
 
-describe.skipIf(withoutLab)('the README, as root', () => {
+describe('the README, as root', () => {
+  needsLab();
+
   test.each(readmeExamples().filter(example => example.needsRoot))(
     'line $line does what it says',
     async example => {

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { cert, key } from './support/certificate.ts';
 import { readmeExamples, runExample } from './support/readme.ts';
-import { withoutMptcp } from './support/requirements.ts';
+import { needsMptcp } from './support/requirements.ts';
 import { openSockets } from './support/sockets.ts';
 
-describe.skipIf(withoutMptcp)('the README', () => {
+describe('the README', () => {
+  needsMptcp();
+
   const examples = readmeExamples();
 
   test('has examples', () => {

@@ -1,7 +1,7 @@
 import * as net from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { getSocketOption, type SocketOption, setSocketOption } from '../src/index.ts';
-import { withoutMptcp } from './support/requirements.ts';
+import { needsMptcp } from './support/requirements.ts';
 import { connectedPair, type Pair } from './support/sockets.ts';
 
 const cleanup: (() => Promise<unknown> | unknown)[] = [];
@@ -24,7 +24,9 @@ const numbers: [SocketOption, number, number][] = [
   ['cork', 1, 1],
 ];
 
-describe.skipIf(withoutMptcp).each([true, false])('socket options, mptcp: %s', mptcp => {
+describe.each([true, false])('socket options, mptcp: %s', mptcp => {
+  needsMptcp();
+
   test.each(numbers)('%s is set to %i', async (option, value, reported) => {
     const { client } = await pairOf({ mptcp });
     expect(getSocketOption(client, option)).not.toBe(reported);
@@ -46,7 +48,9 @@ describe.skipIf(withoutMptcp).each([true, false])('socket options, mptcp: %s', m
   });
 });
 
-describe.skipIf(withoutMptcp)('socket options', () => {
+describe('socket options', () => {
+  needsMptcp();
+
   test('that MPTCP does not carry are refused by name', async () => {
     const { client } = await pairOf({ host: '::1' }, { host: '::1' });
     expect(() => setSocketOption(client, 'typeOfService', 0x20)).toThrow(

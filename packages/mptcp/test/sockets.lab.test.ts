@@ -20,7 +20,7 @@ import { CLONE_NEWNET } from '../src/kernel/constants.ts';
 import { libc } from '../src/kernel/libc.ts';
 import type { MptcpReport } from '../src/kernel/read-mptcp.ts';
 import { TestNamespace } from './support/namespace.ts';
-import { withoutLab } from './support/requirements.ts';
+import { needsLab } from './support/requirements.ts';
 import { closeServer, openSockets, portOf, textOf } from './support/sockets.ts';
 
 const cleanup: (() => Promise<unknown> | unknown)[] = [];
@@ -57,7 +57,9 @@ async function accepted(server: Server): Promise<Socket> {
   return socket;
 }
 
-describe.skipIf(withoutLab)('in a network namespace', () => {
+describe('in a network namespace', () => {
+  needsLab();
+
   test('connect and createServer make their sockets there, and the thread is home again', async () => {
     const ns = namespace();
     const home = readlinkSync('/proc/thread-self/ns/net');
@@ -116,7 +118,9 @@ describe.skipIf(withoutLab)('in a network namespace', () => {
   });
 });
 
-describe.skipIf(withoutLab)('where Multipath TCP is switched off', () => {
+describe('where Multipath TCP is switched off', () => {
+  needsLab();
+
   test('connect and createServer are plain TCP, and say why', async () => {
     const ns = namespace();
     ns.run('sysctl', '-q', '-w', 'net.mptcp.enabled=0');
@@ -153,7 +157,9 @@ async function exchange(a: Socket, b: Socket): Promise<void> {
   await arrivals;
 }
 
-describe.skipIf(withoutLab)('over two links', () => {
+describe('over two links', () => {
+  needsLab();
+
   test('info shows both subflows, and their bytes add up', async () => {
     const links = twoLinks();
     const server = await serveIn(links.server, { host: '0.0.0.0' });
@@ -240,7 +246,9 @@ function stripMptcp(ns: TestNamespace): void {
   }
 }
 
-describe.skipIf(withoutLab)('racing addresses of which one swallows everything', () => {
+describe('racing addresses of which one swallows everything', () => {
+  needsLab();
+
   /** Drops what goes to `address`, without a word. */
   function swallow(ns: TestNamespace, address: string): void {
     ns.run('nft', 'add table inet hole');
@@ -305,7 +313,9 @@ describe.skipIf(withoutLab)('racing addresses of which one swallows everything',
   });
 });
 
-describe.skipIf(withoutLab)('bound to one of two links', () => {
+describe('bound to one of two links', () => {
+  needsLab();
+
   test.each([
     [{ device: 'mp2' }, '10.71.2.1'],
     [{ localAddress: '10.71.2.1' }, '10.71.2.1'],
@@ -321,7 +331,9 @@ describe.skipIf(withoutLab)('bound to one of two links', () => {
   });
 });
 
-describe.skipIf(withoutLab)('the original destination of a redirected connection', () => {
+describe('the original destination of a redirected connection', () => {
+  needsLab();
+
   function redirect(ns: TestNamespace, family: 'ip' | 'ip6', address: string, to: number): void {
     ns.run('nft', `add table ${family} away`);
     ns.run('nft', `add chain ${family} away output { type nat hook output priority -100 ; }`);

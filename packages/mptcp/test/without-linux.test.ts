@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import type * as net from 'node:net';
+import * as tls from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 /**
@@ -39,6 +40,14 @@ describe('away from Linux', () => {
     for await (const chunk of socket) chunks.push(chunk);
     expect(Buffer.concat(chunks).toString()).toBe('still here');
     expect(mptcp.info(socket)).toMatchObject({ reason: 'closed', bytesSent: 10, bytesReceived: 10 });
+  });
+
+  test('a TLS socket on top has the same reason', async () => {
+    const socket = await mptcp.connect({ host: '127.0.0.1', port });
+    const secure = tls.connect({ socket });
+    secure.on('error', () => {});
+    expect(mptcp.info(secure).reason).toBe('unsupported-platform');
+    secure.destroy();
   });
 
   test('names are raced all the same', async () => {

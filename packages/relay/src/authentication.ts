@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import {
   type Clock,
-  equalBytes,
   type HeaderField,
   headerValue,
   parseBasicCredentials,
@@ -10,8 +9,9 @@ import {
 } from '@manypath/core';
 import { ProxyRefusal } from '@manypath/forward';
 import type { RelayLimits } from './limits.ts';
+import { peerKey } from './peer-address.ts';
 
-/** The client has not proved that it is paired. */
+/** The client has not proved that it is paired (407 `MANYPATH_RELAY_NOT_PAIRED`). */
 export class NotPairedError extends ProxyRefusal {
   constructor() {
     super(407, 'MANYPATH_RELAY_NOT_PAIRED', 'the secret of this relay is missing or wrong', {
@@ -19,6 +19,13 @@ export class NotPairedError extends ProxyRefusal {
       headers: [['Proxy-Authenticate', 'Basic realm="manypath", charset="UTF-8"']],
     });
   }
+}
+
+/** Who asks, and how to get rid of them. */
+export interface Asker {
+  readonly remoteAddress: string | undefined;
+  /** Closes the connection without an answer. */
+  hangUp(): void;
 }
 
 /**
@@ -29,8 +36,10 @@ export class Authentication {
   readonly #expected: Uint8Array;
   readonly #limits: RelayLimits;
   readonly #clock: Clock;
-  /** Failures by client address, the oldest first. */
+  /** Wrong secrets by client address, the address seen longest ago first. */
   readonly #failures = new Map<string, number>();
+  #heldBack = 0;
+  #refused = 0;
 
   constructor(secret: string, limits: RelayLimits, clock: Clock = systemClock) {
     this.#expected = digest(`${relayUser}:${secret}`);
@@ -38,36 +47,62 @@ export class Authentication {
     this.#clock = clock;
   }
 
+  /** Requests refused so far. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Addresses whose wrong secrets are remembered. */
+  get remembered(): number {
+    return this.#failures.size;
+  }
+
+  /** Answers that are being held back. */
+  get heldBack(): number {
+    return this.#heldBack;
+  }
+
   /** @throws NotPairedError `MANYPATH_RELAY_NOT_PAIRED`, after a delay */
-  async check(headers: readonly HeaderField[], clientAddress: string): Promise<void> {
+  async check(headers: readonly HeaderField[], asker: Asker): Promise<void> {
     const field = headerValue(headers, 'proxy-authorization');
     const credentials = parseBasicCredentials(field);
     const given = digest(credentials === undefined ? '' : `${credentials.user}:${credentials.password}`);
-    if (equalBytes(given, this.#expected)) {
-      this.#failures.delete(clientAddress);
+    const peer = peerKey(asker.remoteAddress);
+    if (timingSafeEqual(given, this.#expected)) {
+      this.#failures.delete(peer);
       return;
     }
+    this.#refused += 1;
     // A request without credentials is how programs ask which kind is wanted: that is no attempt at guessing.
-    if (field !== undefined) await this.#holdBack(clientAddress);
+    if (field !== undefined) await this.#holdBack(peer, asker);
     throw new NotPairedError();
   }
 
-  #holdBack(clientAddress: string): Promise<void> {
-    const failures = (this.#failures.get(clientAddress) ?? 0) + 1;
-    this.#failures.delete(clientAddress);
-    this.#failures.set(clientAddress, failures);
+  async #holdBack(peer: string, asker: Asker): Promise<void> {
+    const delay = this.#delayFor(peer);
+    if (this.#heldBack >= this.#limits.refusalsHeldBack) {
+      asker.hangUp();
+      return;
+    }
+    this.#heldBack += 1;
+    await new Promise<void>(resolve => this.#clock.after(delay, resolve));
+    this.#heldBack -= 1;
+  }
+
+  #delayFor(peer: string): number {
+    const failures = (this.#failures.get(peer) ?? 0) + 1;
+    this.#failures.delete(peer);
+    this.#failures.set(peer, failures);
     if (this.#failures.size > this.#limits.rememberedAddresses) {
-      for (const oldest of this.#failures.keys()) {
-        this.#failures.delete(oldest);
-        break;
-      }
+      const [oldest] = this.#failures.keys();
+      if (oldest !== undefined) this.#failures.delete(oldest);
     }
     const { firstRefusalDelayMs, longestRefusalDelayMs } = this.#limits;
-    const delay = Math.min(longestRefusalDelayMs, firstRefusalDelayMs * 2 ** Math.min(failures - 1, 20));
-    return new Promise(resolve => this.#clock.after(delay, resolve));
+    return Math.min(longestRefusalDelayMs, firstRefusalDelayMs * 2 ** Math.min(failures - 1, 20));
   }
 }
 
+/** Digests have one length, so that comparing them tells nothing about the length of the secret either. */
 function digest(text: string): Uint8Array {
   return createHash('sha256').update(text).digest();
 }

@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net';
 import type { RelayLimits } from './limits.ts';
+import { peerKey } from './peer-address.ts';
 
 /** Counts the connections of clients, so that none of them can take all there are. */
 export class ConnectionQuota {
   readonly #limits: RelayLimits;
-  readonly #byAddress = new Map<string, number>();
+  readonly #byPeer = new Map<string, number>();
   #total = 0;
 
   constructor(limits: RelayLimits) {
@@ -15,21 +16,26 @@ export class ConnectionQuota {
     return this.#total;
   }
 
+  /** How many addresses are connected. */
+  get peers(): number {
+    return this.#byPeer.size;
+  }
+
   /** Counts a connection until it is closed. @returns Whether it may stay. */
   admit(socket: Socket): boolean {
-    const address = socket.remoteAddress ?? '';
-    const before = this.#byAddress.get(address) ?? 0;
+    const peer = peerKey(socket.remoteAddress);
+    const before = this.#byPeer.get(peer) ?? 0;
     if (this.#total >= this.#limits.connections || before >= this.#limits.connectionsPerAddress) return false;
     this.#total += 1;
-    this.#byAddress.set(address, before + 1);
-    socket.once('close', () => this.#release(address));
+    this.#byPeer.set(peer, before + 1);
+    socket.once('close', () => this.#release(peer));
     return true;
   }
 
-  #release(address: string): void {
+  #release(peer: string): void {
     this.#total -= 1;
-    const left = (this.#byAddress.get(address) ?? 1) - 1;
-    if (left > 0) this.#byAddress.set(address, left);
-    else this.#byAddress.delete(address);
+    const left = (this.#byPeer.get(peer) ?? 1) - 1;
+    if (left > 0) this.#byPeer.set(peer, left);
+    else this.#byPeer.delete(peer);
   }
 }

@@ -1,31 +1,55 @@
 import type { Socket } from 'node:net';
-import { type Authority, errorCode, errorMessage } from '@manypath/core';
+import { type Authority, errorCode } from '@manypath/core';
 import { ProxyRefusal } from '@manypath/forward';
-import { type ConnectOptions, connect, type Lookup } from '@manypath/mptcp';
-import { checkPort, refuseInward, TargetRefusedError } from './target-guard.ts';
+import { AddressRefusedError, ConnectError, connect, type Lookup } from '@manypath/mptcp';
+import { type TargetGuard, TargetRefusedError } from './target-guard.ts';
 
-/** The target could not be reached from the relay. */
+/** The target does not take the connection (502 `MANYPATH_RELAY_TARGET_UNREACHABLE`). */
 export class TargetUnreachableError extends ProxyRefusal {
-  constructor(status: 502 | 504, cause: unknown) {
-    super(
-      status,
-      'MANYPATH_RELAY_TARGET_UNREACHABLE',
-      `the target cannot be reached: ${errorMessage(cause)}`,
-      {
-        cause,
-      },
-    );
+  constructor(reason: string, cause: unknown) {
+    super(502, 'MANYPATH_RELAY_TARGET_UNREACHABLE', `the relay cannot reach the target: ${reason}`, {
+      cause,
+    });
+  }
+}
+
+/** The target's name has no address (502 `MANYPATH_RELAY_NAME_NOT_FOUND`). */
+export class NameNotFoundError extends ProxyRefusal {
+  constructor(cause: unknown) {
+    super(502, 'MANYPATH_RELAY_NAME_NOT_FOUND', 'the relay finds no address for the name of the target', {
+      cause,
+      hint: 'check the spelling of the name; the relay resolves it with the resolver of its own host',
+    });
+  }
+}
+
+/** The target did not answer in time (504 `MANYPATH_RELAY_TARGET_TIMEOUT`). */
+export class TargetTimeoutError extends ProxyRefusal {
+  constructor(milliseconds: number, cause: unknown) {
+    const message = `the target did not answer the relay within ${milliseconds / 1000} s`;
+    super(504, 'MANYPATH_RELAY_TARGET_TIMEOUT', message, { cause });
+  }
+}
+
+/** The relay has as many connections as it may, or as its host allows (503 `MANYPATH_RELAY_BUSY`). */
+export class RelayBusyError extends ProxyRefusal {
+  constructor(reason: string, cause?: unknown) {
+    super(503, 'MANYPATH_RELAY_BUSY', `the relay takes no more connections: ${reason}`, {
+      cause,
+      hint: 'try again later; on the relay, raise its limits or the number of open files it may have',
+      headers: [['Retry-After', '5']],
+    });
   }
 }
 
 export interface TargetDialerOptions {
-  allowPrivate: boolean;
+  guard: TargetGuard;
   /** How long name lookup and dialling may take, in milliseconds. */
   timeoutMs: number;
   lookup: Lookup | undefined;
 }
 
-/** Opens connections to origins, with MPTCP where they speak it, and never inwards unless that is allowed. */
+/** Opens connections to targets, with MPTCP where they speak it, and never where the guard says no. */
 export class TargetDialer {
   readonly #options: TargetDialerOptions;
 
@@ -35,37 +59,60 @@ export class TargetDialer {
 
   /**
    * @throws TargetRefusedError `MANYPATH_RELAY_TARGET_REFUSED` (403)
-   * @throws TargetUnreachableError `MANYPATH_RELAY_TARGET_UNREACHABLE` (502, or 504 after a time-out)
+   * @throws PortRefusedError `MANYPATH_RELAY_PORT_REFUSED` (403)
+   * @throws NameNotFoundError `MANYPATH_RELAY_NAME_NOT_FOUND` (502)
+   * @throws TargetUnreachableError `MANYPATH_RELAY_TARGET_UNREACHABLE` (502)
+   * @throws TargetTimeoutError `MANYPATH_RELAY_TARGET_TIMEOUT` (504)
+   * @throws RelayBusyError `MANYPATH_RELAY_BUSY` (503)
    */
   async dial({ host, port }: Authority, { signal }: { signal: AbortSignal }): Promise<Socket> {
-    checkPort({ host, port });
-    const options: ConnectOptions = {
-      host,
-      port,
-      signal,
-      allowHalfOpen: true,
-      timeout: this.#options.timeoutMs,
-    };
-    if (!this.#options.allowPrivate) options.filterAddress = refuseInward;
-    if (this.#options.lookup !== undefined) options.lookup = this.#options.lookup;
+    const { guard, timeoutMs, lookup } = this.#options;
+    guard.checkPort({ host, port });
     try {
-      return await connect(options);
+      return await connect({
+        host,
+        port,
+        signal,
+        allowHalfOpen: true,
+        timeout: timeoutMs,
+        filterAddress: guard.refusal,
+        ...(lookup === undefined ? {} : { lookup }),
+      });
     } catch (error) {
-      throw this.#explain(error);
+      throw signal.aborted ? error : explain(error, timeoutMs);
     }
-  }
-
-  #explain(error: unknown): unknown {
-    const refused = findRefusal(error);
-    if (refused !== undefined) return refused;
-    return new TargetUnreachableError(errorCode(error) === 'MPTCP_CONNECT_TIMEOUT' ? 504 : 502, error);
   }
 }
 
-/** The guard's refusal, also when it is one of several causes why no address of a name could be dialled. */
-function findRefusal(error: unknown): TargetRefusedError | undefined {
-  if (error instanceof TargetRefusedError) return error;
-  if (error instanceof AggregateError)
-    return error.errors.map(findRefusal).find(found => found !== undefined);
-  return error instanceof Error && error.cause !== undefined ? findRefusal(error.cause) : undefined;
+/** Codes of the system that say that this host has run out of something. */
+const shortages = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EAGAIN']);
+
+const reasons: Record<string, string> = {
+  ECONNREFUSED: 'it refuses the connection',
+  ECONNRESET: 'it broke the connection off',
+  EHOSTUNREACH: 'its host is not there',
+  ENETUNREACH: 'no route leads to it',
+};
+
+/** What a client is told; addresses and the state of this host stay in the cause. */
+function explain(error: unknown, timeoutMs: number): unknown {
+  if (error instanceof AddressRefusedError) {
+    return error.cause instanceof TargetRefusedError ? error.cause : new TargetUnreachableError('', error);
+  }
+  const system = systemCodeOf(error);
+  if (shortages.has(system)) return new RelayBusyError(`its host reports ${system}`, error);
+  const code = errorCode(error);
+  if (code === 'MPTCP_LOOKUP_FAILED') return new NameNotFoundError(error);
+  if (code === 'MPTCP_CONNECT_TIMEOUT' || system === 'ETIMEDOUT')
+    return new TargetTimeoutError(timeoutMs, error);
+  return new TargetUnreachableError(reasons[system] ?? 'the connection cannot be made', error);
+}
+
+function systemCodeOf(error: unknown): string {
+  if (error instanceof ConnectError) {
+    const codes = error.attempts.filter(attempt => !(attempt.error instanceof TargetRefusedError));
+    return codes.map(attempt => systemCodeOf(attempt.error)).find(code => code !== '') ?? '';
+  }
+  if (typeof error === 'object' && error !== null && 'errnoName' in error) return String(error.errnoName);
+  return errorCode(error) ?? '';
 }

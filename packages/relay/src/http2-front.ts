@@ -1,4 +1,3 @@
-import { request as httpRequest } from 'node:http';
 import {
   createServer,
   type Http2Server,
@@ -7,19 +6,28 @@ import {
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import type { Duplex } from 'node:stream';
-import { type Authority, endToEndHeaders, type HeaderField, parseAuthority } from '@manypath/core';
-import { errorResponse, forwardLimits, OriginAgent, ProxyRefusal, statusOf } from '@manypath/forward';
+import type { Socket } from 'node:net';
+import { type Authority, type HeaderField, parseAuthority } from '@manypath/core';
+import { type Dial, errorResponse, forwardLimits } from '@manypath/forward';
+import { type Asker, NotPairedError } from './authentication.ts';
+import { ClientSession } from './client-session.ts';
 import type { RelayLimits } from './limits.ts';
+import { forwardPlainRequest } from './plain-request.ts';
 
 /** What the HTTP/2 side needs from the relay. */
 export interface Http2FrontOptions {
   limits: RelayLimits;
-  authorize: (headers: readonly HeaderField[], client: Duplex) => Promise<void>;
-  dial: (target: Authority, context: { signal: AbortSignal }) => Promise<Duplex>;
-  /** Takes over an open tunnel. */
-  onTunnel: (stream: Duplex, upstream: Duplex) => void;
+  /** Checks each request; what it throws is the answer. */
+  authorize: (headers: readonly HeaderField[], asker: Asker) => Promise<void>;
+  /** Opens connections for plain requests. */
+  dial: Dial;
+  /** Dials the target of a CONNECT; then {@link onTunnel} gets both ends. */
+  dialTunnel: (target: Authority, context: { signal: AbortSignal }) => Promise<Socket>;
+  onTunnel: (stream: ServerHttp2Stream, upstream: Socket) => void;
 }
+
+/** How long a refused client may take to end its request before it is reset, in milliseconds. */
+const refusedStreamMs = 2_000;
 
 /**
  * The HTTP/2 side of the relay: CONNECT (RFC 9113 §8.5) and plain requests with `:scheme http`.
@@ -30,14 +38,15 @@ export interface Http2FrontOptions {
 export class Http2Front {
   readonly #options: Http2FrontOptions;
   readonly #server: Http2Server;
-  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #clients = new Map<ServerHttp2Session | undefined, ClientSession>();
+  #draining = false;
 
   constructor(options: Http2FrontOptions) {
     this.#options = options;
     const { limits } = options;
     this.#server = createServer({
       maxSessionMemory: limits.sessionMemoryMegabytes,
-      maxHeaderListPairs: 200,
+      maxHeaderListPairs: limits.headerFields,
       settings: {
         initialWindowSize: limits.streamWindowBytes,
         maxConcurrentStreams: limits.streamsPerConnection,
@@ -45,125 +54,94 @@ export class Http2Front {
         enablePush: false,
       },
     });
-    this.#server.on('session', session => this.#watchSession(session));
-    this.#server.on('stream', (stream, headers) => void this.#serve(stream, headers));
+    this.#server.on('stream', (stream, headers, _flags, ...more: unknown[]) => {
+      // Node hands over the fields as they came in a fourth argument, which its types do not know.
+      void this.#serve(stream, headers, more[0] as readonly string[]);
+    });
     this.#server.on('sessionError', (_error, session) => session.destroy());
   }
 
+  /** HTTP/2 connections that are open. */
+  get sessions(): number {
+    return this.#clients.size;
+  }
+
   /** Serves a connection on which `h2` was negotiated. */
-  serve(socket: Duplex): void {
+  serve(socket: Socket): void {
+    // The session comes while the event is being emitted, with a stand-in for the socket.
+    const register = (session: ServerHttp2Session) => this.#register(session, socket);
+    this.#server.once('session', register);
     this.#server.emit('connection', socket);
+    this.#server.off('session', register);
   }
 
   /** Tells all clients to open no more streams here; the open ones go on. */
   drain(): void {
-    for (const session of this.#sessions) session.close();
+    this.#draining = true;
+    for (const client of this.#clients.values()) client.drain();
   }
 
-  #watchSession(session: ServerHttp2Session): void {
-    this.#sessions.add(session);
-    session.once('close', () => this.#sessions.delete(session));
-    session.setLocalWindowSize(this.#options.limits.sessionWindowBytes);
-    session.setTimeout(this.#options.limits.idleSessionMs, () => session.close());
+  #register(session: ServerHttp2Session, socket: Socket): void {
+    const { limits, dial } = this.#options;
+    const client = new ClientSession(session, socket, { limits, dial });
+    this.#clients.set(session, client);
+    session.once('close', () => this.#clients.delete(session));
+    if (this.#draining) client.drain();
   }
 
-  async #serve(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
-    // Streams that a client resets while they are being dialled must not bring the relay down.
+  async #serve(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    rawHeaders: readonly string[],
+  ): Promise<void> {
+    // A stream that the client resets while it is being dialled for must not bring the relay down.
     stream.on('error', () => {});
-    const closed = new AbortController();
-    stream.once('close', () => closed.abort());
+    const client = this.#clients.get(stream.session as ServerHttp2Session | undefined);
+    if (client === undefined) return;
+    const refuse = (error: unknown) => refuseStream(stream, headers, error);
     try {
-      await this.#options.authorize(fieldsOf(headers), clientOf(stream));
-      if (headers[':method'] === 'CONNECT') await this.#connect(stream, headers, closed.signal);
-      else this.#forward(stream, headers);
+      await this.#options.authorize(fieldsOf(headers), client);
+      client.accepted(stream);
+      if (headers[':method'] === 'CONNECT') return await this.#connect(stream, headers);
+      const { agent } = client;
+      forwardPlainRequest({ stream, headers, rawHeaders }, { agent, limits: forwardLimits, refuse });
     } catch (error) {
-      if (!stream.destroyed) refuse(stream, error, headers.accept);
+      refuse(error);
+      if (error instanceof NotPairedError) client.refused();
     }
   }
 
-  async #connect(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #connect(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> {
+    const closed = new AbortController();
+    const onClose = () => closed.abort();
+    stream.once('close', onClose);
+    if (stream.destroyed || stream.closed) return;
     const target = parseAuthority(headers[':authority'] ?? '');
-    const upstream = await this.#options.dial(target, { signal });
-    if (stream.destroyed) {
+    const upstream = await this.#options.dialTunnel(target, { signal: closed.signal });
+    stream.off('close', onClose);
+    if (stream.destroyed || stream.closed) {
       upstream.destroy();
       return;
     }
     stream.respond({ ':status': 200 });
     this.#options.onTunnel(stream, upstream);
   }
-
-  #forward(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
-    if (headers[':scheme'] !== 'http') throw notPlain();
-    const { host, port } = parseAuthority(headers[':authority'] ?? headers.host ?? '', 80);
-    const agent = new OriginAgent((target, signal) => this.#options.dial(target, { signal }), forwardLimits);
-    const outgoing = httpRequest({
-      agent,
-      host,
-      port,
-      method: String(headers[':method'] ?? 'GET'),
-      path: String(headers[':path'] ?? '/'),
-      headers: { ...plainHeaders(headers), host: String(headers[':authority'] ?? headers.host) },
-      timeout: forwardLimits.responseHeadMs,
-    });
-    outgoing.once('response', answer => {
-      const { connection: _, ...rest } = answer.headers;
-      stream.respond({ ...lowerHeaders(answer.rawHeaders, rest), ':status': answer.statusCode ?? 502 });
-      answer.pipe(stream);
-    });
-    outgoing.once('error', error => {
-      if (stream.headersSent) stream.close(http2.NGHTTP2_INTERNAL_ERROR);
-      else if (!stream.destroyed) refuse(stream, error, headers.accept);
-    });
-    stream.once('close', () => {
-      outgoing.destroy();
-      agent.destroy();
-    });
-    stream.pipe(outgoing);
-  }
 }
 
-function refuse(stream: ServerHttp2Stream, error: unknown, accept?: string): void {
-  const { headers, body } = errorResponse(error, accept);
+/** Answers a request with an error, and closes its stream. */
+function refuseStream(stream: ServerHttp2Stream, request: IncomingHttpHeaders, error: unknown): void {
+  if (stream.destroyed || stream.closed || stream.headersSent) return;
+  const { status, headers, body } = errorResponse(error, request.accept);
   const fields = Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]));
-  stream.respond({ ...fields, ':status': statusOf(error) });
-  stream.end(body);
-  // What the client sent in advance is dropped; reading it lets the stream close.
+  stream.respond({ ...fields, ':status': status });
+  stream.end(request[':method'] === 'HEAD' ? undefined : body);
+  // What the client sent in advance is dropped; one that goes on sending is told to stop (RFC 9113 §8.1).
   stream.resume();
-}
-
-function notPlain(): ProxyRefusal {
-  return new ProxyRefusal(400, 'MANYPATH_RELAY_SCHEME', 'only http:// requests are forwarded as they are', {
-    hint: 'use CONNECT for https:// and everything else',
-  });
-}
-
-function clientOf(stream: ServerHttp2Stream): Duplex {
-  return stream.session?.socket as Duplex;
+  const timer = setTimeout(() => stream.close(http2.NGHTTP2_NO_ERROR), refusedStreamMs);
+  timer.unref();
+  stream.once('close', () => clearTimeout(timer));
 }
 
 function fieldsOf(headers: IncomingHttpHeaders): HeaderField[] {
   return Object.entries(headers).map(([name, value]) => [name, String(value)]);
-}
-
-/** Request fields without pseudo-header and hop-by-hop ones. */
-function plainHeaders(headers: IncomingHttpHeaders): Record<string, string | string[]> {
-  const kept = new Set(endToEndHeaders(Object.keys(headers).map(name => [name, ''])).map(([name]) => name));
-  const entries = Object.entries(headers).filter(([name]) => kept.has(name) && !name.startsWith(':'));
-  return Object.fromEntries(entries.map(([name, value]) => [name, value ?? '']));
-}
-
-/** Response fields as HTTP/2 wants them: lower case, end-to-end only. */
-function lowerHeaders(
-  raw: readonly string[],
-  joined: NodeJS.Dict<string | string[]>,
-): Record<string, string | string[]> {
-  const fields: HeaderField[] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) fields.push([raw[at] ?? '', raw[at + 1] ?? '']);
-  const kept = new Set(endToEndHeaders(fields).map(([name]) => name.toLowerCase()));
-  const entries = Object.entries(joined).filter(([name]) => kept.has(name));
-  return Object.fromEntries(entries.map(([name, value]) => [name, value ?? '']));
 }

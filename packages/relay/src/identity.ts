@@ -8,28 +8,27 @@ import {
   sign,
   X509Certificate,
 } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodePem, ManypathError, selfSignedCertificate } from '@manypath/core';
+import { createPrivateFile, privateFolder, readPrivateFile, replacePrivateFile } from './private-files.ts';
 
 /** What a relay is known by: the same after every restart. */
 export interface RelayIdentity {
-  /** What clients prove themselves with. */
+  /** What clients prove themselves with: 192 random bits, base64url. */
   readonly secret: string;
-  /** Private key and certificate, PEM. */
+  /** Private key of the self-made certificate, PEM. */
   readonly key: string;
-  readonly cert: string;
-  /** Base64url SHA-256 of the public key (SPKI); `undefined` with a certificate from an authority. */
-  readonly pin: string | undefined;
+  /** Base64url SHA-256 of its public key (SPKI). */
+  readonly pin: string;
 }
 
-/** Files of a certificate from an authority. */
-export interface CertificateFiles {
-  readonly cert: string;
+/** Private key and certificate chain, PEM. */
+export interface KeyAndCertificate {
   readonly key: string;
+  readonly cert: string;
 }
 
-/** The relay's own files cannot be used. */
+/** The relay's own files cannot be used (`MANYPATH_RELAY_IDENTITY`). */
 export class RelayIdentityError extends ManypathError {
   constructor(file: string, cause: unknown) {
     super('MANYPATH_RELAY_IDENTITY', `${file} cannot be used`, {
@@ -46,25 +45,35 @@ const renewalDays = 30;
 const secretBytes = 24;
 
 /**
- * Loads the relay's secret, key and certificate from its state folder, making what is missing.
+ * Loads the relay's secret and key from its folder, making what is missing.
  *
- * @param stateDir Only its owner may read it; files are written with mode 0600.
- * @param names Names and addresses that the certificate is for.
+ * @param folder Only its owner may read it (0700); files have mode 0600.
  * @throws RelayIdentityError `MANYPATH_RELAY_IDENTITY`
  */
-export function loadIdentity(
-  stateDir: string,
-  names: readonly string[],
-  files?: CertificateFiles,
-): RelayIdentity {
-  const folder = join(stateDir, 'relay');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+export function loadIdentity(folder: string): RelayIdentity {
+  try {
+    privateFolder(folder);
+  } catch (error) {
+    throw new RelayIdentityError(folder, error);
+  }
   const secret = keep(join(folder, 'secret'), isSecret, () => randomBytes(secretBytes).toString('base64url'));
-  if (files !== undefined) return { secret, key: read(files.key), cert: read(files.cert), pin: undefined };
   const key = keep(join(folder, 'key.pem'), isKey, newKey);
-  const isCurrent = (text: string) => certifies(text, key, names);
-  const cert = keep(join(folder, 'cert.pem'), isCurrent, () => newCertificate(key, names), 'renew');
-  return { secret, key, cert, pin: pinOf(createPublicKey(key)) };
+  return { secret, key, pin: pinOf(createPublicKey(key)) };
+}
+
+/**
+ * The self-made certificate of a key: the one that is kept while it is good for these names and will be for 30 days, else a
+ * new one of the same key, so that the pin stays.
+ *
+ * @throws RelayIdentityError `MANYPATH_RELAY_IDENTITY`
+ */
+export function ownCertificate(folder: string, key: string, names: readonly string[]): KeyAndCertificate {
+  const file = join(folder, 'cert.pem');
+  const kept = attempt(file, () => readPrivateFile(file));
+  if (kept !== undefined && certifies(kept, key, names)) return { key, cert: kept };
+  const cert = newCertificate(key, names);
+  attempt(file, () => replacePrivateFile(file, cert));
+  return { key, cert };
 }
 
 /** Base64url SHA-256 of a public key's SubjectPublicKeyInfo. */
@@ -74,33 +83,25 @@ export function pinOf(publicKey: KeyObject): string {
     .digest('base64url');
 }
 
-/** Reads a file, or writes it anew when it is missing, or when it is stale and may be renewed. */
-function keep(file: string, isGood: (text: string) => boolean, make: () => string, stale?: 'renew'): string {
-  const kept = readIfThere(file);
-  if (kept !== undefined) {
-    if (isGood(kept)) return kept;
-    if (stale !== 'renew') throw new RelayIdentityError(file, new Error('its content is damaged'));
-  }
-  const made = make();
-  const draft = `${file}.${process.pid}`;
-  writeFileSync(draft, made, { mode: 0o600 });
-  renameSync(draft, file);
-  return made;
+/** Reads a file that is never replaced, or makes it when it is missing. */
+function keep(file: string, isGood: (text: string) => boolean, make: () => string): string {
+  const made = attempt(file, () => {
+    const fresh = readPrivateFile(file) === undefined ? make() : undefined;
+    return fresh !== undefined && createPrivateFile(file, fresh) ? fresh : undefined;
+  });
+  // Another relay that started at the same time may have made it.
+  const kept = made ?? attempt(file, () => readPrivateFile(file))?.trim();
+  if (kept === undefined || !isGood(kept))
+    throw new RelayIdentityError(file, new Error('its content is damaged'));
+  return kept;
 }
 
-function readIfThere(file: string): string | undefined {
+function attempt<T>(file: string, action: () => T): T {
   try {
-    return readFileSync(file, 'utf8').trim();
+    return action();
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw new RelayIdentityError(file, error);
   }
-}
-
-function read(file: string): string {
-  const text = readIfThere(file);
-  if (text === undefined) throw new RelayIdentityError(file, new Error('there is no such file'));
-  return text;
 }
 
 function isSecret(text: string): boolean {
@@ -109,7 +110,8 @@ function isSecret(text: string): boolean {
 
 function isKey(text: string): boolean {
   try {
-    return createPrivateKey(text).asymmetricKeyType === 'ec';
+    const { asymmetricKeyType, asymmetricKeyDetails } = createPrivateKey(text);
+    return asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1';
   } catch {
     return false;
   }
@@ -125,9 +127,10 @@ function certifies(text: string, key: string, names: readonly string[]): boolean
   try {
     const certificate = new X509Certificate(text);
     const remaining = Date.parse(certificate.validTo) - Date.now();
+    const begun = Date.parse(certificate.validFrom) <= Date.now();
     const forKey = certificate.checkPrivateKey(createPrivateKey(key));
     const covered = names.every(name => certificate.checkHost(name) ?? certificate.checkIP(name));
-    return forKey && covered && remaining > renewalDays * day;
+    return begun && forKey && covered && remaining > renewalDays * day;
   } catch {
     return false;
   }
@@ -139,9 +142,16 @@ function newCertificate(key: string, names: readonly string[]): string {
     altNames: names,
     notBefore: new Date(Date.now() - day),
     notAfter: new Date(Date.now() + certificateDays * day),
-    serialNumber: randomBytes(16),
+    serialNumber: positiveSerialNumber(),
     publicKey: createPublicKey(key).export({ type: 'spki', format: 'der' }),
     sign: bytes => sign('sha256', bytes, key),
   });
   return encodePem('CERTIFICATE', der);
+}
+
+/** RFC 5280 §4.1.2.2: positive, and the shortest form of a number, so its first byte is neither 0 nor over 0x7f. */
+function positiveSerialNumber(): Uint8Array {
+  const bytes = randomBytes(16);
+  bytes[0] = ((bytes[0] ?? 0) & 0x3f) | 0x40;
+  return bytes;
 }

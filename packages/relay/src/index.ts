@@ -1,6 +1,15 @@
 export { NotPairedError } from './authentication.ts';
-export { TargetUnreachableError } from './dial.ts';
-export { type CertificateFiles, pinOf, RelayIdentityError } from './identity.ts';
+export { NameNotFoundError, RelayBusyError, TargetTimeoutError, TargetUnreachableError } from './dial.ts';
+export { pinOf, RelayIdentityError } from './identity.ts';
 export { type RelayLimits, relayLimits } from './limits.ts';
-export { type Relay, type RelayLogger, type RelayOptions, type RelaySnapshot, startRelay } from './relay.ts';
-export { TargetRefusedError } from './target-guard.ts';
+export { NotPlainError, OriginFailedError, OriginTimeoutError } from './plain-request.ts';
+export {
+  type Relay,
+  RelayClosingError,
+  type RelayLogger,
+  type RelayOptions,
+  type RelaySnapshot,
+  startRelay,
+} from './relay.ts';
+export { type CertificateFiles, RelayCertificateError } from './server-certificate.ts';
+export { PortRefusedError, TargetRefusedError } from './target-guard.ts';

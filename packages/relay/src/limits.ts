@@ -1,31 +1,51 @@
 /** What one relay takes on at most. */
 export const relayLimits = {
-  /** Connections of clients, all together. */
+  /** Connections of clients, all together; further ones are closed at once. */
   connections: 10_000,
-  /** Connections of one client address. */
-  connectionsPerAddress: 2_000,
+  /** Connections of one client address (IPv6: of one /64 network). */
+  connectionsPerAddress: 4_096,
+  /** Tunnels and connections to origins open at once, all together; further requests are answered 503. */
+  targets: 16_384,
   /** How long a TLS handshake may take, in milliseconds. */
   handshakeMs: 10_000,
-  /** How long a connection without any request is kept, in milliseconds; lanes keep theirs alive with PING. */
+  /** How long an HTTP/2 connection may be open without a request with the right secret, in milliseconds. */
+  authenticateMs: 20_000,
+  /** How long an HTTP/2 connection without any frame is kept, in milliseconds; lanes keep theirs alive with PING. */
   idleSessionMs: 300_000,
+  /** How long a silent client connection is left alone before TCP probes it, in milliseconds. */
+  keepAliveMs: 60_000,
   /** Streams open at once on one HTTP/2 connection. */
   streamsPerConnection: 2_048,
   /** Receive window of one HTTP/2 stream, in bytes: 1 Gbit/s at 60 ms is 7.5 MB, and paths deliver out of step. */
   streamWindowBytes: 16_777_216,
+  /** The least that window is lowered to while many streams are stuck, in bytes. */
+  smallestStreamWindowBytes: 65_536,
   /** Receive window of one HTTP/2 connection, in bytes. */
   sessionWindowBytes: 67_108_864,
+  /** Bytes waiting for slow targets on one HTTP/2 connection, above which stream windows are lowered. */
+  sessionBacklogBytes: 33_554_432,
+  /** How often that is looked at while bytes arrive, in milliseconds. */
+  backlogCheckMs: 100,
   /** Bytes that the HTTP/2 layer may hold for one connection, in MB (Node's `maxSessionMemory`). */
   sessionMemoryMegabytes: 128,
   /** Header bytes of one HTTP/2 request. */
   headerListBytes: 65_536,
+  /** Header fields of one HTTP/2 request. */
+  headerFields: 200,
   /** How long the lookup and the dialling of a target may take, in milliseconds. */
   dialMs: 20_000,
   /** How long the answer to a wrong secret is held back, in milliseconds; doubles with each one from an address. */
   firstRefusalDelayMs: 100,
   /** The longest such delay, in milliseconds. */
   longestRefusalDelayMs: 3_000,
-  /** Addresses whose wrong secrets are remembered. */
+  /** Answers held back at once; connections that would need more are closed without one. */
+  refusalsHeldBack: 1_024,
+  /** Wrong or missing secrets on one HTTP/2 connection, after which it is closed. */
+  refusalsPerConnection: 16,
+  /** Addresses whose wrong secrets are remembered; the one seen longest ago is forgotten first. */
   rememberedAddresses: 4_096,
+  /** How often certificate files are looked at for changes, in milliseconds. */
+  certificateCheckMs: 60_000,
   /** How long a closing relay lets tunnels go on, in milliseconds. */
   closeGraceMs: 2_000,
 } as const;

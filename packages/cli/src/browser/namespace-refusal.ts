@@ -27,7 +27,7 @@ export function explainRefusal(
   reason: string,
   read: (file: string) => string | undefined = readSetting,
 ): string {
-  if (process.getuid?.() === 0 || !/not permitted|denied|no space left/i.test(reason)) return reason;
+  if (!/not permitted|denied|no space left/i.test(reason)) return reason;
   return settings.find(({ file, forbids }) => read(file) === forbids)?.text ?? reason;
 }
 

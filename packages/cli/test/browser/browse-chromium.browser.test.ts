@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { chownSync, mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   BrowseProcess,
   commandLine,
@@ -33,8 +33,23 @@ describe.skipIf(missing !== undefined)(`browse with Chromium${missing ? ` (${mis
     host?.destroy();
   });
 
-  const start = () =>
-    new BrowseProcess(['--json', '--headless', '--state', state, 'about:blank', '--', ...quietFlags]);
+  const started: BrowseProcess[] = [];
+  afterEach(async () => {
+    for (const browse of started.splice(0)) await browse.end();
+  });
+  const start = () => {
+    const browse = new BrowseProcess([
+      '--json',
+      '--headless',
+      '--state',
+      state,
+      'about:blank',
+      '--',
+      ...quietFlags,
+    ]);
+    started.push(browse);
+    return browse;
+  };
 
   it('ends cleanly with SIGTERM: exit code 0, no process, namespace or profile left', async () => {
     const browse = start();
@@ -46,7 +61,7 @@ describe.skipIf(missing !== undefined)(`browse with Chromium${missing ? ` (${mis
   });
 
   // A helper that is just starting makes the folder of the profile again, if that has gone already.
-  for (const moment of ['/bin/sh', '--type=zygote', '--type=renderer']) {
+  for (const moment of ['--type=zygote', '--type=renderer']) {
     it(`leaves no process, namespace or profile when killed while ${moment} runs`, async () => {
       const browse = start();
       const { browser, profile } = await browse.ready();
@@ -58,14 +73,15 @@ describe.skipIf(missing !== undefined)(`browse with Chromium${missing ? ` (${mis
   }
 
   it('keeps the sandbox of Chromium on for a user who is not root, without any privilege', async test => {
-    const user = { uid: nobody, home: mkdtempSync(join(host.folder, 'home-')) };
-    chownSync(user.home, nobody, nobody);
+    const user = { uid: nobody, home: join(host.folder, 'home') };
+    const profile = join(user.home, 'profile');
+    for (const folder of [user.home, profile]) {
+      mkdirSync(folder);
+      chownSync(folder, nobody, nobody);
+    }
     if (!readableForAll([process.execPath, browsePath]))
       test.skip('this checkout can be read by its owner only');
-    const context = await launchWithProfile(
-      { host, through: 'quiet namespace', user },
-      join(user.home, 'profile'),
-    );
+    const context = await launchWithProfile({ host, through: 'quiet namespace', user }, profile);
     try {
       const page = await context.newPage();
       const response = await page.goto('http://localhost:8004/');

@@ -40,14 +40,16 @@ describe.skipIf(missing !== undefined)(`localhost and the LAN${missing ? ` (${mi
     makeCertificate(host.folder);
     await host.start('./origin-server.mjs', [
       host.folder,
-      'https://127.0.0.1:8443',
-      'http://127.0.0.1:8080',
       'http://127.0.0.1:8004',
       'http://127.9.9.9:8004',
       'http://[::1]:8006',
       'http://10.77.1.1:8011',
     ]);
-    await host.start('./origin-server.mjs', [host.folder, 'http://10.77.1.2:8010'], 'device');
+    await host.start(
+      './origin-server.mjs',
+      [host.folder, 'http://10.77.1.2:8010', 'https://203.0.113.5:443', 'http://203.0.113.5:80'],
+      'device',
+    );
   });
   afterAll(async () => {
     await Promise.all(browsers.map(browser => browser.close()));
@@ -59,13 +61,7 @@ describe.skipIf(missing !== undefined)(`localhost and the LAN${missing ? ` (${mi
     url: string,
     permissions: string[] = [],
   ): Promise<Page> => {
-    const names = {
-      'public.test:443': { host: '127.0.0.1', port: 8443 },
-      'public.test:80': { host: '127.0.0.1', port: 8080 },
-    };
-    // The page's server is on loopback, which the ordinary browser sees; it is told to take it for public.
-    const flags = through === 'ordinary' ? ordinaryFlags : [];
-    const browser = await launch({ host, through, names, flags });
+    const browser = await launch({ host, through });
     browsers.push(browser);
     const context = await browser.newContext({ ignoreHTTPSErrors: true, permissions });
     const page = await context.newPage();
@@ -121,5 +117,3 @@ describe.skipIf(missing !== undefined)(`localhost and the LAN${missing ? ` (${mi
     expect(ours['http://127.0.0.1:8004/']).toEqual(all);
   });
 });
-
-const ordinaryFlags = ['--ip-address-space-overrides=127.0.0.1:8443=public,127.0.0.1:8080=public'];

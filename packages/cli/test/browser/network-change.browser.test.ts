@@ -27,13 +27,12 @@ describe.skipIf(missing !== undefined)(
     beforeAll(async () => {
       host = new HostNamespace();
       makeCertificate(host.folder);
-      await host.start('./origin-server.mjs', [host.folder, 'https://127.0.0.1:8443']);
+      await host.start('./origin-server.mjs', [host.folder, 'https://203.0.113.5:443'], 'device');
     });
     afterAll(() => host?.destroy());
 
     const open = async (through: LaunchOptions['through']): Promise<[Browser, Page]> => {
-      const names = { 'origin.test:443': { host: '127.0.0.1', port: 8443 } };
-      const browser = await launch({ host, through, names });
+      const browser = await launch({ host, through });
       const context = await browser.newContext({ ignoreHTTPSErrors: true });
       const page = await context.newPage();
       await page.goto('https://origin.test/');

@@ -146,7 +146,12 @@ export class Http1Lane implements Lane {
     const authorization =
       pairing.user === ''
         ? []
-        : [['Proxy-Authorization', formatBasicCredentials({ user: pairing.user, password: pairing.secret })] as const];
+        : [
+            [
+              'Proxy-Authorization',
+              formatBasicCredentials({ user: pairing.user, password: pairing.secret }),
+            ] as const,
+          ];
     stream.write(encodeRequestHead('CONNECT', authority, [['Host', authority], ...authorization]));
     return answerOf(stream, signal);
   }

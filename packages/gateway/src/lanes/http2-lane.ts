@@ -1,9 +1,8 @@
-import { once } from 'node:events';
 import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
-  connect as http2Connect,
   constants,
+  connect as http2Connect,
   type IncomingHttpHeaders,
   type IncomingHttpStatusHeader,
 } from 'node:http2';
@@ -51,6 +50,8 @@ export class Http2Lane implements Lane {
   #idleSince: number;
   #rttMs: number | undefined;
   #checking: Timer | undefined;
+  /** Since when, and since which byte, a sign of life is waited for. */
+  #unanswered: { readonly since: number; readonly bytesRead: number } | undefined;
   #failure: Error | undefined;
 
   /**
@@ -77,7 +78,9 @@ export class Http2Lane implements Lane {
     this.#options = options;
     this.#relay = formatAuthority(pairing.address);
     this.#authorization =
-      pairing.user === '' ? undefined : formatBasicCredentials({ user: pairing.user, password: pairing.secret });
+      pairing.user === ''
+        ? undefined
+        : formatBasicCredentials({ user: pairing.user, password: pairing.secret });
     this.openedAt = clock.now();
     this.#idleSince = this.openedAt;
     this.#session = http2Connect(`https://${this.#relay}`, {
@@ -129,30 +132,11 @@ export class Http2Lane implements Lane {
   }
 
   check(answerMs: number): void {
-    const { clock, limits } = this.#options;
     if (this.#state === 'closed') return;
-    const begun = clock.now();
-    const bytes = this.#stream.bytesRead;
-    const pinged = this.#ping(rttMs => {
-      this.#checking?.cancel();
-      this.#checking = undefined;
-      this.#rttMs = rttMs;
-      this.#alive();
-    });
-    if (!pinged) return;
-    const look = (): void => {
-      // An answer may be stuck behind a bulk transfer; what matters is that something arrives.
-      if (this.#stream.bytesRead > bytes) return this.#alive();
-      const silent = clock.now() - begun;
-      if (silent >= limits.laneSilenceMs) return this.#lost(new Error(`no answer for ${Math.round(silent)} ms`));
-      if (this.#state === 'ready') {
-        this.#state = 'suspect';
-        this.#options.events.changed(this);
-      }
-      this.#checking = clock.after(Math.min(1000, limits.laneSilenceMs), look);
-    };
+    this.#unanswered ??= { since: this.#options.clock.now(), bytesRead: this.#stream.bytesRead };
+    this.#ping();
     this.#checking?.cancel();
-    this.#checking = clock.after(answerMs, look);
+    this.#checking = this.#options.clock.after(answerMs, () => this.#lookForAnswer());
   }
 
   close(): void {
@@ -209,20 +193,44 @@ export class Http2Lane implements Lane {
     }
   }
 
-  #ping(answered: (rttMs: number) => void): boolean {
+  #ping(): void {
     try {
-      return this.#session.ping((error, rttMs) => {
-        if (error === null) answered(rttMs);
+      this.#session.ping((error, rttMs) => {
+        if (error !== null) return;
+        this.#rttMs = rttMs;
+        this.#alive();
       });
     } catch (error) {
       this.#lost(error);
-      return false;
+    }
+  }
+
+  #lookForAnswer(): void {
+    const { clock, limits } = this.#options;
+    if (this.#unanswered === undefined || this.#state === 'closed') return;
+    const silentMs = clock.now() - this.#unanswered.since;
+    // An answer may be stuck behind a bulk transfer; what matters is that something arrives.
+    if (this.#stream.bytesRead > this.#unanswered.bytesRead) {
+      this.#alive();
+    } else if (silentMs >= limits.laneSilenceMs) {
+      this.#lost(new Error(`no answer for ${Math.round(silentMs)} ms`));
+    } else {
+      this.#doubt();
+      this.#checking = clock.after(suspectCheckMs, () => this.#lookForAnswer());
     }
   }
 
   #alive(): void {
+    this.#unanswered = undefined;
+    this.#checking?.cancel();
     if (this.#state !== 'suspect') return;
     this.#state = 'ready';
+    this.#options.events.changed(this);
+  }
+
+  #doubt(): void {
+    if (this.#state !== 'ready') return;
+    this.#state = 'suspect';
     this.#options.events.changed(this);
   }
 
@@ -230,15 +238,15 @@ export class Http2Lane implements Lane {
   #drain(): void {
     if (this.#state === 'closed') return;
     this.#state = 'draining';
-    if (this.#streams === 0) return this.#lost();
-    this.#options.events.changed(this);
+    if (this.#streams === 0) this.#lost();
+    else this.#options.events.changed(this);
   }
 
   #streamClosed(): void {
     this.#streams -= 1;
     this.#idleSince = this.#options.clock.now();
-    if (this.#state === 'draining' && this.#streams === 0) return this.#lost();
-    if (this.#state !== 'closed') this.#options.events.changed(this);
+    if (this.#state === 'draining' && this.#streams === 0) this.#lost();
+    else if (this.#state !== 'closed') this.#options.events.changed(this);
   }
 
   #lost(failure?: unknown): void {
@@ -257,6 +265,9 @@ export class Http2Lane implements Lane {
   }
 }
 
+/** How often a lane that did not answer is looked at, in milliseconds. */
+const suspectCheckMs = 250;
+
 /** Waits for the head of the answer, and for some of the body unless the tunnel is open. */
 async function answerOf(
   stream: ClientHttp2Stream,
@@ -265,13 +276,20 @@ async function answerOf(
   const headers = await responseOf(stream);
   const status = headers[':status'] ?? 0;
   if (status < 300 || bodyBytes === 0) return { status, body: '' };
-  let body = '';
-  stream.setEncoding('utf8').on('data', (text: string) => {
-    body += text;
-    if (body.length > bodyBytes) stream.close(constants.NGHTTP2_CANCEL);
+  return { status, body: await beginningOf(stream, bodyBytes) };
+}
+
+/** What a refusal says of itself, up to about `most` characters. */
+function beginningOf(stream: ClientHttp2Stream, most: number): Promise<string> {
+  return new Promise(resolve => {
+    let text = '';
+    const done = () => resolve(text);
+    stream.setEncoding('utf8').on('data', (more: string) => {
+      text += more;
+      if (text.length > most) done();
+    });
+    stream.once('end', done).once('close', done);
   });
-  if (!stream.closed) await once(stream, 'close').catch(() => {});
-  return { status, body };
 }
 
 function responseOf(stream: ClientHttp2Stream): Promise<IncomingHttpHeaders & IncomingHttpStatusHeader> {

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
-import { connect as tlsConnect, type TLSSocket } from 'node:tls';
+import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { errorCode, errorMessage, formatAuthority, type Pairing } from '@manypath/core';
 import { connect, type Lookup } from '@manypath/mptcp';
 import { RelayUntrustedError } from '../errors.ts';
@@ -35,6 +35,7 @@ export async function openLaneSocket(pairing: Pairing, options: LaneSocketOption
     allowHalfOpen: true,
     ...(lookup === undefined ? {} : { lookup }),
   });
+  raw.on('error', ignore);
   if (!pairing.secure) return { stream: raw, raw, protocol: 'http/1.1' };
   const stream = await secured(raw, pairing, signal);
   return { stream, raw, protocol: stream.alpnProtocol === 'h2' ? 'h2' : 'http/1.1' };
@@ -50,14 +51,13 @@ async function secured(raw: Socket, pairing: Pairing, signal: AbortSignal): Prom
     minVersion: pairing.pin === undefined ? 'TLSv1.2' : 'TLSv1.3',
     // With a pin the key itself is compared below, and the names in the certificate say nothing more.
     rejectUnauthorized: pairing.pin === undefined,
-    allowHalfOpen: true,
-  } as Parameters<typeof tlsConnect>[0]);
+  });
+  stream.on('error', ignore);
   try {
     await handshake(stream, raw, signal);
     if (pairing.pin !== undefined) comparePin(stream, pairing.pin, formatAuthority(pairing.address));
     return stream;
   } catch (error) {
-    stream.on('error', () => {});
     stream.destroy();
     raw.destroy();
     throw isCertificateError(error)
@@ -65,6 +65,9 @@ async function secured(raw: Socket, pairing: Pairing, signal: AbortSignal): Prom
       : error;
   }
 }
+
+/** An error is told by whoever waits at that moment; the streams emit more than one. */
+function ignore(): void {}
 
 function handshake(stream: TLSSocket, raw: Socket, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
-import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { Authority } from '@manypath/core';
 
 /** How a tunnel through a lane is asked for. */

@@ -33,6 +33,6 @@ export function refusalOf(status: number, relay: string): RelayRefusedError | un
 /** The first line of a plain text body. */
 function sentence(body: string): string | undefined {
   const line = body.trim().split('\n', 1)[0]?.trim() ?? '';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: what a terminal could take for a command is left out
-  return line === '' || line.startsWith('<') ? undefined : line.replaceAll(/[\u0000-\u001f\u007f]/g, '').slice(0, 200);
+  // What a terminal could take for a command is left out.
+  return line === '' || line.startsWith('<') ? undefined : line.replaceAll(/\p{Cc}/gu, '').slice(0, 200);
 }

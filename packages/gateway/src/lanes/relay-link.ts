@@ -123,7 +123,8 @@ export class RelayLink {
   }
 
   status(): RelayStatus {
-    const retryInMs = this.#retry === undefined ? null : Math.round(this.#retryAt - this.#options.clock.now());
+    const retryInMs =
+      this.#retry === undefined ? null : Math.round(this.#retryAt - this.#options.clock.now());
     return {
       address: this.#address,
       state: this.#state === 'degraded' ? 'ready' : this.#state,
@@ -346,7 +347,10 @@ export class RelayLink {
     this.#state = this.#judge();
     if (this.#state !== before) {
       const level = this.#state === 'away' || this.#state === 'refused' ? 'warn' : 'info';
-      const fields = { relay: this.#address, ...(this.#failure ? { reason: errorMessage(this.#failure) } : {}) };
+      const fields = {
+        relay: this.#address,
+        ...(this.#failure ? { reason: errorMessage(this.#failure) } : {}),
+      };
       this.#options.logger[level](fields, `the relay is ${this.#state}`);
     }
     this.#wake();
@@ -355,7 +359,8 @@ export class RelayLink {
   #judge(): RelayState {
     const usable = this.#usable();
     if (this.#failure !== undefined && isRefusal(this.#failure)) return 'refused';
-    if (usable.some(({ state }) => state === 'ready')) return this.#failure === undefined ? 'ready' : 'degraded';
+    if (usable.some(({ state }) => state === 'ready'))
+      return this.#failure === undefined ? 'ready' : 'degraded';
     if (usable.length > 0) return 'degraded';
     return this.#failure === undefined ? 'connecting' : 'away';
   }
@@ -377,5 +382,10 @@ function isRefusal(error: Error): boolean {
 function laneStatus(lane: Lane): LaneStatus {
   const { multipath, subflows } =
     lane.socket === undefined ? { multipath: false, subflows: [] } : socketStatus(lane.socket);
-  return { state: lane.state === 'draining' ? 'draining' : 'ready', streams: lane.streams, multipath, subflows };
+  return {
+    state: lane.state === 'draining' ? 'draining' : 'ready',
+    streams: lane.streams,
+    multipath,
+    subflows,
+  };
 }

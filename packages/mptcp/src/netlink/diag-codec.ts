@@ -160,7 +160,7 @@ export function decodeSubflowDiag(payload: Uint8Array): SubflowDiagSocket | unde
   if (subflow === undefined) return undefined;
   const socket = socketOf(head);
   const info = attributes.bytes(DIAG_INFO) ?? new Uint8Array();
-  const ends = { id: subflow.localId, local: socket.local, remote: socket.remote };
+  const ends = { id: undefined, local: socket.local, remote: socket.remote };
   return { ...socket, subflow, info: decodeSubflow(ends, struct(info), 0, info.byteLength) };
 }
 

@@ -234,13 +234,14 @@ function connectionOf(socket: MptcpDiagSocket, token: number, subflows: DiagSubf
 }
 
 function subflowOf(
-  { info, subflow, boundIndex, cookie }: SubflowDiagSocket,
+  { info, state, subflow, boundIndex, cookie }: SubflowDiagSocket,
   names: ReadonlyMap<number, string>,
 ): DiagSubflow {
   const { flags, localId, remoteId, remoteToken } = subflow;
   return {
     ...info,
     ...flags,
+    state,
     localId,
     remoteId,
     remoteToken,

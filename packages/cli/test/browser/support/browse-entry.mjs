@@ -1,13 +1,14 @@
-/** `manypath browse` over the stand-in gateway, for tests that need it as a process of its own. */
+/** `manypath browse` without what surrounds it in the command line program: the gateway and the browser alone. */
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { Gateway } from '@manypath/gateway';
 import { browse } from '../../../dist/browser/index.js';
-import { startStandInGateway } from './stand-in-gateway.mjs';
 
 const separator = process.argv.indexOf('--');
-const own = process.argv.slice(2, separator < 0 ? undefined : separator);
 const { values, positionals } = parseArgs({
-  args: own,
+  args: process.argv.slice(2, separator < 0 ? undefined : separator),
   allowPositionals: true,
   options: {
     headless: { type: 'boolean' },
@@ -21,31 +22,35 @@ const { values, positionals } = parseArgs({
   },
 });
 
-const gateway = await startStandInGateway({ hosts: JSON.parse(process.env.STAND_IN_HOSTS ?? '{}') });
+const localNames = values['local-name'] ?? [];
+const gatewayState = mkdtempSync(join(values.state ?? tmpdir(), 'gateway-'));
+const gateway = await Gateway.start({
+  listen: { host: '127.0.0.1', port: 0 },
+  stateDir: gatewayState,
+  protectLocal: true,
+  localNames,
+});
 const say = word => (_fields, message) => process.stderr.write(`manypath: ${word}${message}\n`);
-const events = {
-  enabled: values.json === true,
-  emit: event => values.json && process.stdout.write(`${JSON.stringify(event)}\n`),
-};
+const emit = event => values.json && process.stdout.write(`${JSON.stringify(event)}\n`);
 try {
   process.exitCode = await browse({
     gateway,
-    stateDir: values.state ?? tmpdir(),
+    stateDir: values.state ?? gatewayState,
     url: positionals[0],
     headless: values.headless,
     isolate: !values['no-isolate'],
     profile: values.profile,
     browser: values.browser,
-    localNames: values['local-name'],
+    localNames,
     chromiumArguments: separator < 0 ? [] : process.argv.slice(separator + 1),
     logger: { info: say(''), warn: say('warning: ') },
-    events,
+    events: { enabled: values.json === true, emit },
     limits: values['shutdown-ms'] === undefined ? {} : { browserShutdownMs: Number(values['shutdown-ms']) },
   });
 } catch (error) {
   process.stderr.write(`${error.stack}\n${error.cause?.message ?? ''}\n`);
   process.exitCode = 1;
 } finally {
-  gateway.close();
-  if (process.env.STAND_IN_TARGETS) process.stderr.write(`targets: ${gateway.targets.join(' ')}\n`);
+  await gateway.close();
+  rmSync(gatewayState, { recursive: true, force: true });
 }

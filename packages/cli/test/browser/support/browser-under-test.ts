@@ -20,8 +20,6 @@ export interface LaunchOptions {
   readonly host: HostNamespace;
   /** `ordinary` is Chromium itself, without us. */
   readonly through: 'quiet namespace' | 'no isolation' | 'ordinary';
-  /** Names of a make-believe public DNS: `name:port` to where it is. */
-  readonly names?: Readonly<Record<string, { host: string; port: number }>>;
   readonly flags?: readonly string[];
   /** Not root, with the sandbox of the browser on. */
   readonly user?: { readonly uid: number; readonly home: string };
@@ -37,10 +35,10 @@ export function launchWithProfile(options: LaunchOptions, folder: string): Promi
   return chromium.launchPersistentContext(folder, playwrightOptions(options));
 }
 
-function playwrightOptions({ host, through, names = {}, flags = [], user }: LaunchOptions) {
+function playwrightOptions({ host, through, flags = [], user }: LaunchOptions) {
   return {
-    executablePath: launcher(host, through, names, user),
-    args: [...quietFlags, ...flags, ...(through === 'ordinary' ? resolverRules(names) : [])],
+    executablePath: launcher(host, through, user),
+    args: [...quietFlags, ...flags],
     chromiumSandbox: user !== undefined,
     headless: true,
     timeout: 30_000,
@@ -51,7 +49,6 @@ function playwrightOptions({ host, through, names = {}, flags = [], user }: Laun
 function launcher(
   host: HostNamespace,
   through: LaunchOptions['through'],
-  names: NonNullable<LaunchOptions['names']>,
   user: LaunchOptions['user'],
 ): string {
   const file = join(host.folder, `launch-${Math.random().toString(36).slice(2)}`);
@@ -64,18 +61,9 @@ function launcher(
       ? ['/usr/bin/chromium']
       : [process.execPath, browsePath, '--state', state, ...isolation, '--'];
   const words = [...host.inside(user), ...command].map(word => `'${word.replaceAll("'", "'\\''")}'`);
-  writeFileSync(
-    file,
-    `#!/bin/sh\nexport STAND_IN_HOSTS='${JSON.stringify(names)}'\nexec ${words.join(' ')} "$@"\n`,
-  );
+  writeFileSync(file, `#!/bin/sh\nexec ${words.join(' ')} "$@"\n`);
   chmodSync(file, 0o755);
   return file;
-}
-
-/** The same make-believe DNS for a browser that resolves by itself. */
-function resolverRules(names: NonNullable<LaunchOptions['names']>): string[] {
-  const rules = Object.entries(names).map(([name, to]) => `MAP ${name} ${to.host}:${to.port}`);
-  return rules.length === 0 ? [] : [`--host-resolver-rules=${rules.join(',')}`];
 }
 
 /** Writes key.pem and cert.pem, self-made, into a folder. */

@@ -1,5 +1,9 @@
 #!/bin/sh
 # Stands in for a browser: says what it was given, then does what $FAKE_BROWSER says.
+case $FAKE_BROWSER in
+  graceful) trap 'exit 0' TERM INT HUP ;;
+  deaf) trap '' TERM INT HUP ;;
+esac
 for argument in "$@"; do
   case $argument in --user-data-dir=*) profile=${argument#--user-data-dir=} ;; esac
 done
@@ -13,6 +17,5 @@ case $FAKE_BROWSER in
   exit-7) exit 7 ;;
   die) kill -KILL $$ ;;
   echo-pipe) read -r line <&3 && echo "got $line" >&4 ;;
-  graceful) trap 'exit 0' TERM INT HUP; while :; do sleep 0.05; done ;;
-  deaf) trap '' TERM INT HUP; while :; do sleep 0.05; done ;;
+  graceful | deaf) while :; do sleep 0.05; done ;;
 esac

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const hostsFile = `127.0.0.1 localhost rebind.test
+203.0.113.5 origin.test public.test
 ::1 localhost
 10.77.1.2 printer.lan nas device.corp.test rebind-lan.test
 `;
@@ -14,8 +15,8 @@ const hostsFile = `127.0.0.1 localhost rebind.test
 let count = 0;
 
 /**
- * A network namespace that plays the machine of a user, with a second one that is a device on its LAN:
- * `10.77.1.1` here, `10.77.1.2` there.
+ * A network namespace that plays the machine of a user. A second one is a device on its LAN, and the internet
+ * behind it as well: `10.77.1.1` here, `10.77.1.2` there, and `203.0.113.5` is a server far away.
  */
 export class HostNamespace {
   readonly name: string;
@@ -37,6 +38,7 @@ export class HostNamespace {
     this.#ip(`-n ${this.name} link add lan0 type veth peer name lan0 netns ${this.device}`);
     this.#ip(`-n ${this.name} address add 10.77.1.1/24 dev lan0`);
     this.#ip(`-n ${this.device} address add 10.77.1.2/24 dev lan0`);
+    this.#ip(`-n ${this.device} address add 203.0.113.5/32 dev lo`);
     this.#ip(`-n ${this.name} link set lan0 up`);
     this.#ip(`-n ${this.device} link set lan0 up`);
     this.#ip(`-n ${this.name} route add default via 10.77.1.2`);

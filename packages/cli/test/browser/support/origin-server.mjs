@@ -65,7 +65,11 @@ for (const listener of listeners) {
   server.on('upgrade', acceptWebSocket);
   server.on('sessionError', () => {});
   server.on('error', error => console.error(error));
-  server.listen({ host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port), ipv6Only: true });
+  server.listen({
+    host: url.hostname.replace(/^\[|\]$/g, ''),
+    port: Number(url.port || (secure ? 443 : 80)),
+    ipv6Only: true,
+  });
   await once(server, 'listening');
 }
 console.log('listening');

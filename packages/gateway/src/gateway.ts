@@ -1,0 +1,288 @@
+import type { Server } from 'node:net';
+import type { Duplex } from 'node:stream';
+import {
+  type Authority,
+  type Clock,
+  formatAuthority,
+  type Pairing,
+  type PathStatus,
+  parsePairing,
+  type StatusDocument,
+  systemClock,
+} from '@manypath/core';
+import { createServer, type Lookup, originalDestination, RouteSocket } from '@manypath/mptcp';
+import { ControlServer } from './control/control-server.ts';
+import { countBytes } from './counted-stream.ts';
+import { Dialer } from './dialer.ts';
+import { GatewayClosedError, GatewayListenError } from './errors.ts';
+import { Front, type TunnelWish } from './front.ts';
+import { RelayLink } from './lanes/relay-link.ts';
+import { type GatewayLimits, gatewayLimits } from './limits.ts';
+import { LocalNames } from './local-names.ts';
+import { LocalNetworks, type RouteLookup } from './local-networks.ts';
+import { type GatewayLogger, silentLogger } from './logger.ts';
+import { cachingLookup } from './name-cache.ts';
+import { type GuardMode, OwnerGuard } from './owner-guard.ts';
+import { Registry } from './registry.ts';
+import { serveTunnel } from './tunnel.ts';
+
+/** Who knows the paths of this host; `PathSet` of @manypath/paths does. */
+export interface PathSource {
+  status(): readonly PathStatus[];
+  /** Calls `listener` when they change. @returns What ends that. */
+  onChange?(listener: () => void): () => void;
+}
+
+export interface GatewayOptions {
+  /** Where the proxy port is; port 0 takes a free one. Default 127.0.0.1:8118. */
+  readonly listen?: Authority;
+  /** The relay to go through, or the URL that tells it. Default: none, every connection goes straight. */
+  readonly relay?: Pairing | string;
+  /** Folder for the control socket; made with mode 0700 if it is missing. */
+  readonly stateDir: string;
+  /** What is told of paths, and of their changes. */
+  readonly paths?: PathSource;
+  /** Who may use the proxy port: the user who started the gateway, and root (default); or everybody who reaches it. */
+  readonly guard?: 'same-user' | 'none';
+  /**
+   * Refuses what comes by the proxy and leads to this machine or its local network. For a browser that reaches those
+   * itself: it guards them from public pages by their addresses, which it does not know of what it has a proxy look up.
+   * Default false.
+   */
+  readonly protectLocal?: boolean;
+  /** Names that may lead to the local network all the same: a host name, or `*.domain`. */
+  readonly localNames?: readonly string[];
+  /** What happens to new connections while the relay is away: an error (default), or straight, over one path mostly. */
+  readonly failover?: 'refuse' | 'straight';
+  readonly logger?: GatewayLogger;
+  /** Default: the system's resolver, with a short memory. */
+  readonly lookup?: Lookup;
+  readonly clock?: Clock;
+  readonly limits?: Partial<GatewayLimits>;
+}
+
+const defaultListen: Authority = { host: '127.0.0.1', port: 8118 };
+
+/**
+ * The local gateway: one port that speaks HTTP CONNECT, plain HTTP proxying and SOCKS5, and dials out with MPTCP,
+ * through the relay when there is one.
+ */
+export class Gateway {
+  /** Where the proxy listens. */
+  readonly proxy: Authority;
+  /** Aborted when somebody asked over the control socket that the gateway ends. */
+  readonly stopRequested: AbortSignal;
+  readonly #options: GatewayOptions;
+  readonly #limits: GatewayLimits;
+  readonly #clock: Clock;
+  readonly #registry: Registry;
+  readonly #relay: RelayLink | undefined;
+  readonly #dialer: Dialer;
+  readonly #front: Front;
+  readonly #guard: OwnerGuard;
+  readonly #localNetworks: LocalNetworks;
+  readonly #forgetNames: () => void;
+  readonly #servers = new Set<Server>();
+  readonly #undo: (() => void)[] = [];
+  readonly #stop = new AbortController();
+  #control: ControlServer | undefined;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Starts a gateway. It listens when this is fulfilled; the relay is being connected to.
+   *
+   * @throws GatewayListenError `MANYPATH_GATEWAY_LISTEN_FAILED`
+   * @throws GatewayRunningError `MANYPATH_GATEWAY_RUNNING`
+   * @throws ControlSocketError `MANYPATH_CONTROL_SOCKET`
+   * @throws PairingInvalidError `MANYPATH_PAIRING_INVALID`
+   */
+  static async start(options: GatewayOptions): Promise<Gateway> {
+    const pairing = typeof options.relay === 'string' ? parsePairing(options.relay) : options.relay;
+    const server = await listen(options.listen ?? defaultListen);
+    const gateway = new Gateway(options, pairing, server);
+    try {
+      await gateway.#openControl();
+      return gateway;
+    } catch (error) {
+      await gateway.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: GatewayOptions, pairing: Pairing | undefined, server: Server) {
+    const { clock = systemClock, logger = silentLogger } = options;
+    this.#options = options;
+    this.#clock = clock;
+    this.#limits = { ...gatewayLimits, ...options.limits };
+    this.stopRequested = this.#stop.signal;
+    this.#registry = new Registry(clock);
+    this.#guard = new OwnerGuard(options.guard ?? 'same-user', logger);
+    this.#localNetworks = new LocalNetworks(clock, this.#routeLookup());
+    const names = cachingLookup(this.#limits, clock);
+    this.#forgetNames = names.forget;
+    if (pairing !== undefined) {
+      this.#relay = new RelayLink({ pairing, limits: this.#limits, clock, logger, lookup: options.lookup });
+    }
+    this.#dialer = new Dialer({
+      relay: this.#relay,
+      failover: options.failover ?? 'refuse',
+      protectLocal: options.protectLocal ?? false,
+      localNames: new LocalNames(options.localNames),
+      localNetworks: this.#localNetworks,
+      lookup: options.lookup ?? names.lookup,
+      limits: this.#limits,
+    });
+    this.#front = new Front({
+      limits: this.#limits,
+      clock,
+      onTunnel: wish => this.#serveTunnel(wish),
+      dial: (target, context) => this.#dialForRequest(target, context.signal),
+    });
+    const unsubscribe = options.paths?.onChange?.(() => this.networkChanged());
+    if (unsubscribe !== undefined) this.#undo.push(unsubscribe);
+    this.proxy = addressOf(server);
+    this.#take(server);
+    this.#front.listen(server, socket => this.#guard.admits(socket));
+  }
+
+  /** Whether the owners of connections are checked. */
+  get guard(): GuardMode {
+    return this.#guard.mode;
+  }
+
+  /** Paths, connections, the relay and sums, right now. */
+  status(): StatusDocument {
+    return {
+      paths: this.#options.paths?.status() ?? [],
+      connections: this.#registry.status(),
+      relay: this.#relay?.status() ?? null,
+      totals: this.#registry.totals(),
+    };
+  }
+
+  /**
+   * Serves another proxy port as well: one that listens in a network namespace of its own, where only the browser is
+   * that it was made for. Whose its connections are is not asked: the kernel would not tell from here.
+   */
+  serve(server: Server): void {
+    this.#take(server);
+    this.#front.listen(server, () => true);
+  }
+
+  /**
+   * Serves connections that nftables redirected to `server`: dials what they were meant for straight from here. A
+   * loopback address that refuses is tried in its other family.
+   */
+  serveRedirected(server: Server): void {
+    this.#take(server);
+    this.#front.listenRedirected(server, socket => {
+      const meant = originalDestination(socket);
+      return meant && { host: meant.address, port: meant.port };
+    });
+  }
+
+  /** Tells that links, addresses or routes changed: lanes are checked at once, and what was learned is forgotten. */
+  networkChanged(): void {
+    this.#localNetworks.forget();
+    this.#forgetNames();
+    this.#relay?.networkChanged();
+  }
+
+  /** Stops listening and ends all connections. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const server of this.#servers) server.close();
+    for (const undo of this.#undo.splice(0)) undo();
+    const control = this.#control?.close();
+    this.#registry.abortAll(new GatewayClosedError());
+    this.#front.close();
+    await Promise.race([this.#registry.emptied(), this.#pause(this.#limits.closeMs)]);
+    this.#relay?.close();
+    this.#guard.close();
+    await control;
+  }
+
+  #pause(milliseconds: number): Promise<void> {
+    return new Promise(resolve => this.#clock.after(milliseconds, resolve));
+  }
+
+  async #openControl(): Promise<void> {
+    const methods = {
+      status: () => this.status(),
+      stop: () => void setImmediate(() => this.#stop.abort()),
+      subscribe: (listener: (event: object) => void) => this.#registry.subscribe(listener),
+    };
+    this.#control = await ControlServer.open(this.#options.stateDir, methods, this.#limits);
+  }
+
+  async #serveTunnel(wish: TunnelWish): Promise<void> {
+    await serveTunnel(wish, this.#dialer, this.#registry.add(wish.target, wish.dialect));
+  }
+
+  /** Opens a connection for plain HTTP requests, and accounts for it until it closes. */
+  async #dialForRequest(target: Authority, signal: AbortSignal): Promise<Duplex> {
+    const connection = this.#registry.add(target, 'forward');
+    const giveUp = new AbortController();
+    connection.abortWith(reason => giveUp.abort(reason));
+    try {
+      const dialled = await this.#dialer.dial({
+        target,
+        dialect: 'forward',
+        signal: AbortSignal.any([signal, giveUp.signal]),
+        firstBytes: new Uint8Array(),
+      });
+      const { stream } = dialled;
+      connection.dialled(dialled);
+      connection.carries({ count: countBytes(stream), halfClosed: () => false });
+      connection.abortWith(() => stream.destroy());
+      stream.once('close', () => connection.end());
+      return stream;
+    } catch (error) {
+      connection.fail(error);
+      throw error;
+    }
+  }
+
+  #take(server: Server): void {
+    this.#servers.add(server);
+    server.once('close', () => this.#servers.delete(server));
+    server.on('error', () => {});
+  }
+
+  #routeLookup(): RouteLookup {
+    let routes: RouteSocket;
+    try {
+      routes = RouteSocket.open();
+    } catch {
+      return () => undefined;
+    }
+    this.#undo.push(() => routes.close());
+    return address => {
+      try {
+        return routes.routeTo(address);
+      } catch {
+        return undefined;
+      }
+    };
+  }
+}
+
+/** Plain TCP: clients are on this machine, and MPTCP over loopback only costs. */
+async function listen({ host, port }: Authority): Promise<Server> {
+  try {
+    return await createServer({ host, port, mptcp: false, allowHalfOpen: true });
+  } catch (error) {
+    throw new GatewayListenError(formatAuthority({ host, port }), error);
+  }
+}
+
+function addressOf(server: Server): Authority {
+  const address = server.address();
+  if (address === null || typeof address === 'string')
+    throw new GatewayListenError('the proxy port', undefined);
+  return { host: address.address, port: address.port };
+}
