@@ -26,8 +26,8 @@ export interface DialRequest {
   readonly target: Authority;
   readonly dialect: Dialect;
   readonly signal: AbortSignal;
-  /** Bytes for the target that are there already. */
-  readonly firstBytes: Uint8Array;
+  /** Takes the bytes for the target that are there already; they leave with the request to the relay. */
+  readonly takeFirstBytes: () => Uint8Array;
 }
 
 /** A way to a target. */
@@ -36,8 +36,8 @@ export interface Dialled {
   /** The connection out of this host that carries it. */
   readonly socket: Socket;
   readonly relay: boolean;
-  /** Whether the first bytes have left with the request; else they are still the caller's to send. */
-  readonly firstBytesSent: boolean;
+  /** First bytes that were taken and could not be sent: they are the caller's to send. */
+  readonly unsent: Uint8Array;
 }
 
 /** Opens ways to targets: decides the route and dials. */
@@ -67,12 +67,13 @@ export class Dialer {
     if (relay === undefined || this.#route(request.target, request.dialect) === 'straight') {
       return this.#straight(request);
     }
+    const firstBytes = request.takeFirstBytes();
     try {
-      const { stream, socket } = await relay.open(request.target, request);
-      return { stream, socket, relay: true, firstBytesSent: true };
+      const { stream, socket } = await relay.open(request.target, { signal: request.signal, firstBytes });
+      return { stream, socket, relay: true, unsent: none };
     } catch (error) {
-      if (this.#mayGoStraight(error, request.target)) return this.#straight(request);
-      throw error;
+      if (!this.#mayGoStraight(error, request.target)) throw error;
+      return { ...(await this.#straight(request)), unsent: firstBytes };
     }
   }
 
@@ -98,7 +99,7 @@ export class Dialer {
       const socket = await dialLoopbackTwice(target.host, dialect, host =>
         connect({ host, ...options, lookup, ...guarded }),
       );
-      return { stream: socket, socket, relay: false, firstBytesSent: false };
+      return { stream: socket, socket, relay: false, unsent: none };
     } catch (error) {
       if (error instanceof AddressRefusedError && error.cause instanceof LocalTargetError) throw error.cause;
       throw error;
@@ -115,6 +116,7 @@ export class Dialer {
   }
 }
 
+const none = new Uint8Array();
 const otherLoopback: Record<string, string> = { '127.0.0.1': '::1', '::1': '127.0.0.1' };
 
 /**

@@ -233,7 +233,7 @@ export class Gateway {
         target,
         dialect: 'forward',
         signal: AbortSignal.any([signal, giveUp.signal]),
-        firstBytes: new Uint8Array(),
+        takeFirstBytes: () => new Uint8Array(),
       });
       const { stream } = dialled;
       connection.dialled(dialled);

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { relayBytes } from '@manypath/forward';
 import type { Connection } from './connection.ts';
 import type { Dialer } from './dialer.ts';
@@ -20,18 +21,22 @@ export async function serveTunnel(wish: TunnelWish, dialer: Dialer, connection: 
       wish.accept();
       await firstBytesOf(client);
     }
-    const firstBytes: Buffer = client.read() ?? Buffer.alloc(0);
-    const dialled = await dialer.dial({ target, dialect, signal: giveUp.signal, firstBytes });
+    let taken = 0;
+    const takeFirstBytes = (): Uint8Array => {
+      const bytes: Buffer = client.read() ?? Buffer.alloc(0);
+      taken += bytes.length;
+      return bytes;
+    };
+    const dialled = await dialer.dial({ target, dialect, signal: giveUp.signal, takeFirstBytes });
     client.off('close', onGone).off('error', onGone);
     if (client.destroyed) {
       dialled.stream.on('error', () => {}).destroy();
       return connection.end();
     }
     connection.dialled(dialled);
-    if (!dialled.firstBytesSent && firstBytes.length > 0) client.unshift(firstBytes);
+    if (dialled.unsent.length > 0) await written(dialled.stream, dialled.unsent);
     if (!early) wish.accept();
     const handle = relayBytes(client, dialled.stream);
-    const sent = dialled.firstBytesSent ? firstBytes.length : 0;
     connection.abortWith(reason => handle.abort(reason));
     connection.carries({
       count: {
@@ -39,7 +44,7 @@ export async function serveTunnel(wish: TunnelWish, dialer: Dialer, connection: 
           return handle.bytesFromUpstream;
         },
         get bytesOut() {
-          return handle.bytesFromClient + sent;
+          return handle.bytesFromClient + taken;
         },
       },
       halfClosed: () => handle.state === 'half-closed',
@@ -54,6 +59,11 @@ export async function serveTunnel(wish: TunnelWish, dialer: Dialer, connection: 
     if (early) client.resetAndDestroy();
     else wish.refuse(error);
   }
+}
+
+/** Waits until the kernel has taken some bytes, so that the stream can be taken over. */
+function written(stream: Duplex, bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => stream.write(bytes, error => (error ? reject(error) : resolve())));
 }
 
 /** Waits a moment for what the client says first; a client that waits for the other side says nothing. */

@@ -1,0 +1,133 @@
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { errorCode } from '@manypath/core';
+import { Gateway, type GatewayOptions } from '@manypath/gateway';
+import type { Command } from 'commander';
+import { browse, browseHelp, findBrowser } from '../browser/index.ts';
+import { openPaths } from '../open-paths.ts';
+import { type CommonOptions, withCommonOptions } from '../program.ts';
+import { stateFolder } from '../state-folder.ts';
+import { requirePrograms } from '../system-packages.ts';
+import { EventOutput } from '../terminal/events.ts';
+import { createLogger } from '../terminal/log.ts';
+
+interface BrowseCommandOptions extends CommonOptions {
+  relay?: string;
+  paths?: string;
+  headless: boolean;
+  isolate: boolean;
+  profile?: string;
+  browser?: string;
+  localName: string[];
+}
+
+/** `manypath browse`: an unmodified Chromium whose every TCP connection goes through a gateway. */
+export function addBrowseCommand(program: Command): void {
+  withCommonOptions(program.command('browse'))
+    .summary('open an unmodified Chromium whose every TCP connection goes over all your paths')
+    .description(
+      'Starts a gateway and opens Chromium, Chrome, Brave or Edge on it, in a network namespace of\n' +
+        'its own, so that no change of a link or address breaks off what it is loading.\n' +
+        "The exit code is the browser's. Arguments after -- are for the browser.",
+    )
+    .argument('[url]', 'the page to open')
+    .argument('[browser-arguments...]', 'arguments for the browser, after --')
+    .option(
+      '--relay <pairing>',
+      'the pairing URL that `manypath relay` printed, or https://user:password@host:port',
+    )
+    .option('--paths <names>', 'use only these interfaces, separated by commas')
+    .option('--headless', 'without a window', false)
+    .option('--no-isolate', "stay in this machine's network: link changes then break off HTTP/2 downloads")
+    .option('--profile <name>', 'keep the profile under this name (default: a fresh one, removed at the end)')
+    .option('--browser <path>', 'which browser to start')
+    .option(
+      '--local-name <pattern>',
+      'a name that leads to your local network, e.g. *.corp.example',
+      collect,
+      [],
+    )
+    .addHelpText('after', browseHelp === '' ? '' : `\n${browseHelp}`)
+    .action(runBrowse);
+}
+
+async function runBrowse(
+  first: string | undefined,
+  rest: readonly string[],
+  options: BrowseCommandOptions,
+): Promise<void> {
+  requirePrograms(options.isolate ? ['unshare', 'ip', 'nft', 'setpriv'] : []);
+  requireBrowser(options.browser);
+  const { url, extra } = splitArguments(first, rest);
+  const logger = createLogger(options.logLevel, options.json);
+  const stateDir = stateFolder(options.state);
+  const paths = await openPaths({ names: options.paths?.split(','), stateDir, logger });
+  try {
+    const gateway = await startGateway(stateDir, {
+      listen: { host: '127.0.0.1', port: 0 },
+      protectLocal: true,
+      localNames: options.localName,
+      paths,
+      logger,
+      ...(options.relay === undefined ? {} : { relay: options.relay }),
+    });
+    try {
+      process.exitCode = await browse({
+        gateway,
+        stateDir,
+        url,
+        headless: options.headless,
+        isolate: options.isolate,
+        profile: options.profile,
+        browser: options.browser,
+        localNames: options.localName,
+        chromiumArguments: extra,
+        logger,
+        events: new EventOutput(options.json),
+        signal: gateway.stopRequested,
+      });
+    } finally {
+      await gateway.close();
+    }
+  } finally {
+    await paths.close();
+  }
+}
+
+/** On a fresh machine Chromium is installed; one that was named must be there. */
+function requireBrowser(chosen: string | undefined): void {
+  try {
+    findBrowser({ chosen });
+  } catch (error) {
+    if (errorCode(error) !== 'MANYPATH_BROWSER_NOT_FOUND' || chosen !== undefined) throw error;
+    requirePrograms(['chromium']);
+  }
+}
+
+/**
+ * Drivers start a browser with switches alone, as if `manypath browse` were Chromium: whatever begins with a dash is
+ * the browser's, and so is all that follows it.
+ */
+function splitArguments(
+  first: string | undefined,
+  rest: readonly string[],
+): { url?: string; extra: string[] } {
+  if (first === undefined) return { extra: [] };
+  return first.startsWith('-') ? { extra: [first, ...rest] } : { url: first, extra: [...rest] };
+}
+
+/** Several browsers may run at once: only the first is asked by `manypath status` without a state folder of its own. */
+async function startGateway(stateDir: string, options: Omit<GatewayOptions, 'stateDir'>): Promise<Gateway> {
+  try {
+    return await Gateway.start({ ...options, stateDir });
+  } catch (error) {
+    if (errorCode(error) !== 'MANYPATH_GATEWAY_RUNNING') throw error;
+    const own = join(stateDir, `browse-${process.pid}`);
+    process.once('exit', () => rmSync(own, { recursive: true, force: true }));
+    return Gateway.start({ ...options, stateDir: own });
+  }
+}
+
+function collect(value: string, before: readonly string[]): string[] {
+  return [...before, value];
+}

@@ -1,5 +1,7 @@
-import { parseAuthority } from '@manypath/core';
-import { startRelay } from '@manypath/relay';
+import { formatAuthority, parseAuthority } from '@manypath/core';
+import { preferredCongestion } from '@manypath/mptcp';
+import { raiseSubflowLimits } from '@manypath/paths';
+import { type Relay, type RelayOptions, startRelay } from '@manypath/relay';
 import type { Command } from 'commander';
 import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
@@ -32,33 +34,44 @@ export function addRelayCommand(program: Command): void {
     .option('--allow-private', 'also dial loopback, private, link-local and metadata addresses', false)
     .option('--cert <file>', 'a real certificate (PEM, with its chain); then no pin is needed')
     .option('--key <file>', 'the key of that certificate (PEM)')
-    .option('--congestion <name>', "congestion control towards gateways (default: the kernel's)")
+    .option(
+      '--congestion <name>',
+      'congestion control towards gateways (default: cubic where the kernel has bbr)',
+    )
     .option('--log-hosts', 'write the hosts that are dialled to the log', false)
     .action(runRelay);
 }
 
 async function runRelay(options: RelayCommandOptions): Promise<void> {
   const events = new EventOutput(options.json);
-  const listen = parseAuthority(options.listen, 8443);
-  const relay = await startRelay({
-    listen,
-    stateDir: stateFolder(options.state),
-    allowPrivate: options.allowPrivate,
-    logHosts: options.logHosts,
-    logger: createLogger(options.logLevel, options.json),
-    ...(options.public === undefined ? {} : { publicHost: parseAuthority(options.public, listen.port) }),
-    ...(options.congestion === undefined ? {} : { congestion: options.congestion }),
-    ...(options.cert === undefined || options.key === undefined
-      ? {}
-      : { certificate: { cert: options.cert, key: options.key } }),
-  });
-  events.emit({ event: 'ready', listen: relay.address, pairing: relay.pairing });
-  if (!events.enabled) {
-    process.stdout.write(
-      `Relay listens on ${relay.address.host}:${relay.address.port}. On your laptop run:\n\n` +
-        `  manypath browse --relay '${relay.pairing}'\n\n`,
-    );
+  const logger = createLogger(options.logLevel, options.json);
+  const stateDir = stateFolder(options.state);
+  const restoreLimits = raiseSubflowLimits({ stateDir, logger });
+  try {
+    const relay = await startRelay({ ...relayOptions(options), stateDir, logger });
+    events.emit({ event: 'ready', listen: relay.address, pairing: relay.pairing });
+    if (!events.enabled) process.stdout.write(readyText(relay));
+    await untilSignal();
+    await relay.close();
+  } finally {
+    restoreLimits();
   }
-  await untilSignal();
-  await relay.close();
+}
+
+function relayOptions(options: RelayCommandOptions): Omit<RelayOptions, 'stateDir'> {
+  const listen = parseAuthority(options.listen, 8443);
+  const congestion = options.congestion ?? preferredCongestion();
+  const { cert, key, allowPrivate, logHosts } = options;
+  return {
+    listen,
+    allowPrivate,
+    logHosts,
+    ...(options.public === undefined ? {} : { publicHost: parseAuthority(options.public, listen.port) }),
+    ...(congestion === undefined ? {} : { congestion }),
+    ...(cert === undefined || key === undefined ? {} : { certificate: { cert, key } }),
+  };
+}
+
+function readyText({ address, pairing }: Relay): string {
+  return `The relay listens on ${formatAuthority(address)}. On your laptop run:\n\n  manypath browse --relay '${pairing}'\n\n`;
 }

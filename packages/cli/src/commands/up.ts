@@ -43,13 +43,13 @@ async function runUp(options: UpOptions): Promise<void> {
       listen: parseAuthority(options.listen, 8118),
       stateDir,
       logger,
-      paths: paths.source,
+      paths,
       ...(options.relay === undefined ? {} : { relay: options.relay }),
     });
     events.emit({
       event: 'ready',
       proxy: gateway.proxy,
-      paths: paths.source.current(),
+      paths: paths.status(),
       relay: gateway.status().relay,
     });
     if (!events.enabled) {

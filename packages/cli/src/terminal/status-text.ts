@@ -54,7 +54,7 @@ function connectionsSection({ connections }: StatusDocument): string {
     .slice(0, shownConnections)
     .map(connection => [
       connection.target ?? 'a host',
-      connection.route,
+      connection.route ?? '…',
       howCarried(connection),
       formatBytes(connection.bytesIn),
       formatBytes(connection.bytesOut),

@@ -16,7 +16,10 @@ export async function dial({ host, port }: Authority): Promise<Socket> {
 export async function allOf(socket: Socket): Promise<Buffer> {
   const parts: Buffer[] = [];
   socket.on('data', part => parts.push(part));
-  await new Promise<void>(resolve => socket.once('end', resolve).once('close', () => resolve()));
+  socket.resume();
+  if (!socket.readableEnded && !socket.destroyed) {
+    await new Promise<void>(resolve => socket.once('end', resolve).once('close', () => resolve()));
+  }
   return Buffer.concat(parts);
 }
 

@@ -1,0 +1,95 @@
+import { once } from 'node:events';
+import { type FaultKind, faultKinds, Lab, type LinkOptions, type Role } from '@manypath/lab';
+import { type Command, InvalidArgumentError } from 'commander';
+import { requirePrograms } from '../system-packages.ts';
+
+const defaultName = 'lab';
+
+interface Named {
+  name: string;
+}
+
+/** `manypath lab`: the test bed by hand. */
+export function addLabCommand(program: Command): void {
+  const lab = program
+    .command('lab')
+    .enablePositionalOptions()
+    .summary('the test bed by hand: namespaces that stand for laptop, links, relay and origin')
+    .description(
+      'A laptop with two shaped links, a router, a relay and two origins, as network namespaces; see docs/LAB.md.',
+    )
+    .hook('preAction', () => requirePrograms(['ip', 'tc', 'nft']));
+
+  named(lab.command('up').description('build it'))
+    .option('--links <list>', 'names and rates in Mbit/s, e.g. a=30,b=30 or a=100,b=10', parseLinks)
+    .option('--delay <ms>', 'one-way delay of every link in milliseconds', Number)
+    .action(async ({ name, links, delay }: Named & { links?: LinkOptions[]; delay?: number }) => {
+      const wanted = links ?? [
+        { name: 'a', rateMbit: 30 },
+        { name: 'b', rateMbit: 30 },
+      ];
+      const delayed = delay === undefined ? wanted : wanted.map(link => ({ ...link, delayMs: delay }));
+      const built = await Lab.create({ name, persistent: true, links: delayed });
+      process.stdout.write(`${built.describe().join('\n')}\n`);
+    });
+  named(lab.command('down').description('take it down')).action(({ name }: Named) =>
+    Lab.attach(name).destroy(),
+  );
+  lab
+    .command('list')
+    .description('the labs there are')
+    .action(() => {
+      for (const name of Lab.list()) process.stdout.write(`${name}\n`);
+    });
+  named(
+    lab
+      .command('exec')
+      .description('run a command in a namespace: client, router, relay, origin, origin-mptcp'),
+  )
+    .argument('<namespace>')
+    .argument('<command...>')
+    .passThroughOptions()
+    .action(async (role: Role, command: string[], { name }: Named) => {
+      const child = Lab.attach(name).spawn(role, command, { foreground: true, stdio: 'inherit' });
+      const [code] = (await once(child, 'exit')) as [number | null];
+      process.exitCode = code ?? 1;
+    });
+  named(lab.command('shape').description('set rate, delay or loss of a link'))
+    .argument('<link>')
+    .option('--rate <mbit>', 'rate in Mbit/s', Number)
+    .option('--delay <ms>', 'one-way delay in milliseconds', Number)
+    .option('--loss <percent>', 'packets lost, in per cent', Number)
+    .action(
+      (link: string, { name, rate, delay, loss }: Named & { rate?: number; delay?: number; loss?: number }) =>
+        Lab.attach(name).shape(link, {
+          ...(rate === undefined ? {} : { rateMbit: rate }),
+          ...(delay === undefined ? {} : { delayMs: delay }),
+          ...(loss === undefined ? {} : { lossPercent: loss }),
+        }),
+    );
+  named(lab.command('cut').description(`put a fault on a link: ${faultKinds.join(', ')}`))
+    .argument('<link>')
+    .argument('[fault]', 'which one', parseFault, 'blackhole')
+    .action((link: string, fault: FaultKind, { name }: Named) => Lab.attach(name).cut(link, fault));
+  named(lab.command('heal').description('take all faults off a link'))
+    .argument('<link>')
+    .action((link: string, { name }: Named) => Lab.attach(name).heal(link));
+}
+
+function named(command: Command): Command {
+  return command.option('--name <name>', 'which lab, when there are several', defaultName);
+}
+
+function parseLinks(text: string): LinkOptions[] {
+  return text.split(',').map(part => {
+    const [name = '', rate] = part.split('=');
+    if (name === '' || !(Number(rate) > 0)) throw new InvalidArgumentError('Write a=30,b=30.');
+    return { name, rateMbit: Number(rate) };
+  });
+}
+
+function parseFault(text: string): FaultKind {
+  const fault = faultKinds.find(kind => kind === text);
+  if (fault === undefined) throw new InvalidArgumentError(`Choose one of ${faultKinds.join(', ')}.`);
+  return fault;
+}
