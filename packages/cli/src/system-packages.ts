@@ -15,6 +15,7 @@ const programs = {
   tc: { program: 'tc', debianPackage: 'iproute2' },
   nft: { program: 'nft', debianPackage: 'nftables' },
   unshare: { program: 'unshare', debianPackage: 'util-linux' },
+  nsenter: { program: 'nsenter', debianPackage: 'util-linux' },
   setpriv: { program: 'setpriv', debianPackage: 'util-linux' },
   wirefilter: { program: 'wirefilter', debianPackage: 'vde2' },
   curl: { program: 'curl', debianPackage: 'curl' },
@@ -53,6 +54,15 @@ export function requirePrograms(names: readonly SystemProgramName[]): void {
   install(missing);
   const stillMissing = missing.filter(({ program }) => !isOnPath(program));
   if (stillMissing.length > 0) throw new MissingProgramsError(stillMissing);
+}
+
+/** As {@link requirePrograms}, for programs that a command can do without: what cannot be installed stays missing. */
+export function offerPrograms(names: readonly SystemProgramName[]): void {
+  try {
+    requirePrograms(names);
+  } catch (error) {
+    if (!(error instanceof MissingProgramsError)) throw error;
+  }
 }
 
 /** Whether a program can be found as a shell would, also in the folders for administrators. */

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
-import type { Authority } from '@manypath/core';
-import type { Dialect } from './connection.ts';
+import { type Authority, addressScope } from '@manypath/core';
+import { RelayAwayError, RelayTargetError } from './errors.ts';
 import type { LocalNames } from './local-names.ts';
 import type { LocalNetworks } from './local-networks.ts';
 
@@ -16,10 +16,20 @@ export interface RouteKnowledge {
 }
 
 /** Decides how a connection leaves. What only this host can reach or look up never goes to the relay. */
-export function decideRoute(target: Authority, dialect: Dialect, knowledge: RouteKnowledge): Route {
-  if (!knowledge.hasRelay || dialect === 'local') return 'straight';
+export function decideRoute(target: Authority, knowledge: RouteKnowledge): Route {
+  if (!knowledge.hasRelay) return 'straight';
   const { host } = target;
   const local =
     isIP(host) === 0 ? knowledge.localNames.includes(host) : knowledge.localNetworks.includes(host);
   return local ? 'straight' : 'relay';
+}
+
+/**
+ * Whether a connection that the relay did not open may leave straight instead: a private address that the relay must
+ * not dial may well be one of this side; and while the relay is away, if the user wants that.
+ */
+export function mayGoStraight(error: unknown, { host }: Authority, failover: 'refuse' | 'straight'): boolean {
+  if (error instanceof RelayAwayError) return failover === 'straight';
+  const refused = error instanceof RelayTargetError && error.status === 403;
+  return refused && isIP(host) !== 0 && addressScope(host) === 'private';
 }

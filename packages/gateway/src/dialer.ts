@@ -1,10 +1,10 @@
-import { isIP, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Authority, addressScope } from '@manypath/core';
 import { AddressRefusedError, connect, type Lookup } from '@manypath/mptcp';
 import type { Dialect } from './connection.ts';
-import { decideRoute } from './decide-route.ts';
-import { LocalTargetError, RelayAwayError, RelayTargetError } from './errors.ts';
+import { decideRoute, mayGoStraight } from './decide-route.ts';
+import { LocalTargetError } from './errors.ts';
 import type { RelayLink } from './lanes/relay-link.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { LocalNames } from './local-names.ts';
@@ -72,21 +72,14 @@ export class Dialer {
       const { stream, socket } = await relay.open(request.target, { signal: request.signal, firstBytes });
       return { stream, socket, relay: true, unsent: none };
     } catch (error) {
-      if (!this.#mayGoStraight(error, request.target)) throw error;
+      if (!mayGoStraight(error, request.target, this.#options.failover)) throw error;
       return { ...(await this.#straight(request)), unsent: firstBytes };
     }
   }
 
   #route(target: Authority, dialect: Dialect): 'straight' | 'relay' {
     const { relay, localNames, localNetworks } = this.#options;
-    return decideRoute(target, dialect, { hasRelay: relay !== undefined, localNames, localNetworks });
-  }
-
-  /** A private address that the relay must not dial may well be one of this side. */
-  #mayGoStraight(error: unknown, { host }: Authority): boolean {
-    if (error instanceof RelayAwayError) return this.#options.failover === 'straight';
-    const refused = error instanceof RelayTargetError && error.status === 403;
-    return refused && isIP(host) !== 0 && addressScope(host) === 'private';
+    return decideRoute(target, { hasRelay: relay !== undefined, localNames, localNetworks });
   }
 
   async #straight({ target, dialect, signal }: DialRequest): Promise<Dialled> {

@@ -32,6 +32,8 @@ export type Admission = (socket: Socket) => boolean;
 
 const socksVersion = 5;
 const tlsHandshake = 0x16;
+/** Beyond these, clients for whom there is no room are closed without a word. */
+const mostTurnedAway = 256;
 
 /**
  * Takes connections of clients and finds out by their first byte what they speak: SOCKS5, or HTTP. One port serves
@@ -42,6 +44,8 @@ export class Front {
   readonly #http: HttpFront;
   /** Clients that read or are read here; a tunnel takes its client away with it. */
   readonly #clients = new Set<Socket>();
+  /** Clients for whom there is no room, until they have been told. */
+  readonly #turnedAway = new Set<Socket>();
   #tunnels = 0;
 
   constructor(options: FrontOptions) {
@@ -75,8 +79,9 @@ export class Front {
   /** Serves connections that were meant for another place, which `targetOf` knows. */
   listenRedirected(server: Server, targetOf: (socket: Socket) => Authority | undefined): void {
     server.on('connection', socket => {
-      this.#track(socket);
-      const target = this.clients > this.#options.limits.connections ? undefined : targetOf(socket);
+      const full = this.clients >= this.#options.limits.connections;
+      this.#track(socket, this.#clients);
+      const target = full ? undefined : targetOf(socket);
       if (target === undefined) return void socket.resetAndDestroy();
       this.#serve({
         socket,
@@ -92,7 +97,7 @@ export class Front {
   /** Breaks off all clients. */
   close(): void {
     this.#http.close();
-    for (const socket of this.#clients) socket.destroy();
+    for (const socket of [...this.#clients, ...this.#turnedAway]) socket.destroy();
   }
 
   #serve(wish: TunnelWish): void {
@@ -103,25 +108,28 @@ export class Front {
     });
   }
 
-  #track(socket: Socket): void {
+  #track(socket: Socket, among: Set<Socket>): void {
     socket.setNoDelay(true);
-    this.#clients.add(socket);
-    socket.once('close', () => this.#clients.delete(socket));
+    among.add(socket);
+    socket.once('close', () => among.delete(socket));
   }
 
   #accept(socket: Socket, admits: Admission): void {
-    this.#track(socket);
-    const { connections, firstByteMs } = this.#options.limits;
-    const refusal = this.clients > connections ? new TooManyConnectionsError(connections) : undefined;
-    const swallow = () => {};
+    const { connections, firstByteMs, lingerMs } = this.#options.limits;
+    const full = this.clients >= connections;
+    if (full && this.#turnedAway.size >= mostTurnedAway) return void socket.destroy();
+    this.#track(socket, full ? this.#turnedAway : this.#clients);
     const onFirst = (bytes: Buffer) => {
       timer.cancel();
       socket.off('end', onEnd).off('error', swallow).pause();
       socket.unshift(bytes);
+      const refusal = full ? new TooManyConnectionsError(connections) : undefined;
       this.#dispatch(socket, bytes[0] ?? 0, refusal ?? (admits(socket) ? undefined : new ForeignUserError()));
     };
+    const swallow = () => {};
     const onEnd = () => socket.destroy();
-    const timer = this.#options.clock.after(firstByteMs, () => socket.destroy());
+    // Who is turned away can be told so only in the dialect of their first byte.
+    const timer = this.#options.clock.after(full ? lingerMs : firstByteMs, () => socket.destroy());
     socket.once('close', () => timer.cancel());
     socket.on('error', swallow).once('end', onEnd).once('data', onFirst);
   }

@@ -12,7 +12,7 @@ export async function serveTunnel(wish: TunnelWish, dialer: Dialer, connection: 
   const { socket: client, target, dialect } = wish;
   const giveUp = new AbortController();
   const onGone = () => giveUp.abort(new Error('the client went away'));
-  client.once('close', onGone).on('error', onGone);
+  client.once('close', onGone).on('error', ignore);
   connection.abortWith(reason => giveUp.abort(reason));
   // A client that is told at once sends its first bytes in time to leave with the request to the relay.
   const early = dialer.isSure(target, dialect);
@@ -28,9 +28,10 @@ export async function serveTunnel(wish: TunnelWish, dialer: Dialer, connection: 
       return bytes;
     };
     const dialled = await dialer.dial({ target, dialect, signal: giveUp.signal, takeFirstBytes });
-    client.off('close', onGone).off('error', onGone);
+    client.off('close', onGone);
+    dialled.stream.on('error', ignore);
     if (client.destroyed) {
-      dialled.stream.on('error', () => {}).destroy();
+      dialled.stream.destroy();
       return connection.end();
     }
     connection.dialled(dialled);
@@ -53,13 +54,16 @@ export async function serveTunnel(wish: TunnelWish, dialer: Dialer, connection: 
     await handle.done;
     connection.end();
   } catch (error) {
-    client.off('close', onGone).off('error', onGone);
+    client.off('close', onGone);
     connection.fail(error);
     // To a client that was told already, it looks like an origin that broke off.
     if (early) client.resetAndDestroy();
     else wish.refuse(error);
   }
 }
+
+/** What breaks is told by `close`, or by the byte relay. */
+function ignore(): void {}
 
 /** Waits until the kernel has taken some bytes, so that the stream can be taken over. */
 function written(stream: Duplex, bytes: Uint8Array): Promise<void> {

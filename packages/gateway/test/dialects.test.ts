@@ -95,7 +95,13 @@ describe('an HTTP client', () => {
     const origin = await tcpOrigin(socket => void socket.resume());
     const socket = await tunnelTo(gateway.proxy, origin);
     expect(gateway.status().connections).toMatchObject([
-      { state: 'open', dialect: 'connect', route: 'tcp', multipath: false, target: `127.0.0.1:${origin.port}` },
+      {
+        state: 'open',
+        dialect: 'connect',
+        route: 'tcp',
+        multipath: false,
+        target: `127.0.0.1:${origin.port}`,
+      },
     ]);
     socket.end();
     await until(() => gateway.status().connections[0]?.state === 'half-closed');
@@ -150,6 +156,7 @@ describe('an HTTP client', () => {
     expect(answer.headers['sec-websocket-accept']).toBe('s3pPLMBiTxaQ9kYGzzhZRbK+xOo=');
 
     const tunnel = await tunnelTo(gateway.proxy, { host: '127.0.0.1', port: accept });
+    tunnel.resume();
     const socket = new WebSocket(`ws://127.0.0.1:${accept}/`, { createConnection: () => tunnel });
     await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
     const payload = randomBytes(200_000);

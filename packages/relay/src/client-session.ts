@@ -27,12 +27,14 @@ export class ClientSession implements Asker {
     this.#limits = limits;
     this.remoteAddress = socket.remoteAddress;
     this.agent = new OriginAgent((target, signal) => dial(target, { signal }), forwardLimits);
-    this.#windows = new ReceiveWindows(session, limits, () => socket.bytesRead, clock);
+    this.#windows = new ReceiveWindows(session, { limits, bytesReceived: () => socket.bytesRead, clock });
     session.setLocalWindowSize(limits.sessionWindowBytes);
     session.setTimeout(limits.idleSessionMs, () => session.close());
     const timer = clock.after(limits.authenticateMs, () => {
       if (!this.#authenticated) this.hangUp();
     });
+    // Whoever does not close after us keeps no connection for that.
+    socket.once('finish', () => clock.after(limits.lingerMs, () => socket.destroy()));
     session.once('close', () => {
       timer.cancel();
       this.agent.destroy();
@@ -44,9 +46,16 @@ export class ClientSession implements Asker {
     return this.#authenticated;
   }
 
-  accepted(stream: ServerHttp2Stream): void {
-    this.#authenticated = true;
+  /** Counts what a stream holds until it closes. */
+  watch(stream: ServerHttp2Stream): void {
     this.#windows.add(stream);
+  }
+
+  /** A request had the right secret: from now on the client may use all there is. */
+  accepted(): void {
+    if (this.#authenticated) return;
+    this.#authenticated = true;
+    this.#windows.open();
   }
 
   /** Counts a refused request: whoever has none but those is sent away. */

@@ -26,14 +26,11 @@ export interface Http2FrontOptions {
   onTunnel: (stream: ServerHttp2Stream, upstream: Socket) => void;
 }
 
-/** How long a refused client may take to end its request before it is reset, in milliseconds. */
-const refusedStreamMs = 2_000;
-
 /**
  * The HTTP/2 side of the relay: CONNECT (RFC 9113 §8.5) and plain requests with `:scheme http`.
  *
- * Windows are large, so that one tunnel can fill several fast paths; what a slow target does not take stays with the
- * client all the same, because a stream is only credited for bytes that were passed on.
+ * Once a client has shown the secret, windows are large, so that one tunnel can fill several fast paths; what a slow target
+ * does not take stays with the client all the same, because a stream is only credited for bytes that were passed on.
  */
 export class Http2Front {
   readonly #options: Http2FrontOptions;
@@ -48,8 +45,8 @@ export class Http2Front {
       maxSessionMemory: limits.sessionMemoryMegabytes,
       maxHeaderListPairs: limits.headerFields,
       settings: {
-        initialWindowSize: limits.streamWindowBytes,
-        maxConcurrentStreams: limits.streamsPerConnection,
+        initialWindowSize: limits.strangersWindowBytes,
+        maxConcurrentStreams: limits.strangersStreams,
         maxHeaderListSize: limits.headerListBytes,
         enablePush: false,
       },
@@ -98,10 +95,11 @@ export class Http2Front {
     stream.on('error', () => {});
     const client = this.#clients.get(stream.session as ServerHttp2Session | undefined);
     if (client === undefined) return;
-    const refuse = (error: unknown) => refuseStream(stream, headers, error);
+    client.watch(stream);
+    const refuse = (error: unknown) => refuseStream(stream, headers, error, this.#options.limits.lingerMs);
     try {
       await this.#options.authorize(fieldsOf(headers), client);
-      client.accepted(stream);
+      client.accepted();
       if (headers[':method'] === 'CONNECT') return await this.#connect(stream, headers);
       const { agent } = client;
       forwardPlainRequest({ stream, headers, rawHeaders }, { agent, limits: forwardLimits, refuse });
@@ -129,7 +127,12 @@ export class Http2Front {
 }
 
 /** Answers a request with an error, and closes its stream. */
-function refuseStream(stream: ServerHttp2Stream, request: IncomingHttpHeaders, error: unknown): void {
+function refuseStream(
+  stream: ServerHttp2Stream,
+  request: IncomingHttpHeaders,
+  error: unknown,
+  lingerMs: number,
+): void {
   if (stream.destroyed || stream.closed || stream.headersSent) return;
   const { status, headers, body } = errorResponse(error, request.accept);
   const fields = Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]));
@@ -137,7 +140,7 @@ function refuseStream(stream: ServerHttp2Stream, request: IncomingHttpHeaders, e
   stream.end(request[':method'] === 'HEAD' ? undefined : body);
   // What the client sent in advance is dropped; one that goes on sending is told to stop (RFC 9113 §8.1).
   stream.resume();
-  const timer = setTimeout(() => stream.close(http2.NGHTTP2_NO_ERROR), refusedStreamMs);
+  const timer = setTimeout(() => stream.close(http2.NGHTTP2_NO_ERROR), lingerMs);
   timer.unref();
   stream.once('close', () => clearTimeout(timer));
 }

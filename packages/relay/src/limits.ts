@@ -14,6 +14,10 @@ export const relayLimits = {
   idleSessionMs: 300_000,
   /** How long a silent client connection is left alone before TCP probes it, in milliseconds. */
   keepAliveMs: 60_000,
+  /** Streams open at once on an HTTP/2 connection that has not shown the secret. */
+  strangersStreams: 32,
+  /** Receive window of each of them, in bytes. */
+  strangersWindowBytes: 65_535,
   /** Streams open at once on one HTTP/2 connection. */
   streamsPerConnection: 2_048,
   /** Receive window of one HTTP/2 stream, in bytes: 1 Gbit/s at 60 ms is 7.5 MB, and paths deliver out of step. */
@@ -26,6 +30,8 @@ export const relayLimits = {
   sessionBacklogBytes: 33_554_432,
   /** How often that is looked at while bytes arrive, in milliseconds. */
   backlogCheckMs: 100,
+  /** How long a client may take to acknowledge that a window was changed, in milliseconds. */
+  windowChangeMs: 30_000,
   /** Bytes that the HTTP/2 layer may hold for one connection, in MB (Node's `maxSessionMemory`). */
   sessionMemoryMegabytes: 128,
   /** Header bytes of one HTTP/2 request. */
@@ -44,6 +50,8 @@ export const relayLimits = {
   refusalsPerConnection: 16,
   /** Addresses whose wrong secrets are remembered; the one seen longest ago is forgotten first. */
   rememberedAddresses: 4_096,
+  /** How long a client may take to close a connection that the relay has ended, in milliseconds. */
+  lingerMs: 2_000,
   /** How often certificate files are looked at for changes, in milliseconds. */
   certificateCheckMs: 60_000,
   /** How long a closing relay lets tunnels go on, in milliseconds. */

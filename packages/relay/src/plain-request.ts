@@ -61,7 +61,11 @@ export function forwardPlainRequest(request: PlainRequest, { agent, limits, refu
     if (stream.headersSent) stream.close(http2.NGHTTP2_INTERNAL_ERROR);
     else refuse(error instanceof ProxyRefusal ? error : new OriginFailedError(error));
   };
-  outgoing.once('response', answer => sendBack(answer, stream, headers[':method'] === 'HEAD', fail));
+  let answer: IncomingMessage | undefined;
+  outgoing.once('response', response => {
+    answer = response;
+    sendBack(answer, stream, headers[':method'] === 'HEAD', fail);
+  });
   outgoing.once('continue', () => sendInformation(stream, { ':status': 100 }));
   outgoing.on('information', ({ statusCode, headers: fields }) => {
     if (statusCode === 103) sendInformation(stream, { ...passedOn(fields), ':status': 103 });
@@ -73,7 +77,7 @@ export function forwardPlainRequest(request: PlainRequest, { agent, limits, refu
   outgoing.once('timeout', () => outgoing.destroy(new OriginTimeoutError(limits.responseHeadMs)));
   outgoing.once('error', fail);
   stream.once('close', () => {
-    if (!stream.writableFinished) outgoing.destroy();
+    if (answer?.readableEnded !== true) outgoing.destroy();
   });
   sendBody(stream, outgoing);
 }

@@ -1,4 +1,4 @@
-import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import { constants as http2, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { type Clock, systemClock, type Timer } from '@manypath/core';
 import type { RelayLimits } from './limits.ts';
 
@@ -6,6 +6,13 @@ import type { RelayLimits } from './limits.ts';
 const notableBytes = 1_048_576;
 /** A stream with this much waiting has a target that is slower than its client. */
 const stuckBytes = 262_144;
+
+export interface ReceiveWindowsOptions {
+  limits: RelayLimits;
+  /** Bytes that have come in on the connection so far. */
+  bytesReceived: () => number;
+  clock?: Clock;
+}
 
 /**
  * Keeps memory bounded when clients send faster than targets take.
@@ -19,30 +26,35 @@ export class ReceiveWindows {
   readonly #session: ServerHttp2Session;
   readonly #limits: RelayLimits;
   readonly #clock: Clock;
-  readonly #streams = new Set<ServerHttp2Stream>();
   readonly #bytesReceived: () => number;
+  readonly #streams = new Set<ServerHttp2Stream>();
+  #isOpen = false;
   #window: number;
   #received = 0;
-  #settling = false;
+  /** Runs while the client has not acknowledged the last change. */
+  #settling: Timer | undefined;
   #timer: Timer | undefined;
 
-  /** @param bytesReceived Bytes that have come in on the connection so far. */
   constructor(
     session: ServerHttp2Session,
-    limits: RelayLimits,
-    bytesReceived: () => number,
-    clock: Clock = systemClock,
+    { limits, bytesReceived, clock = systemClock }: ReceiveWindowsOptions,
   ) {
     this.#session = session;
     this.#limits = limits;
     this.#clock = clock;
     this.#bytesReceived = bytesReceived;
-    this.#window = limits.streamWindowBytes;
+    this.#window = limits.strangersWindowBytes;
   }
 
   /** The window that streams have now, in bytes. */
   get window(): number {
     return this.#window;
+  }
+
+  /** Gives the client the large windows, and all the streams. */
+  open(): void {
+    this.#isOpen = true;
+    this.#set(this.#limits.streamWindowBytes);
   }
 
   /** Watches a stream until it closes. */
@@ -54,7 +66,7 @@ export class ReceiveWindows {
 
   #checkLater(): void {
     if (this.#timer !== undefined || this.#session.destroyed) return;
-    if (this.#streams.size === 0 && this.#window === this.#limits.streamWindowBytes) return;
+    if (this.#streams.size === 0 && !this.#isLowered()) return;
     this.#timer = this.#clock.after(this.#limits.backlogCheckMs, () => {
       this.#timer = undefined;
       this.#check();
@@ -62,17 +74,21 @@ export class ReceiveWindows {
     });
   }
 
+  #isLowered(): boolean {
+    return this.#isOpen && this.#window < this.#limits.streamWindowBytes;
+  }
+
   #check(): void {
     const received = this.#bytesReceived();
-    const isLowered = this.#window < this.#limits.streamWindowBytes;
-    if (this.#session.destroyed || (received - this.#received < notableBytes && !isLowered)) return;
+    const hasNews = received - this.#received >= notableBytes;
+    if (this.#session.destroyed || !this.#isOpen || !(hasNews || this.#isLowered())) return;
     this.#received = received;
     const { waiting, stuck } = this.#backlog();
     const { sessionBacklogBytes, smallestStreamWindowBytes, streamWindowBytes } = this.#limits;
     if (waiting > sessionBacklogBytes) {
       const share = Math.floor(sessionBacklogBytes / 2 / (stuck + 1));
       this.#set(Math.min(this.#window, Math.max(smallestStreamWindowBytes, share)));
-    } else if (isLowered && waiting < sessionBacklogBytes / 4) {
+    } else if (this.#isLowered() && waiting < sessionBacklogBytes / 4) {
       this.#set(streamWindowBytes);
     }
   }
@@ -88,11 +104,15 @@ export class ReceiveWindows {
   }
 
   #set(window: number): void {
-    if (window === this.#window || this.#settling) return;
+    if (window === this.#window || this.#settling !== undefined || this.#session.destroyed) return;
     this.#window = window;
-    this.#settling = true;
-    this.#session.settings({ initialWindowSize: window }, () => {
-      this.#settling = false;
+    this.#settling = this.#clock.after(this.#limits.windowChangeMs, () => {
+      if (!this.#session.destroyed) this.#session.destroy(undefined, http2.NGHTTP2_SETTINGS_TIMEOUT);
+    });
+    const settings = { initialWindowSize: window, maxConcurrentStreams: this.#limits.streamsPerConnection };
+    this.#session.settings(settings, () => {
+      this.#settling?.cancel();
+      this.#settling = undefined;
     });
   }
 }

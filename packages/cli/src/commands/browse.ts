@@ -7,7 +7,7 @@ import { browse, browseHelp, findBrowser } from '../browser/index.ts';
 import { openPaths } from '../open-paths.ts';
 import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
-import { requirePrograms } from '../system-packages.ts';
+import { offerPrograms, requirePrograms } from '../system-packages.ts';
 import { EventOutput } from '../terminal/events.ts';
 import { createLogger } from '../terminal/log.ts';
 
@@ -56,7 +56,9 @@ async function runBrowse(
   rest: readonly string[],
   options: BrowseCommandOptions,
 ): Promise<void> {
-  requirePrograms(options.isolate ? ['unshare', 'ip', 'nft', 'setpriv'] : []);
+  requirePrograms(['setpriv']);
+  // Without these the browser still opens, and says what is lost.
+  if (options.isolate) offerPrograms(['unshare', 'nsenter', 'ip', 'nft']);
   requireBrowser(options.browser);
   const { url, extra } = splitArguments(first, rest);
   const logger = createLogger(options.logLevel, options.json);

@@ -1,2 +1,64 @@
-import type { Command } from 'commander';
-export function addDemoCommand(_p: Command): void {}
+import { Lab } from '@manypath/lab';
+import { type Command, InvalidArgumentError } from 'commander';
+import { LiveView } from '../demo/live-view.ts';
+import { type DemoResult, demoRuns, play } from '../demo/runs.ts';
+import { setStage } from '../demo/stage.ts';
+import { summarise, summaryText } from '../demo/summary.ts';
+import { requirePrograms } from '../system-packages.ts';
+import { EventOutput } from '../terminal/events.ts';
+
+interface DemoOptions {
+  json: boolean;
+  rate: number;
+  megabytes: number;
+}
+
+/** `manypath demo`: the main job end to end on one machine. */
+export function addDemoCommand(program: Command): void {
+  program
+    .command('demo')
+    .summary('see it work: a real Chromium downloads over two links, and one of them dies')
+    .description(
+      'Builds a laptop with two links, a relay and a web server that does not speak MPTCP out of network\n' +
+        'namespaces, opens a headless Chromium there, and downloads over one link, over both, and over both\n' +
+        'with the first one losing its address, or going silently dead, half-way.',
+    )
+    .option('--rate <mbit>', 'rate of each link in Mbit/s', positive, 30)
+    .option('--megabytes <n>', 'size of each download', positive, 32)
+    .option('--json', 'print one JSON object a line on stdout', false)
+    .action(runDemo);
+}
+
+async function runDemo({ json, rate, megabytes }: DemoOptions): Promise<void> {
+  requirePrograms(['chromium', 'ip', 'tc', 'nft', 'unshare', 'setpriv']);
+  await Lab.requireOrReenter();
+  const events = new EventOutput(json);
+  const out = json ? process.stderr : process.stdout;
+  const stage = await setStage(rate, text => process.stderr.write(`manypath: ${text}\n`));
+  const onSignal = () => void stage.close().finally(() => process.exit(130));
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  try {
+    const view = new LiveView(out, rate);
+    const results: DemoResult[] = [];
+    for (const run of demoRuns) {
+      view.begin(run);
+      const result = await play(stage, run, megabytes * 1_000_000, view);
+      view.end(result);
+      results.push(result);
+      const { mbps, stallMs, bytes, exact, protocol } = result;
+      events.emit({ event: 'run', name: run.name, mbps, stallMs, bytes, exact, protocol });
+    }
+    const summary = summarise(results);
+    if (!json) out.write(summaryText(summary));
+    events.emit({ event: 'result', ...summary });
+    process.exitCode = summary.survivedCut ? 0 : 1;
+  } finally {
+    await stage.close();
+  }
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('Not a positive number.');
+  return value;
+}

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { browse } from '../../src/browser/browse.ts';
 import {
   BrowseProcess,
   fakeBrowser,
@@ -128,6 +129,19 @@ describe.skipIf(missing !== undefined)(`browse as a process${missing ? ` (${miss
       { event: 'exit', code: 7 },
     ]);
     expect(await browse.said('arguments')).toMatch(/ https:\/\/example\.org\/$/);
+  });
+
+  it('does not start the browser when it is told to end before that', async () => {
+    const said: string[] = [];
+    const nothing = () => {};
+    const code = await browse({
+      gateway: { proxy: { host: '127.0.0.1', port: 1 }, serve: nothing, serveRedirected: nothing },
+      stateDir: state,
+      browser: fakeBrowser,
+      logger: { info: (_, message) => said.push(message), warn: (_, message) => said.push(message) },
+      signal: AbortSignal.abort(),
+    });
+    expect({ code, said }).toEqual({ code: 143, said: [] });
   });
 
   it('keeps a profile that has a name', async () => {

@@ -30,6 +30,8 @@ const localServers = [
   'http://10.77.1.1:8011/',
 ];
 const localNames = ['http://printer.lan:8010/', 'http://nas:8010/', 'http://device.corp.test:8010/'];
+/** A private address behind a router: no business of the LAN, and to be reached all the same. */
+const behindRouter = 'http://10.99.0.1:8012/';
 const rebinding = ['http://rebind.test:8004/', 'http://rebind-lan.test:8010/'];
 
 describe.skipIf(missing !== undefined)(`localhost and the LAN${missing ? ` (${missing})` : ''}`, () => {
@@ -47,7 +49,13 @@ describe.skipIf(missing !== undefined)(`localhost and the LAN${missing ? ` (${mi
     ]);
     await host.start(
       './origin-server.mjs',
-      [host.folder, 'http://10.77.1.2:8010', 'https://203.0.113.5:443', 'http://203.0.113.5:80'],
+      [
+        host.folder,
+        'http://10.77.1.2:8010',
+        'http://10.99.0.1:8012',
+        'https://203.0.113.5:443',
+        'http://203.0.113.5:80',
+      ],
       'device',
     );
   });
@@ -91,7 +99,7 @@ describe.skipIf(missing !== undefined)(`localhost and the LAN${missing ? ` (${mi
 
   it('open in a tab as in any browser', async () => {
     const page = await open('quiet namespace', 'about:blank');
-    for (const url of [...localServers, ...localNames]) {
+    for (const url of [...localServers, ...localNames, behindRouter]) {
       const response = await page.goto(url);
       expect([url, response?.status()]).toEqual([url, 200]);
     }
@@ -99,7 +107,12 @@ describe.skipIf(missing !== undefined)(`localhost and the LAN${missing ? ` (${mi
 
   for (const through of ['quiet namespace', 'no isolation'] as const) {
     it(`gives a public page no more than an ordinary browser does, which is nothing (${through})`, async () => {
-      const targets = [...localServers, ...localNames, ...rebinding];
+      const targets = [
+        ...localServers,
+        ...localNames,
+        ...rebinding,
+        ...(through === 'quiet namespace' ? [behindRouter] : []),
+      ];
       for (const url of ['https://public.test/', 'https://public.test/public', 'http://public.test/']) {
         const ours = await outcomes(await open(through, url), targets);
         const ordinary = await outcomes(await open('ordinary', url), targets);

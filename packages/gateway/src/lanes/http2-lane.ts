@@ -3,8 +3,6 @@ import {
   type ClientHttp2Stream,
   constants,
   connect as http2Connect,
-  type IncomingHttpHeaders,
-  type IncomingHttpStatusHeader,
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import {
@@ -17,6 +15,7 @@ import {
 } from '@manypath/core';
 import { LaneLostError } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
+import { buffersOnly } from './buffers-only.ts';
 import type { Lane, LaneEvents, LaneState, Tunnel, TunnelOptions } from './lane.ts';
 import type { LaneSocket } from './lane-socket.ts';
 import { RateMeter } from './rate-meter.ts';
@@ -121,14 +120,14 @@ export class Http2Lane implements Lane {
     return this.#rttMs;
   }
 
-  async open(target: Authority, { signal, firstBytes }: TunnelOptions): Promise<Tunnel> {
+  async open(target: Authority, { signal, firstBytes, early = false }: TunnelOptions): Promise<Tunnel> {
     if (this.#state === 'closed' || this.#state === 'draining') throw new LaneLostError(this.#failure);
     const stream = this.#request(target);
     this.#streams += 1;
     stream.once('close', () => this.#streamClosed());
     stream.on('error', () => {});
     if (firstBytes.length > 0) stream.write(firstBytes);
-    return { stream, socket: this.socket, answered: this.#answered(stream, signal) };
+    return { stream, socket: this.socket, answered: this.#answered(stream, signal, early) };
   }
 
   check(answerMs: number): void {
@@ -150,19 +149,20 @@ export class Http2Lane implements Lane {
       ...(this.#authorization === undefined ? {} : { 'proxy-authorization': this.#authorization }),
     };
     try {
-      return this.#session.request(headers, { endStream: false });
+      return buffersOnly(this.#session.request(headers, { endStream: false }));
     } catch (error) {
       throw new LaneLostError(error);
     }
   }
 
-  async #answered(stream: ClientHttp2Stream, signal: AbortSignal): Promise<void> {
+  async #answered(stream: ClientHttp2Stream, signal: AbortSignal, early: boolean): Promise<void> {
     const { clock, limits } = this.#options;
     const timer = clock.after(limits.relayAnswerMs, () => stream.close(constants.NGHTTP2_CANCEL));
     const onAbort = () => stream.close(constants.NGHTTP2_CANCEL);
     signal.addEventListener('abort', onAbort, { once: true });
     try {
-      const failure = tunnelFailure(await answerOf(stream, limits.refusalBytes), this.#relay);
+      const answer = await answerOf(stream, early ? 0 : limits.refusalBytes);
+      const failure = tunnelFailure(answer, this.#relay);
       if (failure === undefined) return;
       stream.close(constants.NGHTTP2_CANCEL);
       throw failure;
@@ -273,8 +273,7 @@ async function answerOf(
   stream: ClientHttp2Stream,
   bodyBytes: number,
 ): Promise<{ status: number; body: string }> {
-  const headers = await responseOf(stream);
-  const status = headers[':status'] ?? 0;
+  const status = await statusOf(stream, bodyBytes === 0);
   if (status < 300 || bodyBytes === 0) return { status, body: '' };
   return { status, body: await beginningOf(stream, bodyBytes) };
 }
@@ -292,9 +291,14 @@ function beginningOf(stream: ClientHttp2Stream, most: number): Promise<string> {
   });
 }
 
-function responseOf(stream: ClientHttp2Stream): Promise<IncomingHttpHeaders & IncomingHttpStatusHeader> {
+/** @param drop Whether a stream that is refused is destroyed before a byte of the refusal can be read. */
+function statusOf(stream: ClientHttp2Stream, drop: boolean): Promise<number> {
   return new Promise((resolve, reject) => {
-    stream.once('response', resolve);
+    stream.once('response', headers => {
+      const status = headers[':status'] ?? 0;
+      resolve(status);
+      if (drop && status >= 300) stream.destroy();
+    });
     stream.once('error', error => reject(new LaneLostError(error)));
     stream.once('close', () => reject(new LaneLostError()));
   });

@@ -7,6 +7,11 @@ export interface TunnelOptions {
   readonly signal: AbortSignal;
   /** Bytes for the target that are there already: they leave with the request. */
   readonly firstBytes: Uint8Array;
+  /**
+   * The stream is used before the relay has answered: should it refuse, nothing of its answer may be taken for bytes
+   * of the target. Default false.
+   */
+  readonly early?: boolean;
 }
 
 /** A connection through the relay. */

@@ -9,7 +9,13 @@ import {
   type Timer,
 } from '@manypath/core';
 import type { Lookup } from '@manypath/mptcp';
-import { LaneLostError, RelayAwayError, RelayRefusedError, RelayUntrustedError } from '../errors.ts';
+import {
+  LaneLostError,
+  RelayAwayError,
+  RelayRefusedError,
+  RelayTargetError,
+  RelayUntrustedError,
+} from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
 import type { GatewayLogger } from '../logger.ts';
 import { socketStatus } from '../socket-status.ts';
@@ -93,7 +99,9 @@ export class RelayLink {
    * @throws LaneLostError `MANYPATH_LANE_LOST`
    */
   async open(target: Authority, options: TunnelOptions): Promise<Tunnel> {
-    const tunnel = await this.#openOn(await this.#laneFor(options.signal), target, options);
+    const early = this.#known.has(target);
+    const lane = await this.#laneFor(options.signal);
+    const tunnel = await this.#openOn(lane, target, { ...options, early });
     const answered = tunnel.answered.then(
       () => this.#known.add(target),
       error => {
@@ -101,7 +109,7 @@ export class RelayLink {
         throw error;
       },
     );
-    if (this.#known.has(target)) {
+    if (early) {
       answered.catch(() => tunnel.stream.destroy());
       return { ...tunnel, answered };
     }
@@ -171,7 +179,7 @@ export class RelayLink {
     const { limits } = this.#options;
     const lanes = [...this.#lanes];
     const lane = chooseLane(lanes, limits.bulkBytesPerSecond);
-    if (lane !== undefined) this.#growIfNeeded();
+    this.#growIfNeeded();
     return lane;
   }
 
@@ -188,6 +196,7 @@ export class RelayLink {
     if (this.#failure instanceof RelayRefusedError || this.#failure instanceof RelayUntrustedError) {
       return this.#failure;
     }
+    if (this.#usable().length > 0) return new RelayTargetError(503, 'every lane to the relay is full');
     return new RelayAwayError(this.#address, this.#reason() ?? 'it does not answer', this.#failure);
   }
 

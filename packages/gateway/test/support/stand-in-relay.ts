@@ -1,14 +1,21 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
 import {
   createSecureServer,
-  type Http2SecureServer,
-  type Http2ServerRequest,
+  type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
 } from 'node:http2';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
+import { type AddressInfo, connect, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { encodePem, type Pairing, parseAuthority, parseBasicCredentials, selfSignedCertificate } from '@manypath/core';
+import {
+  encodePem,
+  type Pairing,
+  parseAuthority,
+  parseBasicCredentials,
+  selfSignedCertificate,
+} from '@manypath/core';
 import { afterThisTest } from './scope.ts';
 
 /** What a stand-in relay answers to a tunnel: a status, or nothing at all. */
@@ -54,7 +61,7 @@ export class StandInRelay {
   readonly lanes: { target: string; session: ServerHttp2Session | undefined }[] = [];
   connections = 0;
   readonly #options: StandInRelayOptions;
-  #server: Http2SecureServer | undefined;
+  #server: Server | undefined;
   port = 0;
 
   static async start(options: StandInRelayOptions = {}): Promise<StandInRelay> {
@@ -74,15 +81,18 @@ export class StandInRelay {
   }
 
   async listen(port = this.port): Promise<void> {
-    const server = createSecureServer({
-      key,
-      cert,
-      allowHTTP1: true,
-      minVersion: 'TLSv1.3',
-      ALPNProtocols: this.#options.http2 === false ? ['http/1.1'] : ['h2', 'http/1.1'],
-      settings: { maxConcurrentStreams: this.#options.maxConcurrentStreams ?? 100, initialWindowSize: 1 << 20 },
-    });
-    server.on('session', session => {
+    const credentials = { key, cert, minVersion: 'TLSv1.3' as const };
+    const server =
+      this.#options.http2 === false
+        ? createHttpsServer({ ...credentials, allowHalfOpen: true } as ServerOptions)
+        : createSecureServer({
+            ...credentials,
+            settings: {
+              maxConcurrentStreams: this.#options.maxConcurrentStreams ?? 100,
+              initialWindowSize: 1 << 20,
+            },
+          });
+    server.on('session', (session: ServerHttp2Session) => {
       this.sessions.add(session);
       session.on('error', () => {});
       session.once('close', () => this.sessions.delete(session));
@@ -93,7 +103,7 @@ export class StandInRelay {
       socket.on('error', () => {});
       socket.once('close', () => this.sockets.delete(socket));
     });
-    server.on('stream', (stream, headers) => {
+    server.on('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => {
       stream.on('error', () => {});
       const authorization = headers['proxy-authorization'];
       void this.#serve(stream, String(headers[':authority']), authorization, {
@@ -104,9 +114,9 @@ export class StandInRelay {
         },
       });
     });
-    server.on('connect', (request: Http2ServerRequest, socket: Duplex) => {
+    server.on('connect', (request: IncomingMessage, socket: Duplex) => {
       socket.on('error', () => {});
-      void this.#serve(socket, request.url, request.headers['proxy-authorization'], {
+      void this.#serve(socket, request.url ?? '', request.headers['proxy-authorization'], {
         accept: () => void socket.write('HTTP/1.1 200 OK\r\n\r\n'),
         refuse: status => void socket.end(`HTTP/1.1 ${status} No\r\nContent-Length: 0\r\n\r\n`),
       });

@@ -3,6 +3,8 @@
 export const AF_NETLINK = 16;
 export const SOL_NETLINK = 270;
 export const SO_RCVBUFFORCE = 33;
+/** Memory figures of a socket, `u32` each; the last one of nine counts what was dropped (SK_MEMINFO_DROPS). */
+export const SO_MEMINFO = 55;
 export const MSG_TRUNC = 0x20;
 
 export const NETLINK_ROUTE = 0;
@@ -10,6 +12,7 @@ export const NETLINK_SOCK_DIAG = 4;
 export const NETLINK_GENERIC = 16;
 
 export const NETLINK_ADD_MEMBERSHIP = 1;
+export const NETLINK_NO_ENOBUFS = 5;
 export const NETLINK_CAP_ACK = 10;
 export const NETLINK_EXT_ACK = 11;
 export const NETLINK_GET_STRICT_CHK = 12;

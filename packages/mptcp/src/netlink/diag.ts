@@ -96,7 +96,7 @@ export class DiagReader {
 
   /** Every Multipath TCP connection with its subflows; those that fell back to TCP are none any more. */
   connections(filter: DiagFilter = {}): DiagConnection[] {
-    const sockets = filter.token === undefined ? this.#list(filter) : this.#byToken(filter.token);
+    const sockets = filter.token === undefined ? this.#list(filter) : this.#byToken(filter.token, filter);
     const wanted = filter.subflows === false || sockets.length === 0 ? [] : this.#subflows();
     const names = wanted.some(({ boundIndex }) => boundIndex !== 0) ? this.#devices.names() : new Map();
     const byToken = new Map<number, DiagSubflow[]>();
@@ -154,13 +154,14 @@ export class DiagReader {
     return this.#dump('list the Multipath TCP connections', 'mptcp', states, decodeMptcpDiag);
   }
 
-  #byToken(token: number): MptcpDiagSocket[] {
+  #byToken(token: number, { establishedOnly = false }: DiagFilter): MptcpDiagSocket[] {
     const request = {
       operation: `find the Multipath TCP connection ${token.toString(16).padStart(8, '0')}`,
       type: SOCK_DIAG_BY_FAMILY,
       payload: encodeTokenQuery(token),
     };
-    return whenThere(() => this.#socket.request(request, only(decodeMptcpDiag))) ?? [];
+    const found = whenThere(() => this.#socket.request(request, only(decodeMptcpDiag))) ?? [];
+    return found.filter(({ state }) => !establishedOnly || state === 'established');
   }
 
   #subflows(): SubflowDiagSocket[] {
@@ -182,7 +183,7 @@ export class DiagReader {
       } catch (error) {
         if (isRefusal(error, 'ENOENT') && protocol === 'mptcp' && family === 4) throw withoutDiag(operation);
         // A kernel without IPv6 has no sockets of it.
-        if (!isRefusal(error, 'ENOENT', 'EAFNOSUPPORT') || family === 4) throw error;
+        if (!isRefusal(error, 'ENOENT') || family === 4) throw error;
       }
     }
     return [...found.values()];

@@ -27,6 +27,11 @@ export class EventQueue<T> implements AsyncIterableIterator<T, undefined> {
     this.#onEnd = options.onEnd ?? (() => {});
   }
 
+  /** Whether it takes no more events. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
   push(event: T): void {
     if (this.#ended) return;
     const reader = this.#readers.shift();

@@ -6,9 +6,11 @@ import {
   AF_NETLINK,
   MSG_TRUNC,
   NETLINK_ADD_MEMBERSHIP,
+  NETLINK_NO_ENOBUFS,
   NLMSG_DONE,
   NLMSG_ERROR,
   NLMSG_NOOP,
+  SO_MEMINFO,
   SO_RCVBUFFORCE,
   SOL_NETLINK,
 } from './constants.ts';
@@ -61,8 +63,12 @@ export function subscribe<T>(subscription: EventSubscription<T>): AsyncIterableI
         kernel.close(fd);
       },
     });
+    let dropped = 0;
     const watch = kernel.pollReadable(fd, () => {
       drain(kernel, fd, room, limits.datagramsPerTurn, subscription, queue);
+      const now = queue.ended ? dropped : droppedBy(kernel, fd);
+      if (now !== dropped) queue.lost();
+      dropped = now;
     });
     watch.unref();
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -82,6 +88,8 @@ function join<T>(
   if (kernel.trySetsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, buffer) < 0) {
     kernel.trySetsockopt(fd, SOL_SOCKET, SO_RCVBUF, buffer);
   }
+  // Otherwise a full buffer is an error of the socket, upon which libuv stops watching it. Drops are counted instead.
+  kernel.trySetsockopt(fd, SOL_NETLINK, NETLINK_NO_ENOBUFS, 1);
   // An unbound socket has the kernel's own number, 0, and would be left out as the sender of every event.
   const anyPort = new Uint8Array(12);
   anyPort[0] = AF_NETLINK;
@@ -90,6 +98,13 @@ function join<T>(
     const result = kernel.trySetsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, group);
     if (result < 0) throw refusal(operation, -result);
   }
+}
+
+/** How many messages found no room in the socket's buffer. Then there are others in it, so this is asked in time. */
+function droppedBy(kernel: Libc, fd: number): number {
+  const figures = Buffer.allocUnsafeSlow(64).fill(0);
+  kernel.tryGetsockopt(fd, SOL_SOCKET, SO_MEMINFO, figures);
+  return figures.readUInt32LE(32);
 }
 
 /** Reads what waits, as far as one turn of the event loop may be used for it. The rest brings the next call. */

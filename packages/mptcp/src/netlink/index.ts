@@ -22,6 +22,7 @@ export { type NetlinkLimits, netlinkLimits } from './limits.ts';
 export type { Link, LinkStatistics, OperState } from './links.ts';
 export { diffCounters, type MibCounters, mibCounters, mibMeanings } from './mib-counters.ts';
 export type { NetlinkOptions } from './netlink-socket.ts';
+export type { Nexthop, NexthopChange } from './nexthops.ts';
 export {
   type EndpointRef,
   type EndpointSpec,
@@ -33,15 +34,8 @@ export {
 } from './path-manager.ts';
 export type { ConnectionEvent, PathManagerEvent, SubflowEvent } from './path-manager-events.ts';
 export type { RouteEvent, RouteEventType } from './route-events.ts';
+export type { RouteAnswer, RouteQuestion } from './route-lookup.ts';
 export { type RouteType, routeProtocols, routeTables } from './route-names.ts';
 export { RouteSocket } from './route-socket.ts';
-export type {
-  Nexthop,
-  NexthopChange,
-  Route,
-  RouteAnswer,
-  RouteChange,
-  RouteMetrics,
-  RouteQuestion,
-} from './routes.ts';
+export type { Route, RouteChange, RouteMetrics } from './routes.ts';
 export type { Rule, RuleAction, RuleChange } from './rules.ts';

@@ -12,6 +12,7 @@ export interface SubflowEvent {
   /** Address ids of both ends (RFC 8684 §3.2); 0 is the address of the first subflow. */
   localId: number;
   remoteId: number;
+  /** The other side asks for it to be used as backup only; what this side asks for, `diag` tells. */
   backup: boolean;
   /** Number of the device it is bound to. */
   index: number | undefined;

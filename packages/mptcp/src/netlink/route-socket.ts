@@ -22,23 +22,19 @@ import {
   RTM_NEWRULE,
 } from './constants.ts';
 import { Devices } from './devices.ts';
-import { isRefusal } from './errors.ts';
+import { isRefusal, NetlinkUnsupportedError } from './errors.ts';
 import { subscribe } from './event-socket.ts';
 import type { IpFamily } from './ip-bytes.ts';
 import { encodeLinkChange, type Link } from './links.ts';
 import { type NetlinkOptions, NetlinkSocket } from './netlink-socket.ts';
 import { type RouteEvent, type RouteEventType, routeEventDecoder, routeEventGroups } from './route-events.ts';
 import {
-  decodeRoute,
   decodeRouteAnswer,
-  encodeRoute,
-  encodeRouteQuery,
   encodeRouteQuestion,
-  type Route,
   type RouteAnswer,
-  type RouteChange,
   type RouteQuestion,
-} from './routes.ts';
+} from './route-lookup.ts';
+import { decodeRoute, encodeRoute, encodeRouteQuery, type Route, type RouteChange } from './routes.ts';
 import { decodeRule, encodeRule, encodeRuleQuery, type Rule, type RuleChange } from './rules.ts';
 
 /**
@@ -98,8 +94,10 @@ export class RouteSocket {
           type === RTM_NEWROUTE ? decodeRoute(payload, index => names.get(index)) : undefined,
         ),
       );
-      // Kernels before 4.20 do not filter.
-      return (rows ?? []).filter(route => table === undefined || route.table === table);
+      // Kernels before 4.20 do not filter by table, and one without IPv6 answers with IPv4.
+      return (rows ?? []).filter(
+        route => route.family === each && (table === undefined || route.table === table),
+      );
     });
   }
 
@@ -240,8 +238,13 @@ export class RouteSocket {
       overrun: { type: 'overrun' },
       signal,
     });
-    // After the subscription, before its first event is decoded: there is no gap, and nothing older overwrites.
-    for (const [index, name] of this.#devices.names()) names.set(index, name);
+    try {
+      // After the subscription, before its first event is decoded: there is no gap, and nothing older overwrites.
+      for (const [index, name] of this.#devices.names()) names.set(index, name);
+    } catch (error) {
+      void events.return?.();
+      throw error;
+    }
     return events;
   }
 
@@ -260,12 +263,12 @@ function families(family: IpFamily | undefined): IpFamily[] {
   return family === undefined ? [4, 6] : [family];
 }
 
-/** The result of `ask`, or `undefined` when the kernel answers with one of `names`. */
+/** The result of `ask`, or `undefined` when the kernel answers with one of `names`, or has no such thing. */
 function unless<T>(names: string[], ask: () => T): T | undefined {
   try {
     return ask();
   } catch (error) {
-    if (isRefusal(error, ...names)) return undefined;
+    if (isRefusal(error, ...names) || error instanceof NetlinkUnsupportedError) return undefined;
     throw error;
   }
 }

@@ -1,15 +1,42 @@
-import { Attributes, AttributeWriter, splitHead, viewOf } from './attributes.ts';
-import { NetlinkArgumentError, NetlinkMalformedError } from './errors.ts';
+import { type Attributes, AttributeWriter, splitHead, viewOf } from './attributes.ts';
+import { NetlinkArgumentError } from './errors.ts';
 import {
-  familyNumber,
   familyOfAddress,
   familyOfNumber,
   type IpFamily,
   ipBytes,
-  ipText,
   parsePrefix,
   prefixText,
 } from './ip-bytes.ts';
+import {
+  decodeNexthops,
+  encodeNexthops,
+  gatewayOf,
+  indexOf,
+  type Nexthop,
+  type NexthopChange,
+  nexthopFlags,
+  writeGateway,
+} from './nexthops.ts';
+import {
+  type DeviceIndex,
+  type DeviceName,
+  ROUTE_HEAD_BYTES,
+  RTA_CACHEINFO,
+  RTA_DST,
+  RTA_EXPIRES,
+  RTA_METRICS,
+  RTA_MULTIPATH,
+  RTA_NH_ID,
+  RTA_OIF,
+  RTA_PREFSRC,
+  RTA_PRIORITY,
+  RTA_SRC,
+  RTA_TABLE,
+  RTM_F_CLONED,
+  RTNH_F_ONLINK,
+  routeHead,
+} from './route-message.ts';
 import {
   type RouteType,
   routeProtocols,
@@ -55,17 +82,6 @@ export interface Route {
   expiresSeconds: number | undefined;
 }
 
-export interface Nexthop {
-  gateway: string | undefined;
-  index: number;
-  device: string | undefined;
-  /** Share of the traffic against the others: 1 to 256. */
-  weight: number;
-  dead: boolean;
-  linkDown: boolean;
-  onLink: boolean;
-}
-
 /** Settings of connections over the route; `undefined` is the system's own choice. */
 export interface RouteMetrics {
   /** Bytes of the largest packet. */
@@ -106,52 +122,14 @@ export interface RouteChange {
   metrics?: RouteMetrics;
 }
 
-export interface NexthopChange {
-  gateway?: string;
-  device?: string;
-  index?: number;
-  /** 1 to 256. Default 1. */
-  weight?: number;
-  onLink?: boolean;
-}
-
-const HEAD_BYTES = 12;
-const NEXTHOP_BYTES = 8;
-
-const RTA_DST = 1;
-const RTA_SRC = 2;
-const RTA_IIF = 3;
-const RTA_OIF = 4;
-const RTA_GATEWAY = 5;
-const RTA_PRIORITY = 6;
-const RTA_PREFSRC = 7;
-const RTA_METRICS = 8;
-const RTA_MULTIPATH = 9;
-const RTA_CACHEINFO = 12;
-const RTA_TABLE = 15;
-const RTA_MARK = 16;
-const RTA_VIA = 18;
-const RTA_EXPIRES = 23;
-const RTA_UID = 25;
-const RTA_NH_ID = 30;
-
+/** Kinds of metrics. */
 const RTAX_MTU = 2;
 const RTAX_ADVMSS = 8;
 const RTAX_INITCWND = 11;
 const RTAX_INITRWND = 14;
 const RTAX_CC_ALGO = 16;
 
-const RTNH_F_DEAD = 1;
-const RTNH_F_ONLINK = 4;
-const RTNH_F_LINKDOWN = 16;
-/** A cache entry, not a row of the table. */
-const RTM_F_CLONED = 0x200;
-/** Ask for the table in which the answer was found; IPv6 tells it anyway, and takes no flags. */
-const RTM_F_LOOKUP_TABLE = 0x1000;
-
-export type DeviceIndex = (name: string) => number;
-export type DeviceName = (index: number) => string | undefined;
-
+/** Asks for all routes of a family, or for those of one table. */
 export function encodeRouteQuery(family: IpFamily, table: number | undefined): Uint8Array {
   return new AttributeWriter(routeHead({ family })).u32(RTA_TABLE, table).finish();
 }
@@ -188,87 +166,20 @@ export function encodeRoute(change: RouteChange, removal: boolean, deviceIndex: 
 
 /** Reads RTM_NEWROUTE or RTM_DELROUTE; `undefined` for cache entries and families that are not IP. */
 export function decodeRoute(payload: Uint8Array, deviceName: DeviceName): Route | undefined {
-  const { head, attributes } = splitHead(payload, HEAD_BYTES);
+  const { head, attributes } = splitHead(payload, ROUTE_HEAD_BYTES);
   const family = familyOfNumber(head.getUint8(0));
   const flags = head.getUint32(8, true);
   if (family === undefined || (flags & RTM_F_CLONED) !== 0) return undefined;
   return routeOf(family, head, attributes, deviceName);
 }
 
-/** What the kernel is asked to decide. */
-export interface RouteQuestion {
-  /** Source address of the packet. */
-  from?: string;
-  /** Device it must leave through, by name. */
-  oif?: string;
-  /** Device it came in through, by name: the answer is then for a forwarded packet. */
-  iif?: string;
-  /** Firewall mark of the packet. */
-  mark?: number;
-  /** User whose packet it is. */
-  uid?: number;
-}
-
-/** How a packet would travel. */
-export interface RouteAnswer {
-  destination: string;
-  type: RouteType;
-  device: string | undefined;
-  index: number | undefined;
-  gateway: string | undefined;
-  /** The source address it leaves with. */
-  source: string | undefined;
-  table: number;
-  /** Path MTU in bytes where one is known. */
-  mtu: number | undefined;
-}
-
-export function encodeRouteQuestion(
-  address: string,
-  question: RouteQuestion,
-  deviceIndex: DeviceIndex,
-): Uint8Array {
-  const destination = ipBytes(address);
-  const family = destination.byteLength === 4 ? 4 : 6;
-  const source = question.from === undefined ? undefined : ipBytes(question.from);
-  if (source !== undefined && source.byteLength !== destination.byteLength) {
-    throw new NetlinkArgumentError(`${question.from} and ${address} are not of one family`);
-  }
-  const bits = destination.byteLength * 8;
-  const head = routeHead({
-    family,
-    length: bits,
-    sourceLength: source === undefined ? 0 : bits,
-    flags: family === 4 ? RTM_F_LOOKUP_TABLE : 0,
-  });
-  return new AttributeWriter(head)
-    .bytes(RTA_DST, destination)
-    .bytes(RTA_SRC, source)
-    .u32(RTA_OIF, question.oif === undefined ? undefined : deviceIndex(question.oif))
-    .u32(RTA_IIF, question.iif === undefined ? undefined : deviceIndex(question.iif))
-    .u32(RTA_MARK, question.mark)
-    .u32(RTA_UID, question.uid)
-    .finish();
-}
-
-export function decodeRouteAnswer(payload: Uint8Array, deviceName: DeviceName): RouteAnswer | undefined {
-  const { head, attributes } = splitHead(payload, HEAD_BYTES);
-  const family = familyOfNumber(head.getUint8(0));
-  if (family === undefined) return undefined;
-  const route = routeOf(family, head, attributes, deviceName);
-  return {
-    destination: attributes.address(RTA_DST) ?? route.destination,
-    type: route.type,
-    device: route.device,
-    index: route.index,
-    gateway: route.gateway,
-    source: route.source,
-    table: route.table,
-    mtu: route.metrics.mtu,
-  };
-}
-
-function routeOf(family: IpFamily, head: DataView, attributes: Attributes, deviceName: DeviceName): Route {
+/** The row of a message whose family is known. */
+export function routeOf(
+  family: IpFamily,
+  head: DataView,
+  attributes: Attributes,
+  deviceName: DeviceName,
+): Route {
   const flags = head.getUint32(8, true);
   const index = attributes.u32(RTA_OIF);
   const sourceLength = head.getUint8(2);
@@ -312,80 +223,6 @@ function scopeOf(family: IpFamily, type: RouteType, hasGateway: boolean, removal
   return type === 'unicast' && !hasGateway ? routeScopes.link : routeScopes.universe;
 }
 
-function indexOf(way: { device?: string; index?: number }, deviceIndex: DeviceIndex): number | undefined {
-  return way.index ?? (way.device === undefined ? undefined : deviceIndex(way.device));
-}
-
-/** A gateway of the other family goes into RTA_VIA (RFC 5549), as family and address. */
-function writeGateway(writer: AttributeWriter, gateway: string | undefined, family: IpFamily): void {
-  if (gateway === undefined) return;
-  const bytes = ipBytes(gateway);
-  const own = bytes.byteLength === 4 ? 4 : 6;
-  if (own === family) writer.bytes(RTA_GATEWAY, bytes);
-  else writer.bytes(RTA_VIA, Uint8Array.of(familyNumber(own), 0, ...bytes));
-}
-
-function gatewayOf(attributes: Attributes): string | undefined {
-  const via = attributes.bytes(RTA_VIA);
-  return via === undefined ? attributes.address(RTA_GATEWAY) : ipText(via.subarray(2));
-}
-
-function encodeNexthops(
-  hops: readonly NexthopChange[],
-  family: IpFamily,
-  deviceIndex: DeviceIndex,
-): Uint8Array {
-  const parts = hops.map(hop => {
-    const weight = hop.weight ?? 1;
-    if (!Number.isInteger(weight) || weight < 1 || weight > 256) {
-      throw new NetlinkArgumentError(`The weight of a nexthop is 1 to 256, not ${weight}`);
-    }
-    const writer = new AttributeWriter(new Uint8Array(NEXTHOP_BYTES));
-    writeGateway(writer, hop.gateway, family);
-    const bytes = writer.finish();
-    const view = viewOf(bytes);
-    view.setUint16(0, bytes.byteLength, true);
-    view.setUint8(2, hop.onLink === true ? RTNH_F_ONLINK : 0);
-    view.setUint8(3, weight - 1);
-    view.setInt32(4, indexOf(hop, deviceIndex) ?? 0, true);
-    return bytes;
-  });
-  return Uint8Array.from(parts.flatMap(part => [...part]));
-}
-
-/** An array of `struct rtnexthop`, each with attributes of its own. */
-function decodeNexthops(bytes: Uint8Array, deviceName: DeviceName): Nexthop[] {
-  const view = viewOf(bytes);
-  const hops: Nexthop[] = [];
-  let offset = 0;
-  while (offset < bytes.byteLength) {
-    const left = bytes.byteLength - offset;
-    const length = left < NEXTHOP_BYTES ? 0 : view.getUint16(offset, true);
-    if (length < NEXTHOP_BYTES || length > left) {
-      throw new NetlinkMalformedError(`A nexthop claims ${length} bytes where ${left} are left`);
-    }
-    const attributes = new Attributes(bytes.subarray(offset + NEXTHOP_BYTES, offset + length));
-    const index = view.getInt32(offset + 4, true);
-    hops.push({
-      gateway: gatewayOf(attributes),
-      index,
-      device: deviceName(index),
-      weight: view.getUint8(offset + 3) + 1,
-      ...nexthopFlags(view.getUint8(offset + 2)),
-    });
-    offset += (length + 3) & ~3;
-  }
-  return hops;
-}
-
-function nexthopFlags(flags: number): { dead: boolean; linkDown: boolean; onLink: boolean } {
-  return {
-    dead: (flags & RTNH_F_DEAD) !== 0,
-    linkDown: (flags & RTNH_F_LINKDOWN) !== 0,
-    onLink: (flags & RTNH_F_ONLINK) !== 0,
-  };
-}
-
 function encodeMetrics(metrics: RouteMetrics | undefined): AttributeWriter | undefined {
   if (metrics === undefined) return undefined;
   return new AttributeWriter()
@@ -414,32 +251,4 @@ function expiryOf(attributes: Attributes): number | undefined {
   if (cache === undefined || cache.byteLength < 12) return undefined;
   const expires = viewOf(cache).getInt32(8, true);
   return expires > 0 ? expires / 100 : undefined;
-}
-
-function routeHead(fields: {
-  family: IpFamily;
-  length?: number;
-  sourceLength?: number;
-  table?: number;
-  protocol?: number;
-  scope?: number;
-  type?: number;
-  flags?: number;
-}): Uint8Array {
-  const head = Uint8Array.of(
-    familyNumber(fields.family),
-    fields.length ?? 0,
-    fields.sourceLength ?? 0,
-    0,
-    fields.table ?? 0,
-    fields.protocol ?? 0,
-    fields.scope ?? 0,
-    fields.type ?? 0,
-    0,
-    0,
-    0,
-    0,
-  );
-  viewOf(head).setUint32(8, fields.flags ?? 0, true);
-  return head;
 }

@@ -12,7 +12,14 @@ import {
   type PathManagerEvent,
   socketOwnerUid,
 } from '../../src/netlink/index.ts';
-import { describeLab, eventThat, makeTwoLinks, run, sysctl, type TwoLinks } from './support.ts';
+import {
+  describeLab,
+  eventThat,
+  makeTwoLinks,
+  run,
+  type TwoLinks,
+  useUserspacePathManager,
+} from './support.ts';
 
 /** An MPTCP connection between the namespaces, over which one byte has gone each way: so joins are possible. */
 interface Pair {
@@ -61,7 +68,7 @@ const isType =
 describeLab('connections of a namespace', () => {
   beforeAll(() => {
     links = makeTwoLinks();
-    sysctl(links.client, 'net.mptcp.path_manager', 'userspace');
+    useUserspacePathManager(links.client);
     const server = PathManager.open({ namespace: links.server });
     server.setLimits({ subflows: 8 });
     server.close();
@@ -115,6 +122,7 @@ describeLab('connections of a namespace', () => {
       const namespace = links.client;
       expect(diag({ namespace })).toHaveLength(2);
       expect(only(diag({ namespace, token: first.token })).local.port).toBe(first.client.localPort);
+      expect(diag({ namespace, token: first.token, establishedOnly: true })).toHaveLength(1);
       expect(only(diag({ namespace, token: second.token })).subflows).toHaveLength(1);
       expect(only(diag({ namespace, token: second.token, subflows: false })).subflows).toEqual([]);
       const unused = [1, 2, 3].find(token => token !== first.token && token !== second.token) ?? 0;

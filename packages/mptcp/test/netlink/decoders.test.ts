@@ -9,7 +9,8 @@ import { decodeFamily } from '../../src/netlink/generic-family.ts';
 import { decodeLink } from '../../src/netlink/links.ts';
 import { decodePathManagerEvent } from '../../src/netlink/path-manager-events.ts';
 import { routeEventDecoder } from '../../src/netlink/route-events.ts';
-import { decodeRoute, decodeRouteAnswer } from '../../src/netlink/routes.ts';
+import { decodeRouteAnswer } from '../../src/netlink/route-lookup.ts';
+import { decodeRoute } from '../../src/netlink/routes.ts';
 import { decodeRule } from '../../src/netlink/rules.ts';
 import { brief, hex } from './bytes.ts';
 

@@ -221,6 +221,35 @@ describeLab('large tables', () => {
     socket.close();
   });
 
+  test('that never stand still while they are read are told as such', async () => {
+    const { client } = makeTwoLinks();
+    const socket = RouteSocket.open({ namespace: client, limits: { dumpAttempts: 1 } });
+    const address = (i: number): string => `10.${90 + (i >> 8)}.${i & 255}.1/32`;
+    for (let i = 0; i < 1000; i++) socket.addAddress('a0', { address: address(i) });
+    const script = Array.from(
+      { length: 20_000 },
+      (_, i) => `addr ${i % 2 === 0 ? 'add' : 'del'} 10.1.1.1/32 dev a0`,
+    );
+    const changer = spawn('ip', ['-n', client, '-batch', '-'], { stdio: ['pipe', 'ignore', 'ignore'] });
+    const done = once(changer, 'exit');
+    changer.stdin.on('error', () => {});
+    changer.stdin.end(`${script.join('\n')}\n`);
+    let failure: unknown;
+    while (changer.exitCode === null && failure === undefined) {
+      try {
+        expect(socket.addresses().length).toBeGreaterThan(1000);
+      } catch (error) {
+        failure = error;
+      }
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    changer.kill();
+    await done;
+    expect(failure).toMatchObject({ code: 'MPTCP_NETLINK_FAILED', errnoName: 'EINTR' });
+    expect(socket.addresses().length).toBeGreaterThan(1000);
+    socket.close();
+  });
+
   test('are read in a room that is too small at first', () => {
     const { client } = makeTwoLinks();
     const small = RouteSocket.open({ namespace: client, limits: { messageBytes: 256 } });

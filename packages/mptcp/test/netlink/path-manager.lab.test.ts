@@ -1,3 +1,4 @@
+import { release } from 'node:os';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { type EndpointFlag, PathManager } from '../../src/netlink/index.ts';
 import { describeLab, ipJson, makeTwoLinks, run, type TwoLinks } from './support.ts';
@@ -100,7 +101,7 @@ describeLab('endpoints and limits against the tool ip', () => {
   });
 
   test('keeps the flag laminar (Linux 6.18)', () => {
-    const [major = 0, minor = 0] = run('uname -r').split('.').map(Number);
+    const [major = 0, minor = 0] = release().split('.').map(Number);
     const { id, flags } = manager.addEndpoint({
       address: '10.77.2.1',
       device: 'b0',

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 import { beforeAll, expect, test } from 'vitest';
-import { inNamespace } from '../../src/index.ts';
+import { createServer, inNamespace } from '../../src/index.ts';
 import { GenericNetlink } from '../../src/netlink/generic-family.ts';
 import {
   DiagReader,
@@ -121,10 +121,8 @@ describeLab('the owner of a connection', () => {
   let port: number;
   beforeAll(async () => {
     links = makeTwoLinks();
-    server = createServer();
-    inNamespace(links.client, () => server.listen({ host: '::', port: 0 }));
-    await once(server, 'listening');
-    port = (server.address() as { port: number }).port;
+    server = await inNamespace(links.client, () => createServer({ host: '::', mptcp: false }));
+    port = (server.address() as AddressInfo).port;
     return () => server.close();
   });
 

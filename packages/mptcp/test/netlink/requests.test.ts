@@ -7,7 +7,8 @@ import {
   encodeTokenQuery,
 } from '../../src/netlink/diag-codec.ts';
 import { encodePathAddress, flagNames, flagsNumber } from '../../src/netlink/endpoints.ts';
-import { decodeRoute, encodeRoute, encodeRouteQuestion, type RouteChange } from '../../src/netlink/routes.ts';
+import { encodeRouteQuestion } from '../../src/netlink/route-lookup.ts';
+import { decodeRoute, encodeRoute, type RouteChange } from '../../src/netlink/routes.ts';
 import { decodeRule, encodeRule, type RuleChange } from '../../src/netlink/rules.ts';
 import { toHex } from './bytes.ts';
 

@@ -1,13 +1,16 @@
 import { type ExecFileSyncOptionsWithStringEncoding, execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
 import { afterAll, describe } from 'vitest';
+import { inNamespace } from '../../src/namespace.ts';
 
 const isRoot = process.getuid?.() === 0;
 const required = (process.env.MANYPATH_REQUIRE ?? '').split(',').includes('lab');
 
 /** Tests that need root and network namespaces: skipped without them, unless they are demanded. */
-export const describeLab: typeof describe = (
-  isRoot || required ? describe : describe.skip
-) as typeof describe;
+export function describeLab(name: string, body: () => void): void {
+  if (isRoot || required) describe(name, body);
+  else describe.skip(`${name} (skipped: needs root for network namespaces)`, body);
+}
 
 const options: ExecFileSyncOptionsWithStringEncoding = {
   encoding: 'utf8',
@@ -50,9 +53,14 @@ export function makeNamespace(role: string): string {
   return name;
 }
 
-/** Sets a sysctl in a namespace. */
-export function sysctl(namespace: string, key: string, value: string | number): void {
-  run(`ip netns exec ${namespace} sysctl -qw ${key}=${value}`);
+/** Hands the connections that are made in a namespace from now on to a userspace path manager. */
+export function useUserspacePathManager(namespace: string): void {
+  inNamespace(namespace, () => {
+    const folder = '/proc/sys/net/mptcp';
+    // Linux before 6.15 has a number for it.
+    if (existsSync(`${folder}/path_manager`)) writeFileSync(`${folder}/path_manager`, 'userspace');
+    else writeFileSync(`${folder}/pm_type`, '1');
+  });
 }
 
 /** Two namespaces with two links between them: a is 10.77.1.0/24, b is 10.77.2.0/24, .1 the client, .2 the server. */

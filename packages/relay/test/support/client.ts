@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as http2Connect } from 'node:http2';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import {
   encodeRequestHead,
@@ -12,21 +13,31 @@ import {
 import { connect } from '@manypath/mptcp';
 import { onTestFinished } from 'vitest';
 
+const transports = new WeakMap<Duplex, Socket>();
+
+/** Breaks a tunnel off as a client does that crashes: TCP reset, or RST_STREAM. */
+export function breakOff(stream: Duplex): void {
+  const transport = transports.get(stream);
+  if (transport === undefined) stream.destroy();
+  else transport.resetAndDestroy();
+}
+
 /** A TLS connection to the relay, over MPTCP where this kernel has it. */
 export async function tlsTo(
   { address }: Pairing,
   protocols: string[] = ['http/1.1'],
   options: ConnectionOptions = {},
 ): Promise<TLSSocket> {
-  const raw = await connect({ ...address, allowHalfOpen: true });
+  // Node's HTTP/2 does not close a connection that may stay half-open.
+  const raw = await connect({ ...address, allowHalfOpen: !protocols.includes('h2') });
   raw.on('error', () => {});
   const socket = tlsConnect({
     socket: raw,
     ALPNProtocols: protocols,
     rejectUnauthorized: false,
     ...options,
-    ...{ allowHalfOpen: true },
   });
+  transports.set(socket, raw);
   onTestFinished(() => {
     socket.destroy();
     raw.destroy();

@@ -16,7 +16,8 @@ let count = 0;
 
 /**
  * A network namespace that plays the machine of a user. A second one is a device on its LAN, and the internet
- * behind it as well: `10.77.1.1` here, `10.77.1.2` there, and `203.0.113.5` is a server far away.
+ * behind it as well: `10.77.1.1` here, `10.77.1.2` there; `203.0.113.5` is a server far away, and `10.99.0.1`
+ * one with a private address that is not on the LAN.
  */
 export class HostNamespace {
   readonly name: string;
@@ -38,7 +39,9 @@ export class HostNamespace {
     this.#ip(`-n ${this.name} link add lan0 type veth peer name lan0 netns ${this.device}`);
     this.#ip(`-n ${this.name} address add 10.77.1.1/24 dev lan0`);
     this.#ip(`-n ${this.device} address add 10.77.1.2/24 dev lan0`);
-    this.#ip(`-n ${this.device} address add 203.0.113.5/32 dev lo`);
+    for (const address of ['203.0.113.5', '10.99.0.1']) {
+      this.#ip(`-n ${this.device} address add ${address}/32 dev lo`);
+    }
     this.#ip(`-n ${this.name} link set lan0 up`);
     this.#ip(`-n ${this.device} link set lan0 up`);
     this.#ip(`-n ${this.name} route add default via 10.77.1.2`);

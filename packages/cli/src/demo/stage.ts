@@ -1,0 +1,129 @@
+import type { ChildProcess } from 'node:child_process';
+import { createHash, X509Certificate } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
+import { ManypathError } from '@manypath/core';
+import { ControlClient } from '@manypath/gateway';
+import { Lab } from '@manypath/lab';
+import { CdpPipe, openPage } from './cdp-pipe.ts';
+
+/** A part of the demo did not start. */
+export class DemoPartError extends ManypathError {
+  constructor(part: string, log: string) {
+    super('MANYPATH_DEMO_PART_FAILED', `the ${part} of the demo did not start:\n${log.trim()}`, {
+      hint: 'run it again with --log-level debug; the last lines above say what is missing',
+    });
+  }
+}
+
+/** The two links of the demo's laptop, by the names of their interfaces. */
+export const demoLinks = ['wifi', 'mobile'] as const;
+export type DemoLink = (typeof demoLinks)[number];
+
+/** What the demo plays on: lab, relay, origin and browser, all real and all running. */
+export interface Stage {
+  readonly lab: Lab;
+  /** Runs a script in a page of the origin and waits for what it gives. */
+  readonly evaluate: (script: string) => Promise<unknown>;
+  /** Asks the browser's gateway. */
+  readonly control: ControlClient;
+  close(): Promise<void>;
+}
+
+/** The running command line, as this process was started. */
+const manypath = [process.execPath, ...process.execArgv, process.argv[1] ?? ''];
+
+/**
+ * Builds the lab and starts relay, origin and browser in it.
+ *
+ * @param say Called with what is about to happen.
+ * @throws DemoPartError `MANYPATH_DEMO_PART_FAILED`
+ */
+export async function setStage(rateMbit: number, say: (text: string) => void): Promise<Stage> {
+  const folder = mkdtempSync(join(tmpdir(), 'manypath-demo-'));
+  const undo: (() => void | Promise<void>)[] = [() => rmSync(folder, { recursive: true, force: true })];
+  const close = async () => {
+    for (const step of undo.splice(0).reverse()) await step();
+  };
+  try {
+    say(`building a laptop with two links of ${rateMbit} Mbit/s each, a relay and an ordinary web server`);
+    const lab = await Lab.create({ links: demoLinks.map(name => ({ name, rateMbit })) });
+    undo.push(() => lab.destroy());
+    const { certificate } = await lab.startOrigin('origin');
+    const pairing = await startRelay(lab, join(folder, 'relay'));
+    say('opening a real Chromium on the laptop');
+    const state = join(folder, 'laptop');
+    const browser = await startBrowser(lab, pairing, certificate, state);
+    undo.push(() => stopBrowser(browser));
+    const pipe = new CdpPipe(browser.stdio[3] as Writable, browser.stdio[4] as Readable);
+    const evaluate = await openPage(pipe, 'https://origin.lab/');
+    const control = await ControlClient.connect(state);
+    undo.push(() => control.close());
+    return { lab, evaluate, control, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function startRelay(lab: Lab, state: string): Promise<string> {
+  const address = lab.addresses.relay;
+  const parameters = ['relay', '--json', '--listen', '0.0.0.0:8443', '--public', address, '--allow-private'];
+  const child = lab.spawn('relay', [...manypath, ...parameters, '--state', state], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return String((await readyEvent(child, 'relay')).pairing);
+}
+
+async function startBrowser(
+  lab: Lab,
+  pairing: string,
+  certificate: string,
+  state: string,
+): Promise<ChildProcess> {
+  const spki = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' });
+  const browserArguments = [
+    '--remote-debugging-pipe',
+    `--ignore-certificate-errors-spki-list=${createHash('sha256').update(spki).digest('base64')}`,
+    // There is nothing but the lab: without these Chromium calls home and waits.
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--disable-gpu',
+  ];
+  const parameters = ['browse', '--json', '--headless', '--relay', pairing, '--state', state, '--'];
+  const child = lab.spawn('client', [...manypath, ...parameters, ...browserArguments], {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+  });
+  await readyEvent(child, 'browser');
+  return child;
+}
+
+/** Waits for `{"event":"ready"}` on stdout. */
+async function readyEvent(child: ChildProcess, part: string): Promise<Record<string, unknown>> {
+  let log = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    log = (log + text).slice(-4000);
+  });
+  if (child.stdout === null) throw new DemoPartError(part, 'its output is not piped');
+  const lines = createInterface({ input: child.stdout });
+  for await (const line of lines) {
+    const event = JSON.parse(line) as Record<string, unknown>;
+    if (event.event !== 'ready') continue;
+    lines.close();
+    child.stdout.resume();
+    return event;
+  }
+  throw new DemoPartError(part, log);
+}
+
+function stopBrowser(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+  return new Promise(resolve => {
+    child.once('exit', () => resolve());
+    child.kill('SIGTERM');
+  });
+}
