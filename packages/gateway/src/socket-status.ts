@@ -13,7 +13,12 @@ export interface SocketStatus {
 /** Asks the kernel about a connection: a few microseconds. */
 export function socketStatus(socket: Socket): SocketStatus {
   const { multipath, reason, subflows } = info(socket);
-  return { multipath, reason: reasonText(reason), subflows: subflows.map(subflowStatus) };
+  return { multipath, reason: reasonText(reason), subflows: subflows.filter(isAlive).map(subflowStatus) };
+}
+
+/** The kernel keeps the first subflow of a connection on its list after that has ended. */
+function isAlive({ state }: SubflowInfo): boolean {
+  return state !== 'closed';
 }
 
 function subflowStatus(subflow: SubflowInfo): SubflowStatus {

@@ -68,6 +68,11 @@ export class ClientSession implements Asker {
     if (!this.#session.destroyed) this.#session.destroy(undefined, http2.NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
+  /** Ends the connection with all that is open on it. */
+  end(): void {
+    if (!this.#session.destroyed) this.#session.destroy();
+  }
+
   /** Tells the client to open no more streams here (GOAWAY); the open ones go on. */
   drain(): void {
     if (!this.#session.closed && !this.#session.destroyed) this.#session.close();

@@ -78,6 +78,11 @@ export class Http2Front {
     for (const client of this.#clients.values()) client.drain();
   }
 
+  /** Ends all connections. */
+  hangUp(): void {
+    for (const client of this.#clients.values()) client.end();
+  }
+
   #register(session: ServerHttp2Session, socket: Socket): void {
     const { limits, dial } = this.#options;
     const client = new ClientSession(session, socket, { limits, dial });

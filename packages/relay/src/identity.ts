@@ -87,7 +87,7 @@ export function pinOf(publicKey: KeyObject): string {
 function keep(file: string, isGood: (text: string) => boolean, make: () => string): string {
   const made = attempt(file, () => {
     const fresh = readPrivateFile(file) === undefined ? make() : undefined;
-    return fresh !== undefined && createPrivateFile(file, fresh) ? fresh : undefined;
+    return fresh !== undefined && createPrivateFile(file, fresh) ? fresh.trim() : undefined;
   });
   // Another relay that started at the same time may have made it.
   const kept = made ?? attempt(file, () => readPrivateFile(file))?.trim();

@@ -105,6 +105,9 @@ export class RelayClosingError extends ProxyRefusal {
   }
 }
 
+/** How long clients get to take note of the end, in milliseconds. */
+const farewellMs = 50;
+
 const silent: RelayLogger = { debug() {}, info() {}, warn() {} };
 
 /**
@@ -229,12 +232,10 @@ class RunningRelay implements Relay {
     this.#logger.info({ tunnels: this.#traffic.tunnels }, 'relay closes');
     const closed = new Promise<void>(resolve => this.#server.close(() => resolve()));
     this.#http2.drain();
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise(resolve => {
-      timer = setTimeout(resolve, graceMs);
-    });
-    await Promise.race([this.#traffic.ended(), deadline]);
-    clearTimeout(timer);
+    await orAfter(this.#traffic.ended(), graceMs);
+    this.#traffic.abort(new RelayClosingError());
+    this.#http2.hangUp();
+    await orAfter(closed, farewellMs);
     this.#http1.close();
     for (const socket of this.#sockets) socket.destroy();
     await closed;
@@ -352,4 +353,14 @@ class RunningRelay implements Relay {
       socket.off('error', swallow);
     }
   }
+}
+
+/** Waits for something, but not for longer than `milliseconds`. */
+async function orAfter(event: Promise<void>, milliseconds: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>(resolve => {
+    timer = setTimeout(resolve, milliseconds);
+  });
+  await Promise.race([event, late]);
+  clearTimeout(timer);
 }

@@ -69,6 +69,11 @@ export class Traffic {
     });
   }
 
+  /** Breaks every tunnel off, so that both ends see it. */
+  abort(reason: Error): void {
+    for (const tunnel of this.#tunnels) tunnel.abort(reason);
+  }
+
   /** Settles when every tunnel that is open now has ended. */
   async ended(): Promise<void> {
     await Promise.all([...this.#tunnels].map(({ done }) => done));

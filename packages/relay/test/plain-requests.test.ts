@@ -184,12 +184,8 @@ describe('a plain request in HTTP/2', () => {
 
   it('is refused for any scheme but http', async () => {
     const { session, head } = await setUp((_request, response) => response.end());
-    for (const wrong of [
-      { ':scheme': 'https' },
-      { ':scheme': 'ftp' },
-      { ':path': 'http://other.example/' },
-    ]) {
-      const { status, stream } = await requestHttp2(session, head(wrong));
+    for (const scheme of ['https', 'ftp']) {
+      const { status, stream } = await requestHttp2(session, head({ ':scheme': scheme }));
       expect(status).toBe(400);
       expect(await readText(stream)).toContain('[MANYPATH_RELAY_NOT_PLAIN]');
     }

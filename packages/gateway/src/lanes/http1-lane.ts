@@ -162,35 +162,38 @@ export class Http1Lane implements Lane {
   }
 }
 
-/** Reads the head of the answer; of a refusal also what of its body came with it. */
+/**
+ * Reads the head of the answer; of a refusal also what of its body came with it. By `readable`, which leaves the stream as
+ * if nobody had read from it: not flowing, and not paused either.
+ */
 function answerOf(stream: Socket, signal: AbortSignal): Promise<{ answer: RelayAnswer; rest: Uint8Array }> {
   const parser = new HttpResponseHeadParser();
   return new Promise((resolve, reject) => {
-    const settle = (act: () => void) => {
-      stream.off('data', onData).off('end', onLost).off('close', onLost).off('error', onLost);
+    const settle = () => {
+      stream.off('readable', onReadable).off('end', onLost).off('close', onLost).off('error', onLost);
       signal.removeEventListener('abort', onAbort);
       stream.on('error', () => {});
-      stream.pause();
-      act();
     };
-    const fail = (error: unknown) =>
-      settle(() => {
-        stream.destroy();
-        reject(error);
-      });
+    const fail = (error: unknown) => {
+      settle();
+      stream.destroy();
+      reject(error);
+    };
     const onLost = (cause?: unknown) => fail(new LaneLostError(cause));
     const onAbort = () => fail(signal.reason);
-    const onData = (bytes: Buffer) => {
+    const onReadable = () => {
       try {
-        const head = parser.push(bytes);
+        const bytes: Buffer | null = stream.read();
+        const head = bytes === null ? undefined : parser.push(bytes);
         if (head === undefined) return;
+        settle();
         const body = head.status < 300 ? '' : Buffer.from(parser.rest).toString('utf8');
-        settle(() => resolve({ answer: { status: head.status, body }, rest: parser.rest }));
+        resolve({ answer: { status: head.status, body }, rest: parser.rest });
       } catch (error) {
         onLost(error);
       }
     };
-    stream.on('data', onData).once('end', onLost).once('close', onLost).once('error', onLost);
+    stream.on('readable', onReadable).once('end', onLost).once('close', onLost).once('error', onLost);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
   });

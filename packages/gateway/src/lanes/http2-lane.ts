@@ -93,6 +93,11 @@ export class Http2Lane implements Lane {
     this.#session.once('close', () => this.#lost());
     this.#session.on('goaway', () => this.#drain());
     raw.on('error', error => this.#lost(error));
+    // Half an HTTP/2 connection is none, and a session that has been asked to go does not tell that it lost its own.
+    for (const socket of [stream, raw]) {
+      socket.allowHalfOpen = false;
+      socket.once('end', () => this.#lost()).once('close', () => this.#lost());
+    }
   }
 
   get state(): LaneState {
@@ -252,8 +257,9 @@ export class Http2Lane implements Lane {
   #lost(failure?: unknown): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    this.#failure = failure instanceof Error ? failure : undefined;
+    this.#failure = new LaneLostError(failure);
     this.#checking?.cancel();
+    // With an error, or its tunnels would seem to end as they should.
     this.#session.destroy(this.#failure);
     this.#stream.destroy();
     this.socket.destroy();

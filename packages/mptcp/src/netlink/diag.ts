@@ -116,9 +116,10 @@ export class DiagReader {
   }
 
   /**
-   * The user who owns the TCP socket whose own address is `local` and whose peer is `remote`; for a connection of
-   * this host to itself, that is the program at the other end when the two are swapped. `undefined` when there is no
-   * such connection, or no program holds it (any more): then nobody can be named, root neither.
+   * The user who owns the TCP socket, or the subflow, whose own address is `local` and whose peer is `remote`; for a
+   * connection of this host to itself, that is the program at the other end when the two are swapped. `undefined` when
+   * there is no such connection, and when no program holds it any more: the kernel then says 0, which is not to be
+   * taken for root.
    *
    * A user id that this process's user namespace does not know comes as 65534.
    */

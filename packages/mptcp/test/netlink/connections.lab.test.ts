@@ -4,6 +4,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { connect, createServer, info, inNamespace } from '../../src/index.ts';
 import {
   type DiagConnection,
+  type DiagFilter,
   DiagReader,
   diag,
   diffCounters,
@@ -55,6 +56,13 @@ async function makePair(to = '10.77.1.2', host = '0.0.0.0'): Promise<Pair> {
   return { client, accepted, token: info(client).token ?? 0, port };
 }
 
+/** What `diag` tells in a namespace of the connections over one port: those of tests before may still be closing. */
+function diagOf(namespace: string, port: number, filter: DiagFilter = {}): DiagConnection[] {
+  return diag({ ...filter, namespace }).filter(
+    ({ local, remote }) => local.port === port || remote.port === port,
+  );
+}
+
 function only(connections: DiagConnection[]): DiagConnection {
   expect(connections).toHaveLength(1);
   return connections[0] as DiagConnection;
@@ -77,7 +85,7 @@ describeLab('connections of a namespace', () => {
   describe('diag', () => {
     test('tells a connection with its one subflow, from both ends', async () => {
       const { client, token, port } = await makePair();
-      const there = only(diag({ namespace: links.client }));
+      const there = only(diagOf(links.client, port));
       const here = info(client);
       expect(there).toMatchObject({
         token,
@@ -103,15 +111,17 @@ describeLab('connections of a namespace', () => {
         bytesSent: here.subflows[0]?.bytesSent,
       });
       expect(there.subflows[0]?.rttMs).toBeGreaterThan(0);
-      const far = only(diag({ namespace: links.server }));
+      const far = only(diagOf(links.server, port));
       expect(far).toMatchObject({ local: there.remote, remote: there.local });
     });
 
     test('agrees with ss', async () => {
-      const { token } = await makePair();
+      const { token, port } = await makePair();
       const text = run(`ip netns exec ${links.client} ss -tnaiMHO`);
       expect(text).toContain(`token:${token.toString(16)}`);
-      const [first] = only(diag({ namespace: links.client })).subflows;
+      const [first] = only(diagOf(links.client, port)).subflows;
+      const line = text.split('\n').find(one => one.includes(`token:${token.toString(16)}`)) ?? '';
+      expect(line).toContain(`${first?.local.address}:${first?.local.port} 10.77.1.2:${port} `);
       expect(text).toContain(`cwnd:${first?.congestionWindow} `);
       expect(text).toContain(`mss:${first?.segmentSize} `);
     });
@@ -120,7 +130,7 @@ describeLab('connections of a namespace', () => {
       const first = await makePair();
       const second = await makePair();
       const namespace = links.client;
-      expect(diag({ namespace })).toHaveLength(2);
+      expect(diag({ namespace }).length).toBeGreaterThanOrEqual(2);
       expect(only(diag({ namespace, token: first.token })).local.port).toBe(first.client.localPort);
       expect(diag({ namespace, token: first.token, establishedOnly: true })).toHaveLength(1);
       expect(only(diag({ namespace, token: second.token })).subflows).toHaveLength(1);
@@ -132,8 +142,8 @@ describeLab('connections of a namespace', () => {
     test('tells listeners when asked', async () => {
       const { port } = await makePair('10.77.1.2', '10.77.1.2');
       const namespace = links.server;
-      expect(diag({ namespace }).map(({ state }) => state)).toEqual(['established']);
-      const all = diag({ namespace, listeners: true });
+      expect(diagOf(namespace, port).map(({ state }) => state)).toEqual(['established']);
+      const all = diagOf(namespace, port, { listeners: true });
       expect(all.map(({ state }) => state).sort()).toEqual(['established', 'listen']);
       expect(all.find(({ state }) => state === 'listen')).toMatchObject({
         local: { address: '10.77.1.2', port },
@@ -142,19 +152,18 @@ describeLab('connections of a namespace', () => {
     });
 
     test('leaves out what is closing when only established connections are wanted', async () => {
-      const { client, accepted } = await makePair();
+      const { client, accepted, port } = await makePair();
       const namespace = links.client;
       client.end();
       await once(accepted, 'end');
-      expect(diag({ namespace }).map(({ state }) => state)).not.toContain('established');
-      expect(diag({ namespace, establishedOnly: true })).toEqual([]);
+      expect(diagOf(namespace, port).map(({ state }) => state)).toEqual([expect.stringMatching(/wait/)]);
+      expect(diagOf(namespace, port, { establishedOnly: true })).toEqual([]);
     });
 
     test('tells IPv6 connections, and IPv4 ones of IPv6 sockets, by their addresses', async () => {
-      await makePair('fd77:1::2', '::');
-      expect(only(diag({ namespace: links.client })).remote.address).toBe('fd77:1::2');
-      expect(only(diag({ namespace: links.server })).local.address).toBe('fd77:1::2');
-      for (const one of open.splice(0)) (one.destroy ?? one.close)?.call(one);
+      const { port } = await makePair('fd77:1::2', '::');
+      expect(only(diagOf(links.client, port)).remote.address).toBe('fd77:1::2');
+      expect(only(diagOf(links.server, port)).local.address).toBe('fd77:1::2');
       const mapped = await makePair('10.77.1.2', '::');
       const connection = only(
         diag({ namespace: links.server, establishedOnly: true, token: info(mapped.accepted).token ?? 0 }),
@@ -228,7 +237,7 @@ describeLab('connections of a namespace', () => {
         device: 'b0',
         index: joined.index,
       });
-      const far = (): DiagConnection | undefined => diag({ namespace: links.server })[0];
+      const far = (): DiagConnection | undefined => diagOf(links.server, port)[0];
       expect(far()?.subflows.find(({ join }) => join)).toMatchObject({ joinedByUs: false, backup: false });
       expect(subflows()[1]?.remoteToken).toBe(far()?.token);
       expect(subflows()[0]?.remoteToken).toBeUndefined();
@@ -250,7 +259,8 @@ describeLab('connections of a namespace', () => {
         remote: joined.remote,
         localId: 5,
       });
-      expect(subflows()).toHaveLength(1);
+      // Its last packets may still be on their way.
+      await expect.poll(() => subflows().map(({ join }) => join)).toEqual([false]);
 
       client.destroy();
       await eventThat(events, isType('closed', token));
@@ -316,7 +326,7 @@ describeLab('connections of a namespace', () => {
       ).toThrow(expect.objectContaining({ code: 'MPTCP_NETLINK_FAILED', errnoName: 'ESRCH' }));
       manager.close();
       const kernelManaged = PathManager.open({ namespace: links.server });
-      const [far] = diag({ namespace: links.server });
+      const [far] = diagOf(links.server, port);
       expect(() => kernelManaged.subflowCreate(far?.token ?? 0, spec)).toThrow(
         expect.objectContaining({ kernelMessage: 'userspace PM not selected' }),
       );
