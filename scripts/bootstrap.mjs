@@ -103,11 +103,9 @@ function withLock(action) {
     announced = true;
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
   }
-  try {
-    action();
-  } finally {
-    rmSync(lockFolder, { recursive: true, force: true });
-  }
+  // On exit rather than in a `finally`: a failure below ends the process.
+  process.once('exit', () => rmSync(lockFolder, { recursive: true, force: true }));
+  action();
 }
 
 function tryLock() {

@@ -44,8 +44,8 @@ describe.skipIf(whyNoLab())(`the host's settings${whyNoLab() ? ` (skipped: ${why
     const before = settings();
     const gateway = await up(state.path);
     const meanwhile = settings();
-    expect(meanwhile.endpoints).toContain(lab.addresses.client.a);
-    expect(meanwhile.endpoints).toContain(lab.addresses.client.b);
+    expect(meanwhile.endpoints).toContain(lab.addresses.clientA);
+    expect(meanwhile.endpoints).toContain(lab.addresses.clientB);
     expect(meanwhile.rules).not.toBe(before.rules);
     expect(await gateway.stop('SIGTERM')).toBe(0);
     expect(settings()).toEqual(before);

@@ -4,7 +4,14 @@ import { textTable } from '../src/terminal/text-table.ts';
 
 describe('a text table', () => {
   it('aligns columns by what they hold', () => {
-    const table = textTable(['PATH', 'IN'], [['wlan0', '1 MB'], ['a', '12 MB']], ['left', 'right']);
+    const table = textTable(
+      ['PATH', 'IN'],
+      [
+        ['wlan0', '1 MB'],
+        ['a', '12 MB'],
+      ],
+      ['left', 'right'],
+    );
     expect(table).toBe('PATH      IN\nwlan0   1 MB\na      12 MB');
   });
 

@@ -12,14 +12,22 @@ export interface Authority {
 /** Something that should have been `host:port` is not. */
 export class AuthorityInvalidError extends ManypathError {
   constructor(text: string, reason: string) {
-    super('MANYPATH_AUTHORITY_INVALID', `"${text.slice(0, 100)}" is no host and port: ${reason}`, {
-      hint: 'write host:port, e.g. example.org:443, 192.0.2.1:80 or [2001:db8::1]:443',
-    });
+    // Quoted as JSON, so that a text of a stranger's cannot forge lines of a log.
+    super(
+      'MANYPATH_AUTHORITY_INVALID',
+      `${JSON.stringify(text.slice(0, 100))} is no host and port: ${reason}`,
+      {
+        hint: 'write host:port, e.g. example.org:443, 192.0.2.1:80 or [2001:db8::1]:443',
+      },
+    );
   }
 }
 
 const longestName = 253;
-const nameCharacters = /^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\.?$/;
+/** A name of the longest kind with its final dot, a colon and a port. */
+const longestAuthority = longestName + '.:65535'.length;
+/** RFC 1035 §2.3.4, but names in use have underscores and hyphens anywhere, and browsers open them. */
+const label = /^[A-Za-z0-9_-]{1,63}$/;
 
 /**
  * Reads `host:port`; RFC 3986 §3.2 without user information.
@@ -28,6 +36,7 @@ const nameCharacters = /^[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?\.?$/;
  * @throws AuthorityInvalidError `MANYPATH_AUTHORITY_INVALID`
  */
 export function parseAuthority(text: string, defaultPort?: number): Authority {
+  if (text.length > longestAuthority) throw new AuthorityInvalidError(text, 'it is too long');
   const match = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::([^:]*))?$/.exec(text);
   if (match === null) throw new AuthorityInvalidError(text, 'an IPv6 address needs brackets');
   const [, bracketed, plain, port] = match;
@@ -49,9 +58,15 @@ function hostOf(text: string, bracketed: string | undefined, plain: string | und
   return plain;
 }
 
-/** Whether a text can be looked up or dialled: letters, digits, dots, hyphens, underscores; RFC 1123 §2.1. */
+/**
+ * Whether a text can be looked up or dialled: labels of letters, digits, hyphens and underscores; RFC 1123 §2.1.
+ *
+ * IPv4 addresses count, and so do their other spellings (`127.1`, `0x7f000001`), which the C library looks up as
+ * addresses: who guards a network has to look at what a name leads to.
+ */
 export function isHostName(text: string): boolean {
-  return text.length <= longestName && nameCharacters.test(text) && !text.includes('..');
+  const name = text.endsWith('.') ? text.slice(0, -1) : text;
+  return name.length <= longestName && name.split('.').every(part => label.test(part));
 }
 
 function portOf(text: string, port: string | undefined, defaultPort: number | undefined): number {

@@ -17,7 +17,9 @@ export function concatBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffe
 export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
   if (left.length !== right.length) return false;
   let difference = 0;
-  for (const [position, byte] of left.entries()) difference |= byte ^ (right[position] ?? 0);
+  for (let position = 0; position < left.length; position++) {
+    difference |= (left[position] ?? 0) ^ (right[position] ?? 0);
+  }
   return difference === 0;
 }
 
@@ -37,7 +39,13 @@ export function decodeLatin1(bytes: Uint8Array): string {
   return text;
 }
 
-/** Base64url without padding; RFC 4648 §5. */
-export function encodeBase64Url(bytes: Uint8Array): string {
-  return btoa(decodeLatin1(bytes)).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+/** The reverse of {@link decodeLatin1}. `undefined` when a character does not fit a byte. */
+export function encodeLatin1(text: string): Uint8Array<ArrayBuffer> | undefined {
+  const bytes = new Uint8Array(text.length);
+  for (let position = 0; position < text.length; position++) {
+    const code = text.charCodeAt(position);
+    if (code > 0xff) return undefined;
+    bytes[position] = code;
+  }
+  return bytes;
 }

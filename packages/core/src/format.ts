@@ -12,7 +12,7 @@ export function formatRate(bitsPerSecond: number): string {
 
 /** A duration for people: `230 ms`, `4.2 s`, `3 min 5 s`, `2 h 4 min`. */
 export function formatDuration(milliseconds: number): string {
-  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
   const seconds = milliseconds / 1000;
   if (seconds < 59.95) return `${threeDigits(seconds)} s`;
   const whole = Math.round(seconds);

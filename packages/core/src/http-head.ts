@@ -1,4 +1,5 @@
-import { concatBytes, decodeLatin1, encodeText } from './bytes.ts';
+import { ByteWriter } from './byte-cursor.ts';
+import { decodeLatin1, encodeLatin1 } from './bytes.ts';
 import { ManypathError } from './errors.ts';
 import { coreLimits } from './limits.ts';
 
@@ -44,25 +45,33 @@ export interface HttpHeadLimits {
 
 const lineFeed = 10;
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const visible = /^[!-~]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the bytes that a field value must not hold
 const forbiddenInValue = /[\u0000-\u0008\u000a-\u001f\u007f]/;
+/** How much of an unfinished first line is looked at: enough to tell noise from HTTP. */
+const tellingBytes = 16;
 
 /**
- * Collects an HTTP/1.1 message head and parses it strictly: no obsolete line folding, no blanks before a colon, no
- * bare carriage returns, since what two programs read differently can be used to smuggle requests.
+ * Collects an HTTP/1.1 message head and parses it strictly: every line ends in CR LF, no obsolete folding, no blanks before a
+ * colon, no control characters, since what two programs read differently can be used to smuggle requests.
  *
- * Bytes in, a head out: feed it pieces of any size until it returns one; {@link rest} then holds what followed.
+ * Bytes in, a head out: feed it pieces of any size until it returns one; {@link rest} then holds what followed. Each
+ * line is judged as soon as it is there, whatever the pieces, so that noise is refused before it becomes long.
  */
-abstract class HttpHeadParser<Head> {
-  readonly #limits: HttpHeadLimits;
-  #collected: Uint8Array = new Uint8Array();
+abstract class HttpHeadParser<First> {
+  protected readonly limits: HttpHeadLimits;
+  readonly #line = new ByteWriter();
+  #headBytes = 0;
+  #firstLine: First | undefined;
+  readonly #headers: HeaderField[] = [];
   #rest: Uint8Array = new Uint8Array();
+  #state: 'reading' | 'complete' | 'failed' = 'reading';
 
   constructor(limits: Partial<HttpHeadLimits> = {}) {
-    this.#limits = { ...coreLimits, ...limits };
+    this.limits = { ...coreLimits, ...limits };
   }
 
-  /** The bytes after the head, once it is complete. */
+  /** The bytes after the head, once it is complete: a copy. */
   get rest(): Uint8Array {
     return this.#rest;
   }
@@ -70,96 +79,151 @@ abstract class HttpHeadParser<Head> {
   /**
    * @returns The head once its last byte has arrived, before that `undefined`.
    * @throws HttpHeadError `MANYPATH_HTTP_HEAD_INVALID`, `MANYPATH_HTTP_HEAD_TOO_LARGE`
+   * @throws Error after a head or an error: what follows is no part of the head.
    */
-  push(bytes: Uint8Array): Head | undefined {
-    const searchFrom = Math.max(0, this.#collected.length - 3);
-    this.#collected = concatBytes([this.#collected, bytes]);
-    const end = endOfHead(this.#collected, searchFrom);
-    if ((end ?? this.#collected.length) > this.#limits.httpHeadBytes) {
-      const inFirstLine = !this.#collected.subarray(0, this.#limits.httpHeadBytes).includes(lineFeed);
-      throw new HttpHeadError(
-        inFirstLine ? 414 : 431,
-        `the head is over ${this.#limits.httpHeadBytes} bytes`,
-      );
+  push(bytes: Uint8Array): (First & { readonly headers: readonly HeaderField[] }) | undefined {
+    if (this.#state !== 'reading') throw new Error(`the head is ${this.#state}: it takes no more bytes`);
+    try {
+      return this.#read(bytes);
+    } catch (error) {
+      this.#state = 'failed';
+      throw error;
     }
-    if (end === undefined) {
-      this.#refuseGarbageEarly();
-      return undefined;
-    }
-    this.#rest = this.#collected.subarray(end);
-    return this.#parse(decodeLatin1(this.#collected.subarray(0, end)));
   }
 
-  protected abstract parseFirstLine(
-    line: string,
-    headers: readonly HeaderField[],
-    limits: HttpHeadLimits,
-  ): Head;
+  /** Whether a head may begin with these bytes; the line may be cut off anywhere. */
+  protected abstract mayBegin(text: string): boolean;
 
-  #parse(text: string): Head {
-    const [firstLine = '', ...lines] = text.replace(/^(\r?\n)+/, '').split(/\r?\n/);
-    // The text ends in an empty line and its line break: two empty pieces.
-    const fields = lines.slice(0, -2);
-    if (fields.length > this.#limits.httpHeaderCount) {
-      throw new HttpHeadError(431, `it has more than ${this.#limits.httpHeaderCount} header fields`);
+  protected abstract parseFirstLine(line: string): First;
+
+  #read(bytes: Uint8Array): (First & { readonly headers: readonly HeaderField[] }) | undefined {
+    let start = 0;
+    for (let end = bytes.indexOf(lineFeed); end !== -1; end = bytes.indexOf(lineFeed, start)) {
+      this.#keep(bytes.subarray(start, end + 1));
+      start = end + 1;
+      const line = this.#takeLine();
+      if (this.#firstLine !== undefined && line === '') {
+        this.#state = 'complete';
+        this.#rest = bytes.slice(start);
+        return { ...this.#firstLine, headers: this.#headers };
+      }
+      this.#parseLine(line);
     }
-    return this.parseFirstLine(firstLine, fields.map(parseField), this.#limits);
+    this.#keep(bytes.subarray(start));
+    this.#refuseNoise();
+    return undefined;
   }
 
-  /** Binary noise may never contain an empty line: it is refused at its first byte that no head can hold. */
-  #refuseGarbageEarly(): void {
-    for (const byte of this.#collected.subarray(0, 16)) {
-      if (byte < 32 && byte !== 10 && byte !== 13) throw new HttpHeadError(400, 'it is not HTTP');
-      if (byte > 126) throw new HttpHeadError(400, 'it is not HTTP');
+  #keep(piece: Uint8Array): void {
+    const room = this.limits.httpHeadBytes - this.#headBytes;
+    this.#line.bytes(piece.subarray(0, room));
+    this.#headBytes += piece.length;
+    if (piece.length <= room) return;
+    this.#refuseNoise();
+    throw new HttpHeadError(
+      this.#firstLine === undefined ? 414 : 431,
+      `the head is over ${this.limits.httpHeadBytes} bytes`,
+    );
+  }
+
+  #takeLine(): string {
+    const line = decodeLatin1(this.#line.peek());
+    this.#line.clear();
+    if (!line.endsWith('\r\n')) throw new HttpHeadError(400, 'a line does not end in CR LF');
+    return line.slice(0, -2);
+  }
+
+  #parseLine(line: string): void {
+    if (this.#firstLine === undefined) {
+      // Empty lines before a message are skipped; RFC 9112 §2.2.
+      if (line !== '') this.#firstLine = this.parseFirstLine(line);
+      return;
     }
+    if (this.#headers.length === this.limits.httpHeaderCount) {
+      throw new HttpHeadError(431, `it has more than ${this.limits.httpHeaderCount} header fields`);
+    }
+    this.#headers.push(parseField(line));
+  }
+
+  /** Noise may never hold a line feed: it is refused as soon as it cannot become a first line any more. */
+  #refuseNoise(): void {
+    if (this.#firstLine !== undefined || this.#line.length === 0) return;
+    const text = decodeLatin1(this.#line.peek().subarray(0, tellingBytes));
+    if (!/^\r\n?$/.test(text) && !this.mayBegin(text)) throw new HttpHeadError(400, 'it is not HTTP');
   }
 }
 
-/** Parses request heads; see {@link HttpHeadParser}. */
-export class HttpRequestHeadParser extends HttpHeadParser<HttpRequestHead> {
-  protected override parseFirstLine(
-    line: string,
-    headers: readonly HeaderField[],
-    limits: HttpHeadLimits,
-  ): HttpRequestHead {
+type RequestLine = Omit<HttpRequestHead, 'headers'>;
+
+/** Parses request heads: {@link HttpRequestHead}, limits `httpHeadBytes`, `httpHeaderCount`, `httpTargetBytes`. */
+export class HttpRequestHeadParser extends HttpHeadParser<RequestLine> {
+  protected override mayBegin(text: string): boolean {
+    return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: [ -~]*\r?)?$/.test(text);
+  }
+
+  protected override parseFirstLine(line: string): RequestLine {
     const [method = '', target = '', protocol = '', ...extra] = line.split(' ');
-    if (!token.test(method) || target === '' || extra.length > 0) {
+    if (!token.test(method) || target === '' || protocol === '' || extra.length > 0) {
       throw new HttpHeadError(400, 'the request line is malformed');
     }
-    if (!/^[!-~]+$/.test(target)) throw new HttpHeadError(400, 'the target has bytes no target has');
-    if (target.length > limits.httpTargetBytes) {
-      throw new HttpHeadError(414, `the target is over ${limits.httpTargetBytes} bytes`);
+    if (target.length > this.limits.httpTargetBytes) {
+      throw new HttpHeadError(414, `the target is over ${this.limits.httpTargetBytes} bytes`);
     }
-    return { method, target, version: versionOf(protocol), headers };
+    if (!visible.test(target)) throw new HttpHeadError(400, 'the target has bytes no target has');
+    return { method, target, version: versionOf(protocol) };
   }
 }
 
-/** Parses response heads; see {@link HttpHeadParser}. */
-export class HttpResponseHeadParser extends HttpHeadParser<HttpResponseHead> {
-  protected override parseFirstLine(line: string, headers: readonly HeaderField[]): HttpResponseHead {
-    const match = /^(HTTP\/\S+) (\d{3})(?: (.*))?$/.exec(line);
+type StatusLine = Omit<HttpResponseHead, 'headers'>;
+
+/** Parses response heads: {@link HttpResponseHead}, limits `httpHeadBytes`, `httpHeaderCount`. */
+export class HttpResponseHeadParser extends HttpHeadParser<StatusLine> {
+  protected override mayBegin(text: string): boolean {
+    return 'HTTP/'.startsWith(text.slice(0, 5));
+  }
+
+  protected override parseFirstLine(line: string): StatusLine {
+    const match = /^(HTTP\/\S+) ([1-9]\d{2})(?: (.*))?$/.exec(line);
     if (match === null) throw new HttpHeadError(400, 'the status line is malformed');
     const [, protocol = '', status, reason = ''] = match;
-    return { status: Number(status), reason, version: versionOf(protocol), headers };
+    if (forbiddenInValue.test(reason)) throw new HttpHeadError(400, 'the status line is malformed');
+    return { status: Number(status), reason, version: versionOf(protocol) };
   }
 }
 
-/** Writes a request head. */
+/**
+ * Writes a request head.
+ *
+ * @throws HttpHeadError `MANYPATH_HTTP_HEAD_INVALID` when a part would not be read back as it is.
+ */
 export function encodeRequestHead(
   method: string,
   target: string,
   headers: readonly HeaderField[],
 ): Uint8Array {
+  if (!token.test(method) || !visible.test(target)) {
+    throw new HttpHeadError(400, 'the request line cannot be written');
+  }
   return encodeHead(`${method} ${target} HTTP/1.1`, headers);
 }
 
-/** Writes a response head. */
+/**
+ * Writes a response head.
+ *
+ * @param reason For people only (RFC 9112 §4): one that cannot be written as it is, such as another server's with control
+ *   characters, is left out.
+ * @throws HttpHeadError `MANYPATH_HTTP_HEAD_INVALID` when another part would not be read back as it is.
+ */
 export function encodeResponseHead(
   status: number,
   reason: string,
   headers: readonly HeaderField[] = [],
 ): Uint8Array {
-  return encodeHead(`HTTP/1.1 ${status} ${reason}`, headers);
+  if (!Number.isInteger(status) || status < 100 || status > 999) {
+    throw new HttpHeadError(400, `there is no status ${status}`);
+  }
+  const fits = !forbiddenInValue.test(reason) && encodeLatin1(reason) !== undefined;
+  return encodeHead(`HTTP/1.1 ${status} ${fits ? reason : ''}`, headers);
 }
 
 /** The value of the first field with this name, in any case. */
@@ -175,32 +239,28 @@ function encodeHead(firstLine: string, headers: readonly HeaderField[]): Uint8Ar
     }
     return `${name}: ${value}\r\n`;
   });
-  return encodeText(`${firstLine}\r\n${lines.join('')}\r\n`);
-}
-
-/** The offset after the empty line that ends a head; empty lines before it are skipped, RFC 9112 §2.2. */
-function endOfHead(bytes: Uint8Array, from: number): number | undefined {
-  let start = 0;
-  while (bytes[start] === lineFeed || (bytes[start] === 13 && bytes[start + 1] === lineFeed)) start++;
-  for (
-    let at = bytes.indexOf(lineFeed, Math.max(start, from));
-    at !== -1;
-    at = bytes.indexOf(lineFeed, at + 1)
-  ) {
-    if (bytes[at + 1] === lineFeed) return at + 2;
-    if (bytes[at + 1] === 13 && bytes[at + 2] === lineFeed) return at + 3;
-  }
-  return undefined;
+  // A head is bytes: what was read with one character a byte is written so, or it would come out as other bytes.
+  const bytes = encodeLatin1(`${firstLine}\r\n${lines.join('')}\r\n`);
+  if (bytes === undefined) throw new HttpHeadError(400, 'it has characters that no head can hold');
+  return bytes;
 }
 
 function parseField(line: string): HeaderField {
   const colon = line.indexOf(':');
   const name = line.slice(0, colon);
   if (colon < 1 || !token.test(name)) throw new HttpHeadError(400, 'a header line is malformed');
-  const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, '');
-  if (forbiddenInValue.test(value))
+  const value = line.slice(colon + 1).replace(/^[ \t]+/, '');
+  if (forbiddenInValue.test(value)) {
     throw new HttpHeadError(400, `the value of ${name} has bytes no value has`);
-  return [name, value];
+  }
+  return [name, trimEnd(value)];
+}
+
+/** Without blanks at the end; a regular expression would try every run of blanks within. */
+function trimEnd(value: string): string {
+  let end = value.length;
+  while (value[end - 1] === ' ' || value[end - 1] === '\t') end--;
+  return value.slice(0, end);
 }
 
 function versionOf(protocol: string): '1.0' | '1.1' {

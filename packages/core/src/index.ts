@@ -5,8 +5,11 @@ export {
   isHostName,
   parseAuthority,
 } from './authority.ts';
-export { concatBytes, decodeLatin1, encodeBase64Url, encodeText, equalBytes } from './bytes.ts';
+export { decodeBase64Url, encodeBase64Url } from './base64url.ts';
+export { ByteReader, BytesCutShortError, ByteWriter } from './byte-cursor.ts';
+export { concatBytes, decodeLatin1, encodeLatin1, encodeText, equalBytes } from './bytes.ts';
 export { type Clock, SimulatedClock, systemClock, type Timer } from './clock.ts';
+export { type Config, ConfigInvalidError, type PathConfig, type PathTier, parseConfig } from './config.ts';
 export type {
   ConnectionStatus,
   ControlReply,
@@ -21,6 +24,7 @@ export type {
 export * from './dns-message.ts';
 export { errorCode, errorMessage, ManypathError, type ManypathErrorOptions } from './errors.ts';
 export { formatBytes, formatDuration, formatRate } from './format.ts';
+export { decodeHex, encodeHex } from './hex.ts';
 export {
   encodeRequestHead,
   encodeResponseHead,
@@ -54,7 +58,10 @@ export {
 export { encodeJsonLine, JsonLineDecoder, JsonLineError } from './json-lines.ts';
 export { coreLimits } from './limits.ts';
 export { formatPairing, type Pairing, PairingInvalidError, parsePairing, relayUser } from './pairing.ts';
+export { classifyProxyRequest, type ProxyRequest, ProxyRequestError } from './proxy-request.ts';
 export {
+  CertificateOptionsError,
+  derSignature,
   encodePem,
   type SelfSignedCertificateOptions,
   selfSignedCertificate,

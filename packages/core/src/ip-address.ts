@@ -5,6 +5,9 @@ export interface IpAddress {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
+/** Eight groups of which the last two are written as IPv4. */
+const longestText = '0000:0000:0000:0000:0000:0000:255.255.255.255'.length;
+
 /** Who can be reached at an address, as a guard sees it. */
 export type AddressScope =
   | 'loopback'
@@ -23,6 +26,7 @@ export type AddressScope =
  * they seem.
  */
 export function parseIpAddress(text: string): IpAddress | undefined {
+  if (text.length > longestText) return undefined;
   const bytes = text.includes(':') ? parseIpv6(text) : parseIpv4(text);
   return bytes && { family: bytes.length === 4 ? 4 : 6, bytes };
 }
@@ -47,7 +51,8 @@ export function formatIpAddress(bytes: Uint8Array): string {
  * @param text An address; anything else counts as `reserved`, so that a guard refuses it.
  */
 export function addressScope(text: string): AddressScope {
-  const address = parseIpAddress(text.replace(/%.*$/, ''));
+  const zone = text.indexOf('%');
+  const address = parseIpAddress(zone === -1 ? text : text.slice(0, zone));
   if (address === undefined) return 'reserved';
   return address.family === 4 ? scope4(address.bytes) : scope6(address.bytes);
 }
@@ -146,10 +151,16 @@ function table(rows: readonly (readonly [string, AddressScope])[]): ScopeTable {
   });
 }
 
-/** IANA IPv4 Special-Purpose Address Registry, and the metadata services of large clouds. */
+/**
+ * IANA IPv4 Special-Purpose Address Registry, and the metadata services of large clouds: most of them at the first
+ * address, containers and pods of Amazon's, Scaleway, Tencent, Alibaba, Oracle (Classic), Azure's WireServer.
+ */
 const scopes4 = table([
   ['169.254.169.254', 'metadata'],
   ['169.254.170.2', 'metadata'],
+  ['169.254.170.23', 'metadata'],
+  ['169.254.42.42', 'metadata'],
+  ['169.254.0.23', 'metadata'],
   ['100.100.100.200', 'metadata'],
   ['192.0.0.192', 'metadata'],
   ['168.63.129.16', 'metadata'],
@@ -170,15 +181,26 @@ const scopes4 = table([
   ['240.0.0.0/4', 'reserved'],
 ]);
 
-/** IANA IPv6 Special-Purpose Address Registry; only 2000::/3 is handed out as public. */
+/**
+ * IANA IPv6 Special-Purpose Address Registry; only 2000::/3 is handed out as public. Metadata services, in order: Amazon
+ * (instances, pods), Google, Oracle, Scaleway, Akamai, Alibaba, OpenStack.
+ */
 const scopes6 = table([
   ['::', 'unspecified'],
   ['::1', 'loopback'],
   ['fd00:ec2::254', 'metadata'],
+  ['fd00:ec2::23', 'metadata'],
   ['fd20:ce::254', 'metadata'],
+  ['fd00:c1::a9fe:a9fe', 'metadata'],
+  ['fd00:42::42', 'metadata'],
+  ['fd00:a9fe:a9fe::1', 'metadata'],
+  ['fd00:100::100:200', 'metadata'],
+  ['fe80::a9fe:a9fe', 'metadata'],
   ['fe80::/10', 'link-local'],
   ['fec0::/10', 'private'],
   ['fc00::/7', 'private'],
+  // A translator of the network's own: where in the address it keeps the IPv4 one is its own affair; RFC 8215.
+  ['64:ff9b:1::/48', 'private'],
   ['ff00::/8', 'multicast'],
   ['2001:db8::/32', 'reserved'],
   ['3fff::/20', 'reserved'],
@@ -191,7 +213,6 @@ const carriers = [
   { prefix: parseCidr('::ffff:0:0/96'), offset: 12, inverted: false },
   { prefix: parseCidr('::ffff:0:0:0/96'), offset: 12, inverted: false },
   { prefix: parseCidr('64:ff9b::/96'), offset: 12, inverted: false },
-  { prefix: parseCidr('64:ff9b:1::/48'), offset: 12, inverted: false },
   { prefix: parseCidr('2002::/16'), offset: 2, inverted: false },
   { prefix: parseCidr('2001::/32'), offset: 12, inverted: true },
 ] as const;

@@ -8,4 +8,8 @@ export const coreLimits = {
   httpTargetBytes: 8_192,
   /** Bytes of one line of the control protocol. */
   jsonLineBytes: 16_777_216,
+  /** Characters of a configuration file. */
+  configCharacters: 1_048_576,
+  /** Entries of one list in a configuration file. */
+  configEntries: 10_000,
 } as const;

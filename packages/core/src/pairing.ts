@@ -1,4 +1,5 @@
 import { type Authority, formatAuthority, parseAuthority } from './authority.ts';
+import { decodeBase64Url } from './base64url.ts';
 import { ManypathError } from './errors.ts';
 
 /** How to reach and to trust a relay, or another standard proxy. */
@@ -29,6 +30,9 @@ export const relayUser = 'manypath';
 
 const defaultRelayPort = 8443;
 const longestPairing = 2048;
+const sha256Bytes = 32;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: Basic authentication cannot carry them; RFC 7617 §2
+const controls = /[\u0000-\u001f\u007f]/;
 
 /**
  * Reads `manypath://SECRET@HOST:PORT?pin=…`, or the URL of another proxy, `https://user:password@host:port`
@@ -37,8 +41,8 @@ const longestPairing = 2048;
  * @throws PairingInvalidError `MANYPATH_PAIRING_INVALID`
  */
 export function parsePairing(text: string): Pairing {
+  if (text.length > longestPairing) throw new PairingInvalidError('it is too long');
   const trimmed = text.trim();
-  if (trimmed.length > longestPairing) throw new PairingInvalidError('it is too long');
   const match = /^(manypath|https|http):\/\/(?:([^@/?#]*)@)?([^@/?#]+)\/?(?:\?([^#]*))?$/i.exec(trimmed);
   if (match === null) throw new PairingInvalidError('it does not look like manypath://SECRET@HOST:PORT');
   const [, scheme = '', userInformation = '', address = '', query = ''] = match;
@@ -70,6 +74,7 @@ function proxyPairing(scheme: string, userInformation: string, address: string, 
     colon === -1
       ? [userInformation, '']
       : [userInformation.slice(0, colon), userInformation.slice(colon + 1)];
+  if (decode(user).includes(':')) throw new PairingInvalidError('its user name has a colon');
   return {
     address: addressOf(address, scheme === 'https' ? 443 : 80),
     user: decode(user),
@@ -80,21 +85,30 @@ function proxyPairing(scheme: string, userInformation: string, address: string, 
 }
 
 function addressOf(text: string, defaultPort: number): Authority {
+  let address: Authority;
   try {
-    return parseAuthority(text, defaultPort);
+    address = parseAuthority(text, defaultPort);
   } catch (error) {
     throw new PairingInvalidError('its address cannot be read', error);
   }
+  if (address.port === 0) throw new PairingInvalidError('nothing can be reached at port 0');
+  return address;
 }
 
 function pinOf(query: string): string | undefined {
   const pin = /(?:^|&)pin=([^&]*)/.exec(query)?.[1];
   if (pin === undefined) return undefined;
-  if (!/^[A-Za-z0-9_-]{43}$/.test(pin)) throw new PairingInvalidError('its pin is damaged');
+  if (decodeBase64Url(pin)?.length !== sha256Bytes) throw new PairingInvalidError('its pin is damaged');
   return pin;
 }
 
 function decode(text: string): string {
+  const decoded = decodePercent(text);
+  if (controls.test(decoded)) throw new PairingInvalidError('its secret is damaged');
+  return decoded;
+}
+
+function decodePercent(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch (error) {

@@ -48,15 +48,19 @@ const addressTypes = { ipv4: 1, name: 3, ipv6: 4 } as const;
 /**
  * The server's side of a SOCKS5 handshake without authentication, CONNECT only; RFC 1928 §3–§5.
  *
- * Bytes in, events out: feed it whatever arrives, in pieces of any size. The format bounds itself: at most 257
- * bytes of methods and 262 of request are kept.
+ * Bytes in, events out: feed it whatever arrives, in pieces of any size, until it tells the request. The format
+ * bounds itself: at most 257 bytes of methods and 262 of request are kept.
  */
 export class Socks5ServerHandshake {
   #unread: Uint8Array = new Uint8Array();
   #state: 'methods' | 'request' | 'done' = 'methods';
 
-  /** @throws Socks5ProtocolError `MANYPATH_SOCKS_PROTOCOL` */
+  /**
+   * @throws Socks5ProtocolError `MANYPATH_SOCKS_PROTOCOL`
+   * @throws Error when the request was told already: what follows belongs to the target.
+   */
   push(bytes: Uint8Array): Socks5Event[] {
+    if (this.#state === 'done') throw new Error('the SOCKS5 handshake is complete');
     this.#unread = concatBytes([this.#unread, bytes]);
     const events: Socks5Event[] = [];
     if (this.#state === 'methods') {
@@ -92,12 +96,16 @@ export class Socks5ServerHandshake {
   #readRequest(): Socks5Event | undefined {
     const bytes = this.#unread;
     const [first, command, , addressType, nameLength] = bytes;
-    if (first !== undefined && first !== version)
-      throw new Socks5ProtocolError(`version ${first} in the request`);
+    if (first !== undefined && first !== version) {
+      throw new Socks5ProtocolError(
+        `version ${first} in the request`,
+        socks5Reply(socks5Replies.generalFailure),
+      );
+    }
     if (command !== undefined && command !== commandConnect) {
       throw new Socks5ProtocolError(`command ${command}`, socks5Reply(socks5Replies.commandNotSupported));
     }
-    if (addressType === undefined || nameLength === undefined) return undefined;
+    if (addressType === undefined) return undefined;
     const [start, end] = addressBounds(addressType, nameLength);
     if (bytes.length < end + 2) return undefined;
     const host = hostFrom(addressType, bytes.subarray(start, end));
@@ -106,7 +114,8 @@ export class Socks5ServerHandshake {
   }
 }
 
-function addressBounds(addressType: number, nameLength: number): [start: number, end: number] {
+/** Where the address is in a request. While the length of a name is missing, it counts as the longest. */
+function addressBounds(addressType: number, nameLength = 0xff): [start: number, end: number] {
   switch (addressType) {
     case addressTypes.ipv4:
       return [4, 8];
@@ -125,8 +134,10 @@ function addressBounds(addressType: number, nameLength: number): [start: number,
 function hostFrom(addressType: number, bytes: Uint8Array): string {
   if (addressType !== addressTypes.name) return formatIpAddress(bytes);
   // Chromium sends every host as a name, IP literals too.
-  const name = decodeLatin1(bytes).replace(/^\[(.*)\]$/, '$1');
-  if (isHostName(name) || parseIpAddress(name) !== undefined) return name;
+  const name = decodeLatin1(bytes);
+  const literal = name.replace(/^\[(.*)\]$/, '$1');
+  if (parseIpAddress(literal) !== undefined) return literal;
+  if (isHostName(name)) return name;
   throw new Socks5ProtocolError(
     'the host name has bytes no name has',
     socks5Reply(socks5Replies.generalFailure),

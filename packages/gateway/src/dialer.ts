@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type Authority, addressScope } from '@manypath/core';
+import type { Authority } from '@manypath/core';
 import { AddressRefusedError, connect, type Lookup } from '@manypath/mptcp';
 import type { Dialect } from './connection.ts';
-import { decideRoute, mayGoStraight } from './decide-route.ts';
+import { decideRoute, mayGoStraight, type Route } from './decide-route.ts';
 import { LocalTargetError } from './errors.ts';
 import type { RelayLink } from './lanes/relay-link.ts';
 import type { GatewayLimits } from './limits.ts';
@@ -52,9 +52,9 @@ export class Dialer {
    * Whether the target can be taken for reachable, so that the client may send before the relay has answered. That
    * spares a connection through the relay one round trip.
    */
-  isSure(target: Authority, dialect: Dialect): boolean {
+  isSure(target: Authority): boolean {
     const { relay } = this.#options;
-    return relay?.state === 'ready' && relay.reached(target) && this.#route(target, dialect) === 'relay';
+    return relay?.state === 'ready' && relay.reached(target) && this.#route(target) === 'relay';
   }
 
   /**
@@ -64,7 +64,7 @@ export class Dialer {
    */
   async dial(request: DialRequest): Promise<Dialled> {
     const { relay } = this.#options;
-    if (relay === undefined || this.#route(request.target, request.dialect) === 'straight') {
+    if (relay === undefined || this.#route(request.target) === 'straight') {
       return this.#straight(request);
     }
     const firstBytes = request.takeFirstBytes();
@@ -77,7 +77,7 @@ export class Dialer {
     }
   }
 
-  #route(target: Authority, dialect: Dialect): 'straight' | 'relay' {
+  #route(target: Authority): Route {
     const { relay, localNames, localNetworks } = this.#options;
     return decideRoute(target, { hasRelay: relay !== undefined, localNames, localNetworks });
   }

@@ -170,8 +170,8 @@ export class Gateway {
   }
 
   /**
-   * Serves connections that nftables redirected to `server`: dials what they were meant for straight from here. A
-   * loopback address that refuses is tried in its other family.
+   * Serves connections that nftables redirected to `server`: dials what they were meant for from here, straight when it is
+   * of this machine or its link. A loopback address that refuses is tried in its other family.
    */
   serveRedirected(server: Server): void {
     this.#take(server);

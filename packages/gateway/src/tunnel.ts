@@ -15,7 +15,7 @@ export async function serveTunnel(wish: TunnelWish, dialer: Dialer, connection: 
   client.once('close', onGone).on('error', ignore);
   connection.abortWith(reason => giveUp.abort(reason));
   // A client that is told at once sends its first bytes in time to leave with the request to the relay.
-  const early = dialer.isSure(target, dialect);
+  const early = dialer.isSure(target);
   try {
     if (early) {
       wish.accept();

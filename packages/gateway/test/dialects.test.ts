@@ -21,7 +21,7 @@ const dialects: Record<string, (gateway: Gateway) => string[]> = {
 };
 
 /** Megabytes of the byte-exact transfers; a thousand with `MANYPATH_BULK_MB=1000`. */
-const bulkMegabytes = Number(process.env['MANYPATH_BULK_MB'] ?? 64);
+const bulkMegabytes = Number(process.env.MANYPATH_BULK_MB ?? 64);
 
 describe.each(Object.entries(dialects))('curl by %s', (_name, parametersFor) => {
   it('fetches from an IPv4 address, an IPv6 address and a name', async () => {

@@ -253,6 +253,43 @@ describe('lanes to a relay', () => {
   });
 });
 
+describe('a tunnel through a lane', () => {
+  it('that a client breaks off does not look complete to the other end', async () => {
+    const { gateway } = await pair();
+    const ends: string[] = [];
+    const origin = await tcpOrigin(socket => {
+      socket.resume();
+      socket.once('end', () => ends.push('end'));
+      socket.once('close', () => ends.push('close'));
+    });
+    for (let round = 0; round < 3; round++) {
+      const socket = await tunnelTo(gateway.proxy, { host: `origin-${round}.example`, port: origin.port });
+      socket.write(randomBytes(100_000));
+      await until(() => gateway.status().connections[0]?.bytesOut === 100_000);
+      socket.resetAndDestroy();
+      await until(() => ends.length === round + 1);
+    }
+    expect(ends).toEqual(['close', 'close', 'close']);
+  });
+
+  it('does not hold up others when its client does not read', async () => {
+    const { gateway } = await pair({}, { limits: { lanesLeast: 1, lanesMost: 1 } });
+    const source = await tcpOrigin(socket => {
+      socket.on('error', () => {});
+      socket.write(Buffer.alloc(40_000_000));
+    });
+    for (let at = 0; at < 3; at++) {
+      await tunnelTo(gateway.proxy, { host: `stuck-${at}.example`, port: source.port });
+    }
+    const echo = await echoOrigin();
+    const socket = await tunnelTo(gateway.proxy, { host: 'echo.example', port: echo.port });
+    const payload = randomBytes(1_000_000);
+    const answer = allOf(socket);
+    socket.end(payload);
+    expect(payload.equals(await answer)).toBe(true);
+  });
+});
+
 describe('the route past a relay', () => {
   it('is taken to what only this host can reach', async () => {
     const { relay, gateway } = await pair();

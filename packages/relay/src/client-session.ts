@@ -1,10 +1,17 @@
 import { constants as http2, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
-import { type Clock, systemClock } from '@manypath/core';
+import { type Clock, systemClock, type Timer } from '@manypath/core';
 import { type Dial, forwardLimits, OriginAgent } from '@manypath/forward';
 import type { Asker } from './authentication.ts';
 import type { RelayLimits } from './limits.ts';
 import { ReceiveWindows } from './receive-windows.ts';
+
+export interface ClientSessionOptions {
+  limits: RelayLimits;
+  /** Opens connections for plain requests. */
+  dial: Dial;
+  clock?: Clock;
+}
 
 /** One HTTP/2 connection of a client: what it may do before and after it has shown the secret. */
 export class ClientSession implements Asker {
@@ -13,48 +20,51 @@ export class ClientSession implements Asker {
   readonly agent: OriginAgent;
   readonly #session: ServerHttp2Session;
   readonly #limits: RelayLimits;
+  readonly #clock: Clock;
   readonly #windows: ReceiveWindows;
+  /** Runs until a request has had the right secret. */
+  readonly #stranger: Timer;
+  /** Runs while an answer to PING is waited for. */
+  #answer: Timer | undefined;
   #refusals = 0;
+  #resets = 0;
+  #resetsSince: number;
   #authenticated = false;
 
-  constructor(
-    session: ServerHttp2Session,
-    socket: Socket,
-    options: { limits: RelayLimits; dial: Dial; clock?: Clock },
-  ) {
+  constructor(session: ServerHttp2Session, socket: Socket, options: ClientSessionOptions) {
     const { limits, dial, clock = systemClock } = options;
     this.#session = session;
     this.#limits = limits;
+    this.#clock = clock;
+    this.#resetsSince = clock.now();
     this.remoteAddress = socket.remoteAddress;
     this.agent = new OriginAgent((target, signal) => dial(target, { signal }), forwardLimits);
     this.#windows = new ReceiveWindows(session, { limits, bytesReceived: () => socket.bytesRead, clock });
     session.setLocalWindowSize(limits.sessionWindowBytes);
-    session.setTimeout(limits.idleSessionMs, () => session.close());
-    const timer = clock.after(limits.authenticateMs, () => {
-      if (!this.#authenticated) this.hangUp();
-    });
+    session.setTimeout(limits.idleSessionMs, () => this.#idle());
+    this.#stranger = clock.after(limits.authenticateMs, () => this.hangUp());
+    // Sockets here may be half-open, for tunnels in HTTP/1.1; half an HTTP/2 connection is none.
+    socket.once('end', () => this.end());
     // Whoever does not close after us keeps no connection for that.
     socket.once('finish', () => clock.after(limits.lingerMs, () => socket.destroy()));
-    session.once('close', () => {
-      timer.cancel();
-      this.agent.destroy();
-    });
-  }
-
-  /** Whether a request on this connection had the right secret. */
-  get authenticated(): boolean {
-    return this.#authenticated;
+    session.once('close', () => this.#closed());
   }
 
   /** Counts what a stream holds until it closes. */
   watch(stream: ServerHttp2Stream): void {
     this.#windows.add(stream);
+    stream.once('aborted', () => {
+      this.#countReset();
+      // Node waits for what it can no longer send when a stream is reset without an error code.
+      setImmediate(() => stream.destroy());
+    });
   }
 
   /** A request had the right secret: from now on the client may use all there is. */
   accepted(): void {
     if (this.#authenticated) return;
     this.#authenticated = true;
+    this.#stranger.cancel();
     this.#windows.open();
   }
 
@@ -76,5 +86,37 @@ export class ClientSession implements Asker {
   /** Tells the client to open no more streams here (GOAWAY); the open ones go on. */
   drain(): void {
     if (!this.#session.closed && !this.#session.destroyed) this.#session.close();
+  }
+
+  /** No frame came or went for long: the connection is ended, or if something is open on it, it has to prove itself. */
+  #idle(): void {
+    if (this.#session.destroyed) return;
+    if (this.#windows.streams === 0) {
+      this.drain();
+      return;
+    }
+    this.#answer?.cancel();
+    this.#answer = this.#clock.after(this.#limits.answerMs, () => this.hangUp());
+    this.#session.ping(() => this.#answer?.cancel());
+  }
+
+  /**
+   * Clients break streams off now and then, but whoever does nothing else makes work for nothing (CVE-2023-44487). nghttp2
+   * gives those up without a word and leaves the connection hanging (1000 resets, then 33 a second): this is to come first.
+   */
+  #countReset(): void {
+    const { resetsPerConnection, resetsPerSecond } = this.#limits;
+    const now = this.#clock.now();
+    const forgotten = ((now - this.#resetsSince) / 1000) * resetsPerSecond;
+    this.#resets = Math.max(0, this.#resets - forgotten) + 1;
+    this.#resetsSince = now;
+    if (this.#resets > resetsPerConnection) this.drain();
+    if (this.#resets > resetsPerConnection * 1.5) this.hangUp();
+  }
+
+  #closed(): void {
+    this.#stranger.cancel();
+    this.#answer?.cancel();
+    this.agent.destroy();
   }
 }

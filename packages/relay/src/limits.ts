@@ -10,7 +10,10 @@ export const relayLimits = {
   handshakeMs: 10_000,
   /** How long an HTTP/2 connection may be open without a request with the right secret, in milliseconds. */
   authenticateMs: 20_000,
-  /** How long an HTTP/2 connection without any frame is kept, in milliseconds; lanes keep theirs alive with PING. */
+  /**
+   * How long an HTTP/2 connection may be without any frame, in milliseconds: then it is ended, or has to answer a PING if
+   * there are streams on it.
+   */
   idleSessionMs: 300_000,
   /** How long a silent client connection is left alone before TCP probes it, in milliseconds. */
   keepAliveMs: 60_000,
@@ -30,8 +33,12 @@ export const relayLimits = {
   sessionBacklogBytes: 33_554_432,
   /** How often that is looked at while bytes arrive, in milliseconds. */
   backlogCheckMs: 100,
-  /** How long a client may take to acknowledge that a window was changed, in milliseconds. */
-  windowChangeMs: 30_000,
+  /** How long a client may take to answer PING and SETTINGS, in milliseconds. */
+  answerMs: 30_000,
+  /** Streams that a client may break off on one HTTP/2 connection in quick succession; then it has to open another. */
+  resetsPerConnection: 500,
+  /** How many of them are forgotten each second. */
+  resetsPerSecond: 25,
   /** Bytes that the HTTP/2 layer may hold for one connection, in MB (Node's `maxSessionMemory`). */
   sessionMemoryMegabytes: 128,
   /** Header bytes of one HTTP/2 request. */

@@ -51,6 +51,11 @@ export class ReceiveWindows {
     return this.#window;
   }
 
+  /** How many streams are open. */
+  get streams(): number {
+    return this.#streams.size;
+  }
+
   /** Gives the client the large windows, and all the streams. */
   open(): void {
     this.#isOpen = true;
@@ -106,7 +111,7 @@ export class ReceiveWindows {
   #set(window: number): void {
     if (window === this.#window || this.#settling !== undefined || this.#session.destroyed) return;
     this.#window = window;
-    this.#settling = this.#clock.after(this.#limits.windowChangeMs, () => {
+    this.#settling = this.#clock.after(this.#limits.answerMs, () => {
       if (!this.#session.destroyed) this.#session.destroy(undefined, http2.NGHTTP2_SETTINGS_TIMEOUT);
     });
     const settings = { initialWindowSize: window, maxConcurrentStreams: this.#limits.streamsPerConnection };

@@ -38,7 +38,7 @@ describe('a relay that closes', () => {
     socket.resume();
     await relay.close(20);
     await Promise.all(gone);
-    expect(relay.status()).toMatchObject({ connections: 0, sessions: 0, tunnels: 0 });
+    await expect.poll(() => relay.status()).toMatchObject({ connections: 0, sessions: 0, tunnels: 0 });
   });
 
   it('can be closed again and again', async () => {

@@ -111,7 +111,7 @@ async function pathsInUse({ control }: Stage, wanted: number): Promise<void> {
 
 /** Turns the byte counters of the links into rates. */
 class LinkMeter {
-  readonly rates: LinkRates = { wifi: [], 'mobile': [] };
+  readonly rates: LinkRates = { wifi: [], mobile: [] };
   readonly #stage: Stage;
   #before: Record<DemoLink, number>;
   #at = performance.now();
@@ -135,7 +135,7 @@ class LinkMeter {
 
   #count(): Record<DemoLink, number> {
     const { lab } = this.#stage;
-    return { wifi: lab.counters('wifi').toClient, 'mobile': lab.counters('mobile').toClient };
+    return { wifi: lab.counters('wifi').toClient, mobile: lab.counters('mobile').toClient };
   }
 }
 

@@ -15,11 +15,11 @@ import {
 } from '@manypath/core';
 import { LaneLostError } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
-import { buffersOnly } from './buffers-only.ts';
 import type { Lane, LaneEvents, LaneState, Tunnel, TunnelOptions } from './lane.ts';
 import type { LaneSocket } from './lane-socket.ts';
 import { RateMeter } from './rate-meter.ts';
 import { refusalOf, tunnelFailure } from './relay-answer.ts';
+import { tamed } from './tame-stream.ts';
 
 export interface Http2LaneOptions {
   readonly pairing: Pairing;
@@ -154,7 +154,7 @@ export class Http2Lane implements Lane {
       ...(this.#authorization === undefined ? {} : { 'proxy-authorization': this.#authorization }),
     };
     try {
-      return buffersOnly(this.#session.request(headers, { endStream: false }));
+      return tamed(this.#session.request(headers, { endStream: false }));
     } catch (error) {
       throw new LaneLostError(error);
     }

@@ -102,6 +102,7 @@ export class RelayLink {
     const early = this.#known.has(target);
     const lane = await this.#laneFor(options.signal);
     const tunnel = await this.#openOn(lane, target, { ...options, early });
+    this.#watchGrowth();
     const answered = tunnel.answered.then(
       () => this.#known.add(target),
       error => {
@@ -318,12 +319,13 @@ export class RelayLink {
       lanes.length < least ||
       (lanes.length < limits.lanesMost && needsAnotherLane(lanes, limits.bulkBytesPerSecond));
     if (wanted && this.#retry === undefined) this.#begin();
-    this.#watchGrowth(lanes);
+    this.#watchGrowth();
   }
 
   /** Tunnels become bulk transfers after they were given a lane: looked at while there are any. */
-  #watchGrowth(lanes: readonly Lane[]): void {
-    if (this.#growth !== undefined || this.#closed || lanes.every(lane => lane.streams === 0)) return;
+  #watchGrowth(): void {
+    if (this.#growth !== undefined || this.#closed) return;
+    if ([...this.#lanes].every(lane => lane.streams === 0)) return;
     this.#growth = this.#options.clock.after(growthCheckMs, () => {
       this.#growth = undefined;
       this.#growIfNeeded();

@@ -69,7 +69,7 @@ export interface CurlResult {
 /** Runs curl without any configuration of the machine's. */
 export function curl(...parameters: string[]): Promise<CurlResult> {
   return new Promise(resolve => {
-    const env = { PATH: process.env['PATH'] ?? '' };
+    const env = { PATH: process.env.PATH ?? '' };
     execFile(
       'curl',
       ['-q', '-sS', '--max-time', '12', ...parameters],

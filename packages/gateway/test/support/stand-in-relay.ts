@@ -152,7 +152,7 @@ export class StandInRelay {
     if (credentials?.password !== this.secret) return answer.refuse(407);
     if (target === '127.0.0.1:1') return answer.refuse(403);
     this.targets.push(target);
-    this.lanes.push({ target, session: (stream as ServerHttp2Stream).session });
+    this.lanes.push({ target, session: sessionOf(stream) });
     const verdict = await (this.#options.decide?.(target) ?? 200);
     if (verdict === 'hang' || stream.destroyed) return;
     if (verdict !== 200) return answer.refuse(verdict);
@@ -167,6 +167,13 @@ export class StandInRelay {
     upstream.once('error', () => {
       if (!stream.destroyed) answer.refuse(502);
     });
-    stream.once('close', () => upstream.destroy());
+    stream.once('close', () => {
+      if (stream.readableEnded && stream.writableFinished) upstream.destroy();
+      else upstream.resetAndDestroy();
+    });
   }
+}
+
+function sessionOf(stream: Duplex): ServerHttp2Session | undefined {
+  return 'session' in stream ? (stream.session as ServerHttp2Session) : undefined;
 }

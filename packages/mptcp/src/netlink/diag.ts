@@ -127,7 +127,7 @@ export class DiagReader {
     const request = {
       operation: `find the owner of the connection from ${local.address} port ${local.port}`,
       type: SOCK_DIAG_BY_FAMILY,
-      payload: encodePairQuery(withoutZone(local), withoutZone(remote), this.#zoneIndex(local, remote)),
+      payload: encodePairQuery(bare(local), bare(remote), this.#zoneIndex(local, remote)),
     };
     const found = whenThere(() => this.#socket.request(request, only(decodeDiagSocket)));
     const socket = found?.[0];
@@ -261,25 +261,16 @@ function isOwned({ inode, state }: DiagSocket): boolean {
 
 /** The kernel answers with a listener where there is no such connection. */
 function isBetween(socket: DiagSocket, local: SocketAddress, remote: SocketAddress): boolean {
-  return (
-    socket.state !== 'listen' &&
-    socket.local.port === local.port &&
-    socket.remote.port === remote.port &&
-    sameAddress(socket.local.address, local.address) &&
-    sameAddress(socket.remote.address, remote.address)
-  );
+  return socket.state !== 'listen' && sameEnd(socket.local, local) && sameEnd(socket.remote, remote);
 }
 
-function sameAddress(a: string, b: string): boolean {
-  return peerText(ipBytes(zoneless(a))) === peerText(ipBytes(zoneless(b)));
+/** As the kernel's tables have it: no zone, and IPv4 as IPv4, which sockets of both families tell as `::ffff:…`. */
+function bare({ address, port }: SocketAddress): SocketAddress {
+  return { address: peerText(ipBytes(address.replace(/%.*$/, ''))), port };
 }
 
-function withoutZone({ address, port }: SocketAddress): SocketAddress {
-  return { address: zoneless(address), port };
-}
-
-function zoneless(address: string): string {
-  return address.replace(/%.*$/, '');
+function sameEnd(a: SocketAddress, b: SocketAddress): boolean {
+  return a.port === b.port && bare(a).address === bare(b).address;
 }
 
 function only<T>(decode: (payload: Uint8Array) => T | undefined): (message: NetlinkMessage) => T | undefined {

@@ -1,0 +1,225 @@
+import { PassThrough } from 'node:stream';
+import { type Pairing, SimulatedClock } from '@manypath/core';
+import { describe, expect, it } from 'vitest';
+import { RelayRefusedError } from '../src/errors.ts';
+import type { Lane, LaneEvents, LaneState, Tunnel } from '../src/lanes/lane.ts';
+import type { OpenLane } from '../src/lanes/open-lane.ts';
+import { RelayLink } from '../src/lanes/relay-link.ts';
+import { type GatewayLimits, gatewayLimits } from '../src/limits.ts';
+import { silentLogger } from '../src/logger.ts';
+
+const pairing: Pairing = {
+  address: { host: 'relay.example', port: 8443 },
+  user: 'manypath',
+  secret: 's',
+  pin: undefined,
+  secure: true,
+};
+const target = { host: 'a.example', port: 80 };
+
+/** A lane whose state the test sets: what counts here is time, which no real connection would follow. */
+class PlannedLane implements Lane {
+  state: LaneState = 'ready';
+  streams = 0;
+  capacity = 100;
+  rate = 0;
+  rttMs = undefined;
+  socket = undefined;
+  checks = 0;
+  idleSince = 0;
+  readonly openedAt = 0;
+  readonly #events: LaneEvents;
+
+  constructor(events: LaneEvents) {
+    this.#events = events;
+  }
+
+  async open(): Promise<Tunnel> {
+    this.streams += 1;
+    return { stream: new PassThrough(), socket: undefined as never, answered: Promise.resolve() };
+  }
+
+  check(): void {
+    this.checks += 1;
+  }
+
+  become(state: LaneState): void {
+    this.state = state;
+    this.#events.changed(this);
+  }
+
+  close(): void {
+    if (this.state !== 'closed') this.become('closed');
+  }
+}
+
+/** A link on a clock that the test turns, to a relay that the test plays. */
+function plannedLink(limits: Partial<GatewayLimits> = {}, firstFailure?: Error) {
+  const clock = new SimulatedClock();
+  const lanes: PlannedLane[] = [];
+  const attempts: number[] = [];
+  let failure = firstFailure;
+  const openLane: OpenLane = async ({ events }) => {
+    attempts.push(clock.now());
+    if (failure !== undefined) throw failure;
+    const lane = new PlannedLane(events);
+    lanes.push(lane);
+    return lane;
+  };
+  const link = new RelayLink({
+    pairing,
+    limits: { ...gatewayLimits, ...limits },
+    clock,
+    logger: silentLogger,
+    openLane,
+    random: () => 1,
+  });
+  const pass = async (milliseconds: number) => {
+    // In small steps, so that promises settle between what happens at different times.
+    for (let turn = 0; turn < 8; turn++) await null;
+    for (let left = milliseconds; left > 0; left -= 50) {
+      clock.advance(Math.min(50, left));
+      for (let turn = 0; turn < 8; turn++) await null;
+    }
+  };
+  const fail = (error: Error | undefined) => {
+    failure = error;
+  };
+  return { clock, lanes, attempts, link, pass, fail };
+}
+
+describe('the link to a relay', () => {
+  it('connects at once and warms two lanes', async () => {
+    const { link, lanes, pass } = plannedLink();
+    expect(link.status()).toMatchObject({ state: 'connecting', lanes: [] });
+    await pass(50);
+    expect(link.status()).toMatchObject({ state: 'ready', reason: null });
+    expect(lanes).toHaveLength(2);
+  });
+
+  it('tries again with longer and longer pauses while the relay is away', async () => {
+    const { link, attempts, pass, fail } = plannedLink({}, new Error('nobody is there'));
+    await pass(60_000);
+    const pauses = attempts.slice(1).map((at, before) => at - (attempts[before] ?? 0));
+    expect(pauses.slice(0, 7)).toEqual([250, 500, 1000, 2000, 4000, 8000, 15_000]);
+    expect(link.status()).toMatchObject({ state: 'away', reason: 'nobody is there' });
+    expect(link.status().retryInMs).toBeGreaterThan(0);
+    fail(undefined);
+    await pass(15_000);
+    expect(link.status()).toMatchObject({ state: 'ready', retryInMs: null });
+  });
+
+  it('tries at once when somebody asks, and not more often than it should', async () => {
+    const { link, attempts, pass, fail } = plannedLink({ demandRetryMs: 100 }, new Error('nobody is there'));
+    await pass(10_000);
+    const before = attempts.length;
+    const ask = () =>
+      link.open(target, { signal: new AbortController().signal, firstBytes: new Uint8Array() });
+    await expect(ask()).rejects.toMatchObject({ code: 'MANYPATH_RELAY_AWAY' });
+    expect(attempts.length).toBe(before + 1);
+    await expect(ask()).rejects.toMatchObject({ code: 'MANYPATH_RELAY_AWAY' });
+    expect(attempts.length).toBe(before + 1);
+    await pass(100);
+    fail(undefined);
+    await expect(ask()).resolves.toBeDefined();
+  });
+
+  it('says that it is refused, and tries seldom', async () => {
+    const refusal = new RelayRefusedError('relay.example:8443', 'the secret is wrong');
+    const { link, attempts, pass } = plannedLink({ refusedRetryMs: 30_000 }, refusal);
+    await pass(29_000);
+    expect(attempts).toHaveLength(1);
+    expect(link.status()).toMatchObject({ state: 'refused' });
+    await pass(2_000);
+    expect(attempts).toHaveLength(2);
+  });
+
+  it('replaces a lane that broke', async () => {
+    const { link, lanes, pass } = plannedLink();
+    await pass(50);
+    lanes[0]?.become('closed');
+    await pass(50);
+    expect(lanes).toHaveLength(3);
+    expect(link.status().lanes).toHaveLength(2);
+    expect(link.state).toBe('ready');
+  });
+
+  it('does not hammer a relay that takes lanes and drops them', async () => {
+    const { lanes, attempts, pass, fail } = plannedLink();
+    await pass(50);
+    for (let round = 0; round < 10; round++) {
+      for (const lane of lanes) lane.close();
+      fail(new Error('gone again'));
+      await pass(50);
+      fail(undefined);
+      await pass(450);
+    }
+    expect(attempts.length).toBeLessThan(20);
+  });
+
+  it('is degraded while no lane answers, and looks for another', async () => {
+    const { link, lanes, pass } = plannedLink();
+    await pass(50);
+    for (const lane of lanes) lane.become('suspect');
+    expect(link.state).toBe('degraded');
+    await pass(50);
+    expect(lanes.length).toBeGreaterThan(2);
+    expect(link.state).toBe('ready');
+  });
+
+  it('makes another lane while bulk transfers fill those there are, and closes it when it is not used', async () => {
+    const { link, lanes, pass } = plannedLink({ lanesMost: 4, laneIdleMs: 60_000, laneCheckMs: 15_000 });
+    await pass(50);
+    await link.open(target, { signal: new AbortController().signal, firstBytes: new Uint8Array() });
+    for (const lane of lanes) lane.rate = 1e9;
+    await pass(300);
+    expect(lanes).toHaveLength(3);
+    for (const lane of lanes) {
+      lane.rate = 0;
+      lane.streams = 0;
+    }
+    await pass(90_000);
+    expect(link.status().lanes).toHaveLength(2);
+    expect(lanes[1]?.checks).toBeGreaterThan(3);
+  });
+
+  it('looks at every lane and tries at once when the network changed', async () => {
+    const { link, lanes, attempts, pass, fail } = plannedLink();
+    await pass(50);
+    link.networkChanged();
+    expect(lanes.map(({ checks }) => checks)).toEqual([1, 1]);
+    fail(new Error('no network'));
+    for (const lane of lanes) lane.close();
+    await pass(20_000);
+    const before = attempts.length;
+    fail(undefined);
+    link.networkChanged();
+    expect(attempts.length).toBe(before + 1);
+    await pass(50);
+    expect(link.state).toBe('ready');
+  });
+
+  it('gives up an attempt that takes too long', async () => {
+    const clock = new SimulatedClock();
+    const link = new RelayLink({
+      pairing,
+      limits: { ...gatewayLimits, laneSetupMs: 1000 },
+      clock,
+      logger: silentLogger,
+      openLane: (_, signal) =>
+        new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    });
+    clock.advance(1000);
+    for (let turn = 0; turn < 8; turn++) await null;
+    expect(link.status()).toMatchObject({ state: 'away', reason: 'it did not answer within 1 s' });
+    link.close();
+  });
+
+  it('leaves no timer behind when it is closed', async () => {
+    const { link, clock, pass } = plannedLink();
+    await pass(50);
+    link.close();
+    await pass(10_000);
+    expect(clock.pending).toBe(0);
+  });
+});
