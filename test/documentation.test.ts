@@ -47,8 +47,11 @@ function sources(room: string): Source[] {
     .map(entry => ({ name: entry.name, text: readFileSync(join(entry.parentPath, entry.name), 'utf8') }));
 }
 
-/** Codes stand in the sources as whole string literals; names of environment variables are read, not thrown. */
+/** Names of environment variables look like codes. */
+const environmentNames = new Set(['MANYPATH_BROWSER', 'MANYPATH_LAB_INSIDE', 'MANYPATH_REQUIRE']);
+
+/** Codes stand in the sources as whole string literals. */
 function errorCodes({ text }: Source): string[] {
-  const withoutEnvironment = text.replaceAll(/env(?:ironment)?(?:\.|\[['"])MANYPATH_[A-Z_]+/g, '');
-  return [...withoutEnvironment.matchAll(/'((?:MANYPATH|MPTCP)_[A-Z0-9_]+)'/g)].map(match => match[1] ?? '');
+  const literals = [...text.matchAll(/'((?:MANYPATH|MPTCP)_[A-Z0-9_]+)'/g)].map(match => match[1] ?? '');
+  return literals.filter(code => !environmentNames.has(code));
 }

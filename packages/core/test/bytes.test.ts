@@ -106,21 +106,20 @@ describe('ByteReader', () => {
   it('throws at the end instead of reading beyond it, and stays where it is', () => {
     const reads: ((reader: ByteReader) => unknown)[] = [
       reader => reader.uint16(),
-      reader => reader.uint24(),
       reader => reader.uint32(),
       reader => reader.uint64(),
       reader => reader.bytes(2),
       reader => reader.bytes(-1),
       reader => reader.skip(2),
     ];
-    for (const read of reads.filter((_, index) => index !== 1)) {
+    for (const read of reads) {
       const reader = new ByteReader(hex('01'));
       expect(() => read(reader)).toThrow(
         expect.objectContaining({ code: 'MANYPATH_BYTES_CUT_SHORT' }) as Error,
       );
       expect(reader.uint8()).toBe(1);
     }
-    expect(() => new ByteReader(hex('0102')).uint24()).toThrow();
+    expect(() => new ByteReader(hex('0102')).uint24()).toThrow('bytes were announced');
   });
 });
 

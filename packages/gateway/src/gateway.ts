@@ -14,7 +14,7 @@ import { createServer, type Lookup, originalDestination, RouteSocket } from '@ma
 import { ControlServer } from './control/control-server.ts';
 import { countBytes } from './counted-stream.ts';
 import { Dialer } from './dialer.ts';
-import { GatewayClosedError, GatewayListenError } from './errors.ts';
+import { GatewayClosedError, GatewayListenError, GatewayRunningError } from './errors.ts';
 import { Front, type TunnelWish } from './front.ts';
 import { RelayLink } from './lanes/relay-link.ts';
 import { type GatewayLimits, gatewayLimits } from './limits.ts';
@@ -98,7 +98,12 @@ export class Gateway {
    */
   static async start(options: GatewayOptions): Promise<Gateway> {
     const pairing = typeof options.relay === 'string' ? parsePairing(options.relay) : options.relay;
-    const server = await listen(options.listen ?? defaultListen);
+    const server = await listen(options.listen ?? defaultListen).catch(async error => {
+      // Who starts a second gateway by mistake mostly finds the port taken: by the first one.
+      throw (await ControlServer.isRunning(options.stateDir))
+        ? new GatewayRunningError(options.stateDir)
+        : error;
+    });
     const gateway = new Gateway(options, pairing, server);
     try {
       await gateway.#openControl();

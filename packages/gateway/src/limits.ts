@@ -26,6 +26,10 @@ export const gatewayLimits = {
   lanesMost: 8,
   /** HTTP/2 window of one stream in a lane, in bytes: what one download can have on its way. */
   streamWindowBytes: 16_777_216,
+  /** The same while slow clients leave much waiting in a lane, in bytes. */
+  narrowWindowBytes: 1_048_576,
+  /** Bytes for slow clients that may wait in one lane until its streams get narrow windows. */
+  laneWaitingBytes: 67_108_864,
   /** HTTP/2 window of one lane, in bytes. */
   laneWindowBytes: 67_108_864,
   /** Time between two checks of a lane, in milliseconds. */

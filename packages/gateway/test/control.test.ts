@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -80,13 +80,20 @@ describe('the control socket', () => {
     await (await client(stateDir)).status();
   });
 
+  it('explains a taken port by the gateway that has it', async () => {
+    const stateDir = temporaryFolder();
+    const gateway = await startGateway({ stateDir });
+    await expect(Gateway.start({ stateDir, listen: gateway.proxy })).rejects.toMatchObject({
+      code: 'MANYPATH_GATEWAY_RUNNING',
+    });
+  });
+
   it('replaces what a killed gateway left', async () => {
     const stateDir = temporaryFolder();
     mkdirSync(stateDir, { recursive: true });
     // A socket file whose owner is gone: made, and renamed so that closing does not remove it.
     const dead = createServer().listen(join(stateDir, 'dead.sock'));
     await once(dead, 'listening');
-    const { renameSync } = await import('node:fs');
     renameSync(join(stateDir, 'dead.sock'), join(stateDir, 'control.sock'));
     dead.close();
     await startGateway({ stateDir });

@@ -39,6 +39,8 @@ class PlannedLane implements Lane {
     return { stream: new PassThrough(), socket: undefined as never, answered: Promise.resolve() };
   }
 
+  tend(): void {}
+
   check(): void {
     this.checks += 1;
   }

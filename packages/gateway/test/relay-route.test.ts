@@ -272,15 +272,38 @@ describe('a tunnel through a lane', () => {
     expect(ends).toEqual(['close', 'close', 'close']);
   });
 
-  it('does not hold up others when its client does not read', async () => {
-    const { gateway } = await pair({}, { limits: { lanesLeast: 1, lanesMost: 1 } });
+  it('does not hold up others when its client does not read, nor take all memory', async () => {
+    const limits = {
+      lanesLeast: 1,
+      lanesMost: 1,
+      streamWindowBytes: 4_000_000,
+      narrowWindowBytes: 65_536,
+      laneWaitingBytes: 6_000_000,
+    };
+    const { gateway } = await pair({}, { limits });
     const source = await tcpOrigin(socket => {
       socket.on('error', () => {});
-      socket.write(Buffer.alloc(40_000_000));
+      const chunk = Buffer.alloc(65_536);
+      const more = (): void => {
+        while (!socket.destroyed && socket.write(chunk));
+      };
+      socket.on('drain', more);
+      more();
     });
-    for (let at = 0; at < 3; at++) {
-      await tunnelTo(gateway.proxy, { host: `stuck-${at}.example`, port: source.port });
-    }
+    const stuck = async (name: string) => {
+      for (let at = 0; at < 4; at++) {
+        await tunnelTo(gateway.proxy, { host: `${name}-${at}.example`, port: source.port });
+      }
+      await settled(() => gateway.status().relay?.lanes[0]?.subflows[0]?.bytesIn ?? 0);
+    };
+    await stuck('first');
+    const filled = gateway.status().relay?.lanes[0]?.subflows[0]?.bytesIn ?? 0;
+    expect(filled).toBeGreaterThan(12_000_000);
+    await stuck('second');
+    // The windows are narrow by now: what waits for these is what the kernel takes, and hardly more.
+    const more = (gateway.status().relay?.lanes[0]?.subflows[0]?.bytesIn ?? 0) - filled;
+    expect(more).toBeLessThan(filled * 0.75);
+
     const echo = await echoOrigin();
     const socket = await tunnelTo(gateway.proxy, { host: 'echo.example', port: echo.port });
     const payload = randomBytes(1_000_000);
@@ -289,6 +312,18 @@ describe('a tunnel through a lane', () => {
     expect(payload.equals(await answer)).toBe(true);
   });
 });
+
+/** Waits until a number has been the same for half a second. */
+async function settled(read: () => number): Promise<void> {
+  let last = Number.NaN;
+  let same = 0;
+  await until(() => {
+    const now = read();
+    same = now === last ? same + 1 : 0;
+    last = now;
+    return same > 80;
+  });
+}
 
 describe('the route past a relay', () => {
   it('is taken to what only this host can reach', async () => {

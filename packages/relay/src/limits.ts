@@ -15,6 +15,11 @@ export const relayLimits = {
    * there are streams on it.
    */
   idleSessionMs: 300_000,
+  /**
+   * Bytes for a client that may wait in the kernel unsent, on top of those on their way: what one stream sends next must not
+   * queue behind megabytes of another (TCP_NOTSENT_LOWAT).
+   */
+  notSentBytes: 262_144,
   /** How long a silent client connection is left alone before TCP probes it, in milliseconds. */
   keepAliveMs: 60_000,
   /** Streams open at once on an HTTP/2 connection that has not shown the secret. */

@@ -1,7 +1,14 @@
 import type { AddressInfo, Socket } from 'node:net';
 import { join } from 'node:path';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
-import { type Authority, errorCode, errorMessage, formatAuthority, formatPairing } from '@manypath/core';
+import {
+  type Authority,
+  errorCode,
+  errorMessage,
+  formatAuthority,
+  formatPairing,
+  ManypathError,
+} from '@manypath/core';
 import {
   acceptTunnel,
   HttpFront,
@@ -10,7 +17,7 @@ import {
   relayBytes,
   type TunnelRequest,
 } from '@manypath/forward';
-import { info, type Lookup, listen } from '@manypath/mptcp';
+import { info, type Lookup, listen, setSocketOption } from '@manypath/mptcp';
 import { Authentication } from './authentication.ts';
 import { ConnectionQuota } from './connection-quota.ts';
 import { RelayBusyError, TargetDialer } from './dial.ts';
@@ -306,6 +313,7 @@ class RunningRelay implements Relay {
   }
 
   #serve(socket: TLSSocket): void {
+    keepQueueShort(socket, this.#limits.notSentBytes);
     socket.on('error', error => this.#logger.debug({ code: errorCode(error) }, 'client connection failed'));
     if (socket.alpnProtocol === 'h2') this.#http2.serve(socket);
     else this.#http1.serve(socket);
@@ -363,4 +371,13 @@ async function orAfter(event: Promise<void>, milliseconds: number): Promise<void
   });
   await Promise.race([event, late]);
   clearTimeout(timer);
+}
+
+/** Where the kernel cannot, bytes wait longer, and all else works. */
+function keepQueueShort(socket: TLSSocket, bytes: number): void {
+  try {
+    setSocketOption(socket, 'notSentLowWater', bytes);
+  } catch (error) {
+    if (!ManypathError.is(error)) throw error;
+  }
 }

@@ -44,9 +44,9 @@ export function addLabCommand(program: Command): void {
   named(
     lab
       .command('exec')
-      .description('run a command in a namespace: client, router, relay, origin, origin-mptcp'),
+      .description('run a command in a namespace'),
   )
-    .argument('<namespace>')
+    .argument('<namespace>', 'client, router, relay, origin or origin-mptcp')
     .argument('<command...>')
     .passThroughOptions()
     .action(async (role: Role, command: string[], { name }: Named) => {
@@ -67,9 +67,9 @@ export function addLabCommand(program: Command): void {
           ...(loss === undefined ? {} : { lossPercent: loss }),
         }),
     );
-  named(lab.command('cut').description(`put a fault on a link: ${faultKinds.join(', ')}`))
+  named(lab.command('cut').description('put a fault on a link'))
     .argument('<link>')
-    .argument('[fault]', 'which one', parseFault, 'blackhole')
+    .argument('[fault]', `one of ${faultKinds.join(', ')}`, parseFault, 'blackhole')
     .action((link: string, fault: FaultKind, { name }: Named) => Lab.attach(name).cut(link, fault));
   named(lab.command('heal').description('take all faults off a link'))
     .argument('<link>')

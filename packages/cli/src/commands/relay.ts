@@ -43,6 +43,7 @@ export function addRelayCommand(program: Command): void {
 }
 
 async function runRelay(options: RelayCommandOptions): Promise<void> {
+  const signalled = untilSignal();
   const events = new EventOutput(options.json);
   const logger = createLogger(options.logLevel, options.json);
   const stateDir = stateFolder(options.state);
@@ -51,7 +52,7 @@ async function runRelay(options: RelayCommandOptions): Promise<void> {
     const relay = await startRelay({ ...relayOptions(options), stateDir, logger });
     events.emit({ event: 'ready', listen: relay.address, pairing: relay.pairing });
     if (!events.enabled) process.stdout.write(readyText(relay));
-    await untilSignal();
+    await signalled;
     await relay.close();
   } finally {
     restoreLimits();

@@ -6,7 +6,7 @@ import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
 import { createLogger } from '../terminal/log.ts';
-import { untilSignal } from '../until-signal.ts';
+import { untilAborted, untilSignal } from '../until-signal.ts';
 
 interface UpOptions extends CommonOptions {
   listen: string;
@@ -34,6 +34,7 @@ export function addUpCommand(program: Command): void {
 }
 
 async function runUp(options: UpOptions): Promise<void> {
+  const signalled = untilSignal();
   const events = new EventOutput(options.json);
   const logger = createLogger(options.logLevel, options.json);
   const stateDir = stateFolder(options.state);
@@ -57,7 +58,7 @@ async function runUp(options: UpOptions): Promise<void> {
         `Proxy on ${gateway.proxy.host}:${gateway.proxy.port} (HTTP and SOCKS5), ${describePaths(paths)}.\n`,
       );
     }
-    await untilSignal(gateway.stopRequested);
+    await Promise.race([signalled, untilAborted(gateway.stopRequested)]);
     await gateway.close();
   } finally {
     await paths.close();

@@ -53,6 +53,21 @@ export class ControlServer {
     }
   }
 
+  /** Whether a gateway with this state folder runs, in this process or another one. */
+  static async isRunning(stateDir: string): Promise<boolean> {
+    let path: SocketPath;
+    try {
+      path = controlSocketPath(stateDir);
+    } catch {
+      return false;
+    }
+    try {
+      return await isAlive(path.path);
+    } finally {
+      path.release();
+    }
+  }
+
   private constructor(server: Server, path: SocketPath, methods: ControlMethods, limits: GatewayLimits) {
     this.#server = server;
     this.#path = path;

@@ -106,6 +106,8 @@ export class Http1Lane implements Lane {
     }
   }
 
+  tend(): void {}
+
   /** Tunnels have connections of their own: one that cannot be made tells that the proxy is gone. */
   check(): void {}
 

@@ -19,6 +19,7 @@ import type { Lane, LaneEvents, LaneState, Tunnel, TunnelOptions } from './lane.
 import type { LaneSocket } from './lane-socket.ts';
 import { RateMeter } from './rate-meter.ts';
 import { refusalOf, tunnelFailure } from './relay-answer.ts';
+import { StreamWindows } from './stream-windows.ts';
 import { tamed } from './tame-stream.ts';
 
 export interface Http2LaneOptions {
@@ -44,6 +45,7 @@ export class Http2Lane implements Lane {
   readonly #relay: string;
   readonly #authorization: string | undefined;
   readonly #meter = new RateMeter();
+  readonly #windows: StreamWindows;
   #state: LaneState = 'ready';
   #streams = 0;
   #idleSince: number;
@@ -88,6 +90,7 @@ export class Http2Lane implements Lane {
       // Node counts what waits in all streams against this, in megabytes, and refuses new streams above it.
       maxSessionMemory: 1024,
     });
+    this.#windows = new StreamWindows(this.#session, limits);
     this.#session.once('connect', () => this.#session.setLocalWindowSize(limits.laneWindowBytes));
     this.#session.on('error', error => this.#lost(error));
     this.#session.once('close', () => this.#lost());
@@ -128,11 +131,16 @@ export class Http2Lane implements Lane {
   async open(target: Authority, { signal, firstBytes, early = false }: TunnelOptions): Promise<Tunnel> {
     if (this.#state === 'closed' || this.#state === 'draining') throw new LaneLostError(this.#failure);
     const stream = this.#request(target);
+    this.#windows.add(stream);
     this.#streams += 1;
     stream.once('close', () => this.#streamClosed());
     stream.on('error', () => {});
     if (firstBytes.length > 0) stream.write(firstBytes);
     return { stream, socket: this.socket, answered: this.#answered(stream, signal, early) };
+  }
+
+  tend(): void {
+    this.#windows.adjust();
   }
 
   check(answerMs: number): void {

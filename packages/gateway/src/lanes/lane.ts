@@ -53,6 +53,8 @@ export interface Lane {
   /** Round-trip time of the last check in milliseconds, through all that lay before it in the queues. */
   readonly rttMs: number | undefined;
   open(target: Authority, options: TunnelOptions): Promise<Tunnel>;
+  /** What has to be done several times a second while tunnels are open. */
+  tend(): void;
   /** Asks for a sign of life. A lane that gives none within `answerMs` becomes `suspect`. */
   check(answerMs: number): void;
   /** Ends it with all it carries. */

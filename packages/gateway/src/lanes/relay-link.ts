@@ -328,6 +328,7 @@ export class RelayLink {
     if ([...this.#lanes].every(lane => lane.streams === 0)) return;
     this.#growth = this.#options.clock.after(growthCheckMs, () => {
       this.#growth = undefined;
+      for (const lane of this.#lanes) lane.tend();
       this.#growIfNeeded();
     });
   }

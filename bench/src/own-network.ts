@@ -1,0 +1,21 @@
+import { spawnSync } from 'node:child_process';
+import { requireTool } from './tools.ts';
+
+const marker = 'MANYPATH_BENCH_INSIDE';
+
+/**
+ * Goes on in a network namespace that holds nothing but a loopback device: the same command line is run again in it, and
+ * this process ends with its exit code. So ports are free, and nobody else's traffic is measured or disturbed.
+ */
+export function enterOwnNetwork(): void {
+  if (process.env[marker] !== undefined) return;
+  const user = process.getuid?.() === 0 ? [] : ['--user', '--map-root-user'];
+  const program = [process.execPath, ...process.execArgv, ...process.argv.slice(1)];
+  const script = `${requireTool('ip')} link set lo up && exec "$@"`;
+  const child = spawnSync(requireTool('unshare'), [...user, '--net', 'sh', '-c', script, 'sh', ...program], {
+    env: { ...process.env, [marker]: '1' },
+    stdio: 'inherit',
+  });
+  if (child.error !== undefined) throw child.error;
+  process.exit(child.status ?? 1);
+}

@@ -1,0 +1,56 @@
+/**
+ * Sends bytes as fast as they are taken, always from the same buffer, so that it costs as little as it can.
+ * Started as a child process; jobs come and reports go over IPC.
+ */
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { connect, info } from '@manypath/mptcp';
+import type { LoadJob, LoadReport } from './messages.ts';
+
+const block = Buffer.alloc(1024 * 1024, 'manypath ');
+
+process.on('message', job => {
+  void run(job as LoadJob).then(
+    report => process.send?.(report),
+    error => process.send?.({ error: String(error) }),
+  );
+});
+
+async function run(job: LoadJob): Promise<LoadReport> {
+  const each = Math.ceil(job.bytes / job.streams);
+  const sent = await Promise.all(Array.from({ length: job.streams }, () => send(job, each)));
+  return { multipath: sent.every(Boolean) };
+}
+
+/** @returns whether the connection was really Multipath TCP. */
+async function send(job: LoadJob, bytes: number): Promise<boolean> {
+  const socket = await connect({ host: '127.0.0.1', port: job.port, mptcp: job.mptcp });
+  socket.on('error', () => {});
+  await greet(socket, job);
+  const { multipath } = info(socket);
+  for (let left = bytes; left > 0; left -= block.length) {
+    if (!socket.write(block.subarray(0, left))) await once(socket, 'drain');
+  }
+  socket.end();
+  socket.resume();
+  await once(socket, 'close');
+  return multipath;
+}
+
+/** Tells the relay where to go, when it does not know. */
+async function greet(socket: Socket, { dialect, target }: LoadJob): Promise<void> {
+  if (dialect === 'connect') {
+    await ask(socket, Buffer.from(`CONNECT 127.0.0.1:${target} HTTP/1.1\r\nHost: sink\r\n\r\n`));
+  } else if (dialect === 'socks5') {
+    await ask(socket, Buffer.of(5, 1, 0));
+    await ask(socket, Buffer.of(5, 1, 0, 1, 127, 0, 0, 1, target >> 8, target & 0xff));
+  }
+}
+
+async function ask(socket: Socket, words: Buffer): Promise<void> {
+  socket.write(words);
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  socket.pause();
+  const refused = words[0] === 5 ? answer[1] !== 0 : !answer.toString('latin1').startsWith('HTTP/1.1 200');
+  if (refused) throw new Error(`the relay refused: ${answer.toString('latin1', 0, 80)}`);
+}

@@ -1,0 +1,26 @@
+/** How a relay is told where to go: it knows, or is asked by HTTP CONNECT or SOCKS5. */
+export type RelayDialect = 'none' | 'connect' | 'socks5';
+
+/** What the load generator is asked to do. */
+export interface LoadJob {
+  /** Port of the relay. */
+  readonly port: number;
+  /** Port of the sink, for relays that have to be told. */
+  readonly target: number;
+  readonly dialect: RelayDialect;
+  /** Bytes in all, over all streams. */
+  readonly bytes: number;
+  readonly streams: number;
+  readonly mptcp: boolean;
+}
+
+export interface LoadReport {
+  /** Whether every connection to the relay was really Multipath TCP. */
+  readonly multipath: boolean;
+}
+
+export interface SinkReport {
+  readonly bytes: number;
+  /** Whether the connection from the relay was really Multipath TCP. */
+  readonly multipath: boolean;
+}

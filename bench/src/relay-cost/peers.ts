@@ -1,0 +1,86 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { debianPackage, findTool } from '../tools.ts';
+import type { RelayDialect } from './messages.ts';
+
+/** Where a relay listens, and where it relays to if it is not told by the client. */
+export interface RelayPlace {
+  readonly port: number;
+  readonly target: number;
+  readonly mptcp: boolean;
+}
+
+/** A relay that is measured. */
+export interface Peer {
+  readonly name: string;
+  readonly dialect: RelayDialect;
+  /** Programs it needs, all to be installed. */
+  readonly needs: readonly string[];
+  /** How much of the bytes of a round it gets: the slow ones would take minutes, and what is measured is per byte. */
+  readonly share: number;
+  command(place: RelayPlace): readonly string[];
+}
+
+export const ours = 'manypath relayBytes';
+export const reference = 'haproxy, 256K buffers';
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+
+export const peers: readonly Peer[] = [
+  { name: ours, dialect: 'none', needs: [], share: 1, command: place => nodeRelay('manypath', place) },
+  { name: 'manypath gateway', dialect: 'connect', needs: [], share: 1, command: gateway },
+  haproxy(reference, 262_144),
+  haproxy('haproxy, default buffers', undefined),
+  { name: 'node pipe', dialect: 'none', needs: [], share: 1 / 2, command: place => nodeRelay('pipe', place) },
+  {
+    name: 'microsocks',
+    dialect: 'socks5',
+    needs: ['microsocks', 'mptcpize'],
+    share: 1 / 8,
+    command: ({ port, mptcp }) => [...preload(mptcp), 'microsocks', '-i', '127.0.0.1', '-p', String(port)],
+  },
+];
+
+/** Why a peer cannot be measured here; `undefined` when it can. */
+export function whyMissing(peer: Peer): string | undefined {
+  const missing = peer.needs.filter(tool => findTool(tool) === undefined);
+  if (missing.length === 0) return undefined;
+  return `needs the Debian package${missing.length > 1 ? 's' : ''} ${missing.map(debianPackage).join(' and ')}`;
+}
+
+function nodeRelay(engine: string, { port, target, mptcp }: RelayPlace): readonly string[] {
+  return [process.execPath, here('./relay-main.js'), engine, String(port), String(target), String(mptcp)];
+}
+
+/** The program as people start it, without a relay: every connection goes straight. */
+function gateway({ port }: RelayPlace): readonly string[] {
+  const main = here('../../../packages/cli/dist/main.js');
+  const state = mkdtempSync(join(tmpdir(), 'manypath-bench-'));
+  return [process.execPath, main, 'up', '--json', '--listen', `127.0.0.1:${port}`, '--state', state];
+}
+
+function haproxy(name: string, bufferBytes: number | undefined): Peer {
+  return {
+    name,
+    dialect: 'none',
+    needs: ['haproxy', 'mptcpize'],
+    share: bufferBytes === undefined ? 1 / 4 : 1,
+    command: ({ port, target, mptcp }) => {
+      const file = join(mkdtempSync(join(tmpdir(), 'manypath-bench-')), 'haproxy.cfg');
+      const buffers = bufferBytes === undefined ? '' : `  tune.bufsize ${bufferBytes}\n`;
+      writeFileSync(
+        file,
+        `global\n  nbthread 1\n  maxconn 500\n${buffers}defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n` +
+          `  timeout server 60s\nlisten relay\n  bind 127.0.0.1:${port}\n  server sink 127.0.0.1:${target}\n`,
+      );
+      return [...preload(mptcp), 'haproxy', '-db', '-f', file];
+    },
+  };
+}
+
+/** Makes every TCP socket of a program that knows nothing of it an MPTCP socket. */
+function preload(mptcp: boolean): readonly string[] {
+  return mptcp ? ['mptcpize', 'run'] : [];
+}

@@ -1,0 +1,28 @@
+/** Reads and drops whatever comes, into one buffer. Tells over IPC when a connection has ended. */
+import { createServer, duplicateSocket, info } from '@manypath/mptcp';
+import type { SinkReport } from './messages.ts';
+
+const buffer = Buffer.allocUnsafeSlow(1024 * 1024);
+const [port = '0', mptcp = 'true'] = process.argv.slice(2);
+
+const server = await createServer(
+  { host: '127.0.0.1', port: Number(port), mptcp: mptcp === 'true', pauseOnConnect: true },
+  accepted => {
+    let bytes = 0;
+    const { multipath } = info(accepted);
+    const socket = duplicateSocket(accepted, {
+      onread: {
+        buffer,
+        callback: length => {
+          bytes += length;
+          return true;
+        },
+      },
+    });
+    socket.on('error', () => {});
+    socket.once('close', () => process.send?.({ bytes, multipath } satisfies SinkReport));
+    socket.resume();
+  },
+);
+if (!server.listening) throw new Error('the sink does not listen');
+process.send?.('ready');

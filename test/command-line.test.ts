@@ -1,0 +1,84 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { manypathArguments, startManypath, temporaryFolder } from './support/manypath.ts';
+
+const commands = ['demo', 'browse', 'up', 'relay', 'status', 'lab', 'test'];
+
+function manypath(...parameters: string[]) {
+  const [node = '', main = ''] = manypathArguments;
+  return spawnSync(node, [main, ...parameters], { encoding: 'utf8' });
+}
+
+describe('the command line', () => {
+  it('teaches every command, within 80 columns', () => {
+    const overview = manypath('--help').stdout;
+    for (const command of commands) {
+      expect(overview).toMatch(new RegExp(`^ {2}${command}\\b`, 'm'));
+      const help = manypath(command, '--help');
+      expect(help.status).toBe(0);
+      expect(help.stdout).toContain(`Usage: manypath ${command}`);
+      expect(help.stdout.split('\n').filter(line => line.length > 80)).toEqual([]);
+    }
+  });
+
+  it('says what was wrong with a call, and where the help is', () => {
+    const { status, stderr } = manypath('up', '--lisen', 'x');
+    expect(status).not.toBe(0);
+    expect(stderr).toContain("unknown option '--lisen'");
+    expect(stderr).toContain('--help');
+  });
+
+  it('explains a pairing URL that cannot be read, with its code', () => {
+    using state = temporaryFolder();
+    const { status, stderr } = manypath('up', '--relay', 'nonsense', '--state', state.path);
+    expect(status).toBe(1);
+    expect(stderr).toContain('[MANYPATH_PAIRING_INVALID]');
+    expect(stderr).toContain('try: copy the whole line');
+  });
+
+  it('explains that no gateway runs when one is asked for its status', () => {
+    using state = temporaryFolder();
+    const { status, stderr } = manypath('status', '--state', state.path);
+    expect(status).toBe(1);
+    expect(stderr).toContain('[MANYPATH_GATEWAY_NOT_RUNNING]');
+  });
+});
+
+describe('manypath up', () => {
+  it('prints where its proxy is, answers status, and ends cleanly on SIGTERM', async () => {
+    using state = temporaryFolder();
+    const gateway = await startManypath(['up', '--json', '--listen', '127.0.0.1:0', '--state', state.path]);
+    expect(gateway.ready).toMatchObject({ event: 'ready', proxy: { host: '127.0.0.1' }, relay: null });
+    const status = manypath('status', '--json', '--state', state.path);
+    expect(JSON.parse(status.stdout)).toMatchObject({ connections: [], relay: null, totals: { connections: 0 } });
+    expect(manypath('status', '--state', state.path).stdout).toContain('No connection is open.');
+    expect(await gateway.stop('SIGTERM')).toBe(0);
+    expect(readdirSync(state.path)).toEqual([]);
+  });
+
+  it('refuses to run twice with one state folder, and takes over from a killed one', async () => {
+    using state = temporaryFolder();
+    const parameters = ['up', '--json', '--listen', '127.0.0.1:0', '--state', state.path];
+    const first = await startManypath(parameters);
+    expect(manypath(...parameters).stderr).toContain('[MANYPATH_GATEWAY_RUNNING]');
+    await first.stop('SIGKILL');
+    const second = await startManypath(parameters);
+    expect(await second.stop('SIGINT')).toBe(0);
+  });
+});
+
+describe('manypath relay', () => {
+  it('has the same pairing after a restart', async () => {
+    using state = temporaryFolder();
+    const parameters = ['relay', '--json', '--listen', '127.0.0.1:0', '--state', state.path];
+    const pairing = async (): Promise<string> => {
+      const relay = await startManypath([...parameters, '--public', 'relay.example.org:8443']);
+      expect(await relay.stop('SIGTERM')).toBe(0);
+      return String(relay.ready.pairing);
+    };
+    const first = await pairing();
+    expect(first).toMatch(/^manypath:\/\/[\w-]{22,}@relay\.example\.org:8443\?pin=[\w-]{43}$/);
+    expect(await pairing()).toBe(first);
+  });
+});
