@@ -48,8 +48,10 @@ async function greet(socket: Socket, { dialect, target }: LoadJob): Promise<void
 }
 
 async function ask(socket: Socket, words: Buffer): Promise<void> {
+  const answered = once(socket, 'data');
+  socket.resume();
   socket.write(words);
-  const [answer] = (await once(socket, 'data')) as [Buffer];
+  const [answer] = (await answered) as [Buffer];
   socket.pause();
   const refused = words[0] === 5 ? answer[1] !== 0 : !answer.toString('latin1').startsWith('HTTP/1.1 200');
   if (refused) throw new Error(`the relay refused: ${answer.toString('latin1', 0, 80)}`);

@@ -20,28 +20,40 @@ export interface Peer {
   readonly needs: readonly string[];
   /** How much of the bytes of a round it gets: the slow ones would take minutes, and what is measured is per byte. */
   readonly share: number;
+  /** Whether it takes Multipath TCP from clients; dialling on, every one does. */
+  readonly multipathClients: boolean;
   command(place: RelayPlace): readonly string[];
 }
 
 export const ours = 'manypath relayBytes';
 export const reference = 'haproxy, 256K buffers';
 
-const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
-
 export const peers: readonly Peer[] = [
-  { name: ours, dialect: 'none', needs: [], share: 1, command: place => nodeRelay('manypath', place) },
-  { name: 'manypath gateway', dialect: 'connect', needs: [], share: 1, command: gateway },
+  nodeRelay(ours, 'manypath', 1),
+  {
+    name: 'manypath up (TCP clients)',
+    dialect: 'connect',
+    needs: [],
+    share: 1,
+    multipathClients: false,
+    command: gateway,
+  },
   haproxy(reference, 262_144),
   haproxy('haproxy, default buffers', undefined),
-  { name: 'node pipe', dialect: 'none', needs: [], share: 1 / 2, command: place => nodeRelay('pipe', place) },
+  nodeRelay('node pipe', 'pipe', 1 / 2),
   {
     name: 'microsocks',
     dialect: 'socks5',
     needs: ['microsocks', 'mptcpize'],
     share: 1 / 8,
+    multipathClients: true,
     command: ({ port, mptcp }) => [...preload(mptcp), 'microsocks', '-i', '127.0.0.1', '-p', String(port)],
   },
 ];
+
+function here(path: string): string {
+  return fileURLToPath(new URL(path, import.meta.url));
+}
 
 /** Why a peer cannot be measured here; `undefined` when it can. */
 export function whyMissing(peer: Peer): string | undefined {
@@ -50,8 +62,11 @@ export function whyMissing(peer: Peer): string | undefined {
   return `needs the Debian package${missing.length > 1 ? 's' : ''} ${missing.map(debianPackage).join(' and ')}`;
 }
 
-function nodeRelay(engine: string, { port, target, mptcp }: RelayPlace): readonly string[] {
-  return [process.execPath, here('./relay-main.js'), engine, String(port), String(target), String(mptcp)];
+function nodeRelay(name: string, engine: string, share: number): Peer {
+  const command = ({ port, target, mptcp }: RelayPlace) => {
+    return [process.execPath, here('./relay-main.js'), engine, String(port), String(target), String(mptcp)];
+  };
+  return { name, dialect: 'none', needs: [], share, multipathClients: true, command };
 }
 
 /** The program as people start it, without a relay: every connection goes straight. */
@@ -67,6 +82,7 @@ function haproxy(name: string, bufferBytes: number | undefined): Peer {
     dialect: 'none',
     needs: ['haproxy', 'mptcpize'],
     share: bufferBytes === undefined ? 1 / 4 : 1,
+    multipathClients: true,
     command: ({ port, target, mptcp }) => {
       const file = join(mkdtempSync(join(tmpdir(), 'manypath-bench-')), 'haproxy.cfg');
       const buffers = bufferBytes === undefined ? '' : `  tune.bufsize ${bufferBytes}\n`;

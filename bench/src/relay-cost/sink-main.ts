@@ -20,7 +20,10 @@ const server = await createServer(
       },
     });
     socket.on('error', () => {});
-    socket.once('close', () => process.send?.({ bytes, multipath } satisfies SinkReport));
+    socket.once('close', () => {
+      // One without a byte only asked whether a relay listens.
+      if (bytes > 0) process.send?.({ bytes, multipath } satisfies SinkReport);
+    });
     socket.resume();
   },
 );

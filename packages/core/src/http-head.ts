@@ -248,7 +248,7 @@ function encodeHead(firstLine: string, headers: readonly HeaderField[]): Uint8Ar
 function parseField(line: string): HeaderField {
   const colon = line.indexOf(':');
   const name = line.slice(0, colon);
-  if (colon < 1 || !token.test(name)) throw new HttpHeadError(400, 'a header line is malformed');
+  if (colon === -1 || !token.test(name)) throw new HttpHeadError(400, 'a header line is malformed');
   const value = line.slice(colon + 1).replace(/^[ \t]+/, '');
   if (forbiddenInValue.test(value)) {
     throw new HttpHeadError(400, `the value of ${name} has bytes no value has`);

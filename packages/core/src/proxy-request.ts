@@ -73,11 +73,16 @@ function originTarget(method: string, pathAndQuery: string): string {
   return pathAndQuery.startsWith('/') ? pathAndQuery : `/${pathAndQuery}`;
 }
 
+/** RFC 3986 §3.2.1. Others are refused: browsers end the host at a backslash, say, and would go elsewhere. */
+const userInformation = /^[A-Za-z0-9._~!$&'()*+,;=:%-]*$/;
+
 /** User names in http:// URLs are obsolete and never sent on; RFC 9110 §4.2.4. */
 function withoutUser(place: string): string {
-  const [first = '', second, ...more] = place.split('@');
-  if (more.length > 0) throw new ProxyRequestError('its target has more than one @ before the path');
-  return second ?? first;
+  const at = place.lastIndexOf('@');
+  if (at !== -1 && !userInformation.test(place.slice(0, at))) {
+    throw new ProxyRequestError('its target has a user name that no URL has');
+  }
+  return place.slice(at + 1);
 }
 
 function authorityOf(text: string, defaultPort?: number): Authority {

@@ -30,6 +30,8 @@ export const gatewayLimits = {
   narrowWindowBytes: 1_048_576,
   /** Bytes for slow clients that may wait in one lane until its streams get narrow windows. */
   laneWaitingBytes: 67_108_864,
+  /** Bytes written to a lane that may wait for the kernel until clients are held back. */
+  laneQueuedBytes: 1_048_576,
   /** HTTP/2 window of one lane, in bytes. */
   laneWindowBytes: 67_108_864,
   /** Time between two checks of a lane, in milliseconds. */

@@ -71,21 +71,6 @@ describe('a client that does not behave', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 408 /);
   });
 
-  it('that begins a second request and does not end it is not waited for', async () => {
-    const gateway = await startGateway({ limits: quick });
-    const origin = await httpOrigin((_, response) => response.end('fine'));
-    const socket = await dial(gateway.proxy);
-    socket.write(`GET http://127.0.0.1:${origin.port}/ HTTP/1.1\r\nHost: a\r\n\r\n`);
-    let said = '';
-    socket.on('data', bytes => {
-      said += bytes;
-    });
-    await until(() => said.includes('fine'));
-    socket.write('GET http://127.0.0.1/ HTTP/1.1\r\nHo');
-    await new Promise(resolve => socket.once('end', resolve).once('close', resolve));
-    expect(said).toMatch(/HTTP\/1\.1 408 /);
-  });
-
   it('speaks SOCKS4 and is let go', async () => {
     expect(await answerTo(Buffer.from([4, 1, 0, 80, 127, 0, 0, 1, 0]))).toMatch(/^HTTP\/1\.1 400 /);
   });

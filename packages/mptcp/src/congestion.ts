@@ -1,9 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { AF_INET, SOCK_STREAM } from './kernel/constants.ts';
+import { AF_INET, SOCK_CLOEXEC, SOCK_STREAM, SOL_TCP, TCP_CONGESTION } from './kernel/constants.ts';
 import { tryLibc } from './kernel/libc.ts';
-
-const solTcp = 6;
-const tcpCongestion = 13;
 
 /**
  * The congestion control that aggregates best, when it is not the system's default: for `options.congestion`.
@@ -31,10 +28,10 @@ function systemDefault(): string {
 function mayUse(name: string): boolean {
   const kernel = tryLibc();
   if (kernel === undefined) return false;
-  const fd = kernel.trySocket(AF_INET, SOCK_STREAM, 0);
+  const fd = kernel.trySocket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return false;
   try {
-    return kernel.trySetsockopt(fd, solTcp, tcpCongestion, new TextEncoder().encode(name)) === 0;
+    return kernel.trySetsockopt(fd, SOL_TCP, TCP_CONGESTION, new TextEncoder().encode(name)) === 0;
   } finally {
     kernel.close(fd);
   }

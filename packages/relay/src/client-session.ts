@@ -1,13 +1,14 @@
 import { constants as http2, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { type Clock, systemClock, type Timer } from '@manypath/core';
-import { type Dial, forwardLimits, OriginAgent } from '@manypath/forward';
+import { type Dial, type ForwardLimits, OriginAgent } from '@manypath/forward';
 import type { Asker } from './authentication.ts';
 import type { RelayLimits } from './limits.ts';
 import { ReceiveWindows } from './receive-windows.ts';
 
 export interface ClientSessionOptions {
   limits: RelayLimits;
+  forwardLimits: ForwardLimits;
   /** Opens connections for plain requests. */
   dial: Dial;
   clock?: Clock;
@@ -32,7 +33,7 @@ export class ClientSession implements Asker {
   #authenticated = false;
 
   constructor(session: ServerHttp2Session, socket: Socket, options: ClientSessionOptions) {
-    const { limits, dial, clock = systemClock } = options;
+    const { limits, forwardLimits, dial, clock = systemClock } = options;
     this.#session = session;
     this.#limits = limits;
     this.#clock = clock;
@@ -41,7 +42,8 @@ export class ClientSession implements Asker {
     this.agent = new OriginAgent((target, signal) => dial(target, { signal }), forwardLimits);
     this.#windows = new ReceiveWindows(session, { limits, bytesReceived: () => socket.bytesRead, clock });
     session.setLocalWindowSize(limits.sessionWindowBytes);
-    session.setTimeout(limits.idleSessionMs, () => this.#idle());
+    session.setTimeout(limits.idleSessionMs);
+    session.on('timeout', () => this.#idle());
     this.#stranger = clock.after(limits.authenticateMs, () => this.hangUp());
     // Sockets here may be half-open, for tunnels in HTTP/1.1; half an HTTP/2 connection is none.
     socket.once('end', () => this.end());
@@ -97,7 +99,11 @@ export class ClientSession implements Asker {
     }
     this.#answer?.cancel();
     this.#answer = this.#clock.after(this.#limits.answerMs, () => this.hangUp());
-    this.#session.ping(() => this.#answer?.cancel());
+    this.#session.ping(() => {
+      this.#answer?.cancel();
+      // An answer to PING is not what Node begins to count anew for.
+      if (!this.#session.destroyed) this.#session.setTimeout(this.#limits.idleSessionMs);
+    });
   }
 
   /**

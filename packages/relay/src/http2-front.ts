@@ -8,7 +8,7 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { type Authority, type HeaderField, parseAuthority } from '@manypath/core';
-import { type Dial, errorResponse, forwardLimits } from '@manypath/forward';
+import { type Dial, errorResponse, type ForwardLimits } from '@manypath/forward';
 import { type Asker, NotPairedError } from './authentication.ts';
 import { ClientSession } from './client-session.ts';
 import type { RelayLimits } from './limits.ts';
@@ -17,6 +17,7 @@ import { forwardPlainRequest } from './plain-request.ts';
 /** What the HTTP/2 side needs from the relay. */
 export interface Http2FrontOptions {
   limits: RelayLimits;
+  forwardLimits: ForwardLimits;
   /** Checks each request; what it throws is the answer. */
   authorize: (headers: readonly HeaderField[], asker: Asker) => Promise<void>;
   /** Opens connections for plain requests. */
@@ -84,8 +85,7 @@ export class Http2Front {
   }
 
   #register(session: ServerHttp2Session, socket: Socket): void {
-    const { limits, dial } = this.#options;
-    const client = new ClientSession(session, socket, { limits, dial });
+    const client = new ClientSession(session, socket, this.#options);
     this.#clients.set(session, client);
     session.once('close', () => this.#clients.delete(session));
     if (this.#draining) client.drain();
@@ -107,6 +107,7 @@ export class Http2Front {
       client.accepted();
       if (headers[':method'] === 'CONNECT') return await this.#connect(stream, headers);
       const { agent } = client;
+      const { forwardLimits } = this.#options;
       forwardPlainRequest({ stream, headers, rawHeaders }, { agent, limits: forwardLimits, refuse });
     } catch (error) {
       refuse(error);

@@ -3,13 +3,7 @@ export { NameNotFoundError, RelayBusyError, TargetTimeoutError, TargetUnreachabl
 export { pinOf, RelayIdentityError } from './identity.ts';
 export { type RelayLimits, relayLimits } from './limits.ts';
 export { NotPlainError, OriginFailedError, OriginTimeoutError } from './plain-request.ts';
-export {
-  type Relay,
-  RelayClosingError,
-  type RelayLogger,
-  type RelayOptions,
-  type RelaySnapshot,
-  startRelay,
-} from './relay.ts';
+export { RelayClosingError, startRelay } from './relay.ts';
+export type { Relay, RelayLogger, RelayOptions, RelaySnapshot } from './relay-options.ts';
 export { type CertificateFiles, RelayCertificateError } from './server-certificate.ts';
 export { PortRefusedError, TargetRefusedError } from './target-guard.ts';

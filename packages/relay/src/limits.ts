@@ -19,7 +19,7 @@ export const relayLimits = {
    * Bytes for a client that may wait in the kernel unsent, on top of those on their way: what one stream sends next must not
    * queue behind megabytes of another (TCP_NOTSENT_LOWAT).
    */
-  notSentBytes: 262_144,
+  notSentBytes: 131_072,
   /** How long a silent client connection is left alone before TCP probes it, in milliseconds. */
   keepAliveMs: 60_000,
   /** Streams open at once on an HTTP/2 connection that has not shown the secret. */
@@ -71,4 +71,4 @@ export const relayLimits = {
 } as const;
 
 /** Limits with some of them changed. */
-export type RelayLimits = { [Name in keyof typeof relayLimits]: number };
+export type RelayLimits = { readonly [Name in keyof typeof relayLimits]: number };

@@ -1,109 +1,29 @@
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
-import {
-  type Authority,
-  errorCode,
-  errorMessage,
-  formatAuthority,
-  formatPairing,
-  ManypathError,
-} from '@manypath/core';
+import type { Duplex } from 'node:stream';
+import { type Authority, errorCode, errorMessage, formatAuthority, formatPairing } from '@manypath/core';
 import {
   acceptTunnel,
+  type ForwardLimits,
+  forwardLimits,
   HttpFront,
   ProxyRefusal,
   refuseTunnel,
   relayBytes,
   type TunnelRequest,
 } from '@manypath/forward';
-import { info, type Lookup, listen, setSocketOption } from '@manypath/mptcp';
 import { Authentication } from './authentication.ts';
-import { ConnectionQuota } from './connection-quota.ts';
 import { RelayBusyError, TargetDialer } from './dial.ts';
 import { Http2Front } from './http2-front.ts';
 import { loadIdentity, type RelayIdentity } from './identity.ts';
 import { type RelayLimits, relayLimits } from './limits.ts';
 import { guessPublicHost } from './public-host.ts';
-import {
-  type CertificateFiles,
-  CertificateFromFiles,
-  SelfMadeCertificate,
-  type ServerCertificate,
-} from './server-certificate.ts';
+import type { Relay, RelayLogger, RelayOptions, RelaySnapshot } from './relay-options.ts';
+import { CertificateFromFiles, SelfMadeCertificate, type ServerCertificate } from './server-certificate.ts';
 import { raiseSubflowLimit } from './subflow-limit.ts';
 import { TargetGuard } from './target-guard.ts';
+import { TlsListener } from './tls-listener.ts';
 import { Traffic } from './traffic.ts';
-
-/** Where the relay writes what happens. Hosts are named only with `logHosts`. */
-export interface RelayLogger {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
-
-/** Options of {@link startRelay}. */
-export interface RelayOptions {
-  /** Where to listen; port 0 takes a free one. */
-  listen: Authority;
-  /** Its folder `relay` keeps secret, key and certificate; only its owner may read that. */
-  stateDir: string;
-  /** How clients reach this relay, for the pairing URL; port 0 means the one that is listened on. Default: a guess. */
-  publicHost?: Authority;
-  /** Whether loopback, private, link-local and metadata addresses are dialled too. Default false. */
-  allowPrivate?: boolean;
-  /** Ports of targets that are refused. Default: 25, which open proxies are abused for first. */
-  refusedPorts?: readonly number[];
-  /** A certificate from an authority, looked at for changes; then pairings carry no pin. */
-  certificate?: CertificateFiles;
-  /** Congestion control towards clients, so that of downloads; default: the system's. */
-  congestion?: string;
-  /** Whether hosts that clients ask for are logged. Default false. */
-  logHosts?: boolean;
-  /** Resolves the names of targets. Default: the system's resolver. */
-  lookup?: Lookup;
-  /** Whether the kernel's limit of subflows is raised while the relay runs, where that is allowed. Default true. */
-  raiseSubflowLimit?: boolean;
-  logger?: RelayLogger;
-  limits?: Partial<RelayLimits>;
-  /** Closes the relay. */
-  signal?: AbortSignal;
-}
-
-/** A running relay. */
-export interface Relay {
-  /** Where it listens. */
-  readonly address: Authority;
-  /** The URL that pairs a gateway with this relay. */
-  readonly pairing: string;
-  status(): RelaySnapshot;
-  /**
-   * Stops listening, lets tunnels end by themselves, then ends them.
-   *
-   * @param graceMs How long they may take, in milliseconds; default `closeGraceMs` of the limits.
-   */
-  close(graceMs?: number): Promise<void>;
-}
-
-/** What a relay is doing. */
-export interface RelaySnapshot {
-  /** Connections of clients, and from how many addresses (IPv6: /64 networks) they come. */
-  readonly connections: number;
-  readonly clients: number;
-  /** How many of the connections are MPTCP, and how many TCP. */
-  readonly multipathConnections: number;
-  readonly plainConnections: number;
-  /** How many of them speak HTTP/2. */
-  readonly sessions: number;
-  /** Tunnels that are open, and those opened so far. */
-  readonly tunnels: number;
-  readonly tunnelsOpened: number;
-  /** Requests without the right secret so far. */
-  readonly notPaired: number;
-  /** Bytes of tunnels and forwarded requests so far, as they are between relay and target. */
-  readonly bytesFromClients: number;
-  readonly bytesFromTargets: number;
-}
 
 /** The relay is about to stop (503 `MANYPATH_RELAY_CLOSING`). */
 export class RelayClosingError extends ProxyRefusal {
@@ -138,19 +58,17 @@ export async function startRelay(options: RelayOptions): Promise<Relay> {
 class RunningRelay implements Relay {
   readonly #options: RelayOptions;
   readonly #limits: RelayLimits;
+  readonly #forwardLimits: ForwardLimits;
   readonly #logger: RelayLogger;
   readonly #folder: string;
   readonly #identity: RelayIdentity;
   readonly #certificate: ServerCertificate;
-  readonly #server: ReturnType<typeof createTlsServer>;
+  readonly #listener: TlsListener;
   readonly #dialer: TargetDialer;
-  readonly #quota: ConnectionQuota;
   readonly #authentication: Authentication;
   readonly #http1: HttpFront;
   readonly #http2: Http2Front;
   readonly #traffic = new Traffic();
-  readonly #sockets = new Set<Socket>();
-  #cert = '';
   #address: Authority = { host: '', port: 0 };
   #undo: (() => void)[] = [];
   #closed: Promise<void> | undefined;
@@ -158,6 +76,7 @@ class RunningRelay implements Relay {
   constructor(options: RelayOptions) {
     this.#options = options;
     this.#limits = { ...relayLimits, ...options.limits };
+    this.#forwardLimits = { ...forwardLimits, ...options.forwardLimits };
     this.#logger = options.logger ?? silent;
     this.#folder = join(options.stateDir, 'relay');
     this.#identity = loadIdentity(this.#folder);
@@ -165,7 +84,6 @@ class RunningRelay implements Relay {
       options.certificate === undefined
         ? new SelfMadeCertificate(this.#folder, this.#identity, [this.#publicHost()])
         : new CertificateFromFiles(options.certificate);
-    this.#quota = new ConnectionQuota(this.#limits);
     this.#authentication = new Authentication(this.#identity.secret, this.#limits);
     const { allowPrivate = false, refusedPorts = [25] } = options;
     this.#dialer = new TargetDialer({
@@ -180,15 +98,22 @@ class RunningRelay implements Relay {
       },
       dial: (target, context) => this.#dialForwarding(target, context),
       onTunnel: request => void this.#openTunnel(request),
+      limits: this.#forwardLimits,
     });
     this.#http2 = new Http2Front({
       limits: this.#limits,
+      forwardLimits: this.#forwardLimits,
       authorize: (headers, asker) => this.#authentication.check(headers, asker),
       dial: (target, context) => this.#dialForwarding(target, context),
       dialTunnel: (target, context) => this.#dial(target, context),
-      onTunnel: (stream, upstream) => this.#traffic.addTunnel(relayBytes(stream, upstream)),
+      onTunnel: (stream, upstream) => this.#relay(stream, upstream),
     });
-    this.#server = this.#createServer();
+    this.#listener = new TlsListener({
+      certificate: this.#certificate,
+      limits: this.#limits,
+      logger: this.#logger,
+      serve: socket => (socket.alpnProtocol === 'h2' ? this.#http2 : this.#http1).serve(socket),
+    });
   }
 
   get address(): Authority {
@@ -203,10 +128,7 @@ class RunningRelay implements Relay {
 
   async listen(): Promise<void> {
     const { listen: where, congestion, signal } = this.#options;
-    await listen(this.#server, { ...where, ...(congestion === undefined ? {} : { congestion }) });
-    const { address, port } = this.#server.address() as AddressInfo;
-    this.#address = { host: address, port };
-    this.#undo.push(this.#certificate.watch(() => this.#renewCertificate(), this.#limits.certificateCheckMs));
+    this.#address = await this.#listener.listen(where, congestion);
     if (this.#options.raiseSubflowLimit !== false) this.#raiseSubflowLimit();
     const onAbort = () => void this.close();
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -215,12 +137,12 @@ class RunningRelay implements Relay {
   }
 
   status(): RelaySnapshot {
-    const multipathConnections = [...this.#sockets].filter(socket => info(socket).multipath).length;
+    const { connections, multipathConnections, peers } = this.#listener;
     return {
-      connections: this.#quota.total,
-      clients: this.#quota.peers,
+      connections,
+      clients: peers,
       multipathConnections,
-      plainConnections: this.#sockets.size - multipathConnections,
+      plainConnections: connections - multipathConnections,
       sessions: this.#http2.sessions,
       tunnels: this.#traffic.tunnels,
       tunnelsOpened: this.#traffic.opened,
@@ -237,53 +159,20 @@ class RunningRelay implements Relay {
 
   async #close(graceMs: number): Promise<void> {
     this.#logger.info({ tunnels: this.#traffic.tunnels }, 'relay closes');
-    const closed = new Promise<void>(resolve => this.#server.close(() => resolve()));
+    const closed = this.#listener.close();
     this.#http2.drain();
     await orAfter(this.#traffic.ended(), graceMs);
     this.#traffic.abort(new RelayClosingError());
     this.#http2.hangUp();
     await orAfter(closed, farewellMs);
     this.#http1.close();
-    for (const socket of this.#sockets) socket.destroy();
+    this.#listener.destroyAll();
     await closed;
     for (const undo of this.#undo.splice(0)) this.#tryTo(undo);
   }
 
   #publicHost(): string {
     return this.#options.publicHost?.host ?? guessPublicHost(this.#options.listen.host);
-  }
-
-  #createServer(): ReturnType<typeof createTlsServer> {
-    const pair = this.#certificate.load();
-    this.#cert = pair.cert;
-    const server = createTlsServer({
-      ...pair,
-      minVersion: 'TLSv1.3',
-      ALPNProtocols: ['h2', 'http/1.1'],
-      handshakeTimeout: this.#limits.handshakeMs,
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: this.#limits.keepAliveMs,
-    });
-    server.on('connection', (socket: Socket) => this.#admit(socket));
-    server.on('secureConnection', socket => this.#serve(socket));
-    server.on('tlsClientError', (error, socket) => {
-      this.#logger.debug({ code: errorCode(error), error: errorMessage(error) }, 'TLS handshake failed');
-      socket.destroy();
-    });
-    return server;
-  }
-
-  /** Puts a new certificate to use for the connections that come; those that are there keep theirs. */
-  #renewCertificate(): void {
-    this.#tryTo(() => {
-      const pair = this.#certificate.load();
-      if (pair.cert === this.#cert) return;
-      this.#cert = pair.cert;
-      this.#server.setSecureContext({ ...pair, minVersion: 'TLSv1.3' });
-      this.#logger.info({}, 'new certificate in use');
-    });
   }
 
   #raiseSubflowLimit(): void {
@@ -300,23 +189,6 @@ class RunningRelay implements Relay {
     } catch (error) {
       this.#logger.warn({ code: errorCode(error), error: errorMessage(error) }, 'the relay goes on without');
     }
-  }
-
-  #admit(socket: Socket): void {
-    socket.on('error', () => {});
-    if (this.#closed !== undefined || !this.#quota.admit(socket)) {
-      socket.destroy();
-      return;
-    }
-    this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
-  }
-
-  #serve(socket: TLSSocket): void {
-    keepQueueShort(socket, this.#limits.notSentBytes);
-    socket.on('error', error => this.#logger.debug({ code: errorCode(error) }, 'client connection failed'));
-    if (socket.alpnProtocol === 'h2') this.#http2.serve(socket);
-    else this.#http1.serve(socket);
   }
 
   async #dial(target: Authority, context: { signal: AbortSignal }): Promise<Socket> {
@@ -340,6 +212,18 @@ class RunningRelay implements Relay {
     return socket;
   }
 
+  /** Joins the two ends of a tunnel that the client has been told is open. */
+  #relay(client: Duplex, upstream: Socket): void {
+    try {
+      this.#traffic.addTunnel(relayBytes(client, upstream, { limits: this.#forwardLimits }));
+    } catch (error) {
+      // Taking a socket over needs a descriptor, and there may be none left.
+      this.#logger.warn({ code: errorCode(error), error: errorMessage(error) }, 'tunnel not joined');
+      upstream.destroy();
+      client.destroy(new RelayBusyError('its host has no descriptor left', error));
+    }
+  }
+
   async #openTunnel({ socket, target }: TunnelRequest): Promise<void> {
     const closed = new AbortController();
     const onClose = () => closed.abort();
@@ -353,7 +237,7 @@ class RunningRelay implements Relay {
         return;
       }
       acceptTunnel(socket);
-      this.#traffic.addTunnel(relayBytes(socket, upstream));
+      this.#relay(socket, upstream);
     } catch (error) {
       refuseTunnel(socket, error);
     } finally {
@@ -371,13 +255,4 @@ async function orAfter(event: Promise<void>, milliseconds: number): Promise<void
   });
   await Promise.race([event, late]);
   clearTimeout(timer);
-}
-
-/** Where the kernel cannot, bytes wait longer, and all else works. */
-function keepQueueShort(socket: TLSSocket, bytes: number): void {
-  try {
-    setSocketOption(socket, 'notSentLowWater', bytes);
-  } catch (error) {
-    if (!ManypathError.is(error)) throw error;
-  }
 }

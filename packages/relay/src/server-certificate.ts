@@ -1,5 +1,5 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync, unwatchFile, watchFile } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { ManypathError } from '@manypath/core';
 import { type KeyAndCertificate, ownCertificate, type RelayIdentity } from './identity.ts';
 
@@ -20,14 +20,12 @@ export class RelayCertificateError extends ManypathError {
   }
 }
 
-/** Where the relay's certificate comes from, and what tells when there is a new one. */
+/** Where the relay's certificate comes from. */
 export interface ServerCertificate {
   /** What clients are to pin; `undefined` where they can trust the certificate's authority. */
   readonly pin: string | undefined;
-  /** The certificate to use from now on. */
+  /** The certificate to use from now on; asked now and then, since it may be another one. */
   load(): KeyAndCertificate;
-  /** Calls `changed` when {@link load} may give another one. @returns What ends that. */
-  watch(changed: () => void, everyMs: number): () => void;
 }
 
 /** The relay's own certificate: renewed in good time, with the same key. */
@@ -49,12 +47,6 @@ export class SelfMadeCertificate implements ServerCertificate {
   /** @throws RelayIdentityError `MANYPATH_RELAY_IDENTITY` */
   load(): KeyAndCertificate {
     return ownCertificate(this.#folder, this.#identity.key, this.#names);
-  }
-
-  watch(changed: () => void, everyMs: number): () => void {
-    const timer = setInterval(changed, everyMs);
-    timer.unref();
-    return () => clearInterval(timer);
   }
 }
 
@@ -79,14 +71,5 @@ export class CertificateFromFiles implements ServerCertificate {
       throw new RelayCertificateError(this.#files.cert, error);
     }
     throw new RelayCertificateError(this.#files.cert, new Error('the key belongs to another certificate'));
-  }
-
-  /** By looking at the files rather than by events: those miss links that are set to another file. */
-  watch(changed: () => void, everyMs: number): () => void {
-    const files = [this.#files.cert, this.#files.key];
-    for (const file of files) watchFile(file, { interval: everyMs, persistent: false }, changed);
-    return () => {
-      for (const file of files) unwatchFile(file, changed);
-    };
   }
 }

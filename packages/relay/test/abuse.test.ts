@@ -13,6 +13,7 @@ import {
   readText,
   tlsTo,
 } from './support/client.ts';
+import { eventually } from './support/eventually.ts';
 import { bytesHeld } from './support/memory.ts';
 import { echoOrigin } from './support/origins.ts';
 import { testRelay } from './support/relay.ts';
@@ -45,7 +46,7 @@ async function expectToServe(pairing: Pairing): Promise<void> {
 
 /** Nothing is left of clients that are gone. */
 async function expectToBeEmpty(relay: Relay): Promise<void> {
-  await expect.poll(() => relay.status()).toMatchObject({ connections: 0, sessions: 0, tunnels: 0 });
+  await eventually(() => relay.status()).toMatchObject({ connections: 0, sessions: 0, tunnels: 0 });
 }
 
 describe('before the TLS handshake', () => {
@@ -138,6 +139,21 @@ describe('in HTTP/1.1', () => {
     });
   }
 
+  it('answers 408 to a head that drips in, and to none at all', async () => {
+    const { pairing, relay } = await testRelay({ forwardLimits: { requestHeadMs: 150 } });
+    const [silent, dripping] = [await tlsTo(pairing), await tlsTo(pairing)];
+    const drip = setInterval(() => dripping.writable && dripping.write('C'), 20);
+    onTestFinished(() => clearInterval(drip));
+    for (const socket of [silent, dripping]) {
+      socket.on('error', () => {});
+      expect((await readHead(socket)).status).toBe(408);
+    }
+    clearInterval(drip);
+    for (const socket of [silent, dripping]) socket.destroy();
+    await expectToBeEmpty(relay);
+    await expectToServe(pairing);
+  });
+
   it('survives any bytes', { timeout: 20_000 }, async () => {
     const { pairing, relay } = await testRelay();
     const lines = fc.array(
@@ -197,6 +213,37 @@ describe('in HTTP/2', () => {
     stream.end('here');
     expect(await readText(stream)).toBe('here');
     expect(relay.status().sessions).toBe(1);
+  });
+
+  it('keeps an idle connection with a tunnel whose client answers PING', async () => {
+    const { pairing, relay } = await testRelay({ limits: { idleSessionMs: 60, answerMs: 100 } });
+    const session = await http2To(pairing);
+    const { stream } = await connectHttp2(session, pairing, await echoOrigin());
+    let pings = 0;
+    session.on('ping', () => {
+      pings += 1;
+    });
+    await eventually(() => pings).toBeGreaterThan(3);
+    stream.end('still here');
+    expect(await readText(stream)).toBe('still here');
+    session.destroy();
+    await expectToBeEmpty(relay);
+  });
+
+  it('ends a connection with a tunnel whose client answers no PING any more', async () => {
+    const { pairing, relay } = await testRelay({ limits: { idleSessionMs: 60, answerMs: 100 } });
+    const socket = await tlsTo(pairing, ['h2']);
+    const request = hpackLiterals({
+      ':method': 'CONNECT',
+      ':authority': await echoOrigin(),
+      'proxy-authorization': authorization(pairing),
+    });
+    const head = Buffer.from([0, 0, request.length, 1, 4, 0, 0, 0, 1]);
+    socket
+      .resume()
+      .write(Buffer.concat([Buffer.from(`${preface()}000000040000000000`, 'hex'), head, request]));
+    await eventually(() => relay.status().tunnels).toBe(1);
+    await expectToBeEmpty(relay);
   });
 
   it('ends an idle connection', async () => {
@@ -366,4 +413,12 @@ it('keeps its memory flat under noise', { timeout: 60_000 }, async () => {
 /** The client's preface with an empty SETTINGS frame to come; RFC 9113 §3.4. */
 function preface(): string {
   return Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n').toString('hex');
+}
+
+/** A header block of literal fields, neither indexed nor compressed; RFC 7541 §6.2.2. */
+function hpackLiterals(fields: Record<string, string>): Buffer {
+  const text = (value: string) => Buffer.concat([Buffer.from([value.length]), Buffer.from(value)]);
+  return Buffer.concat(
+    Object.entries(fields).flatMap(([name, value]) => [Buffer.from([0]), text(name), text(value)]),
+  );
 }

@@ -1,7 +1,7 @@
 import { SimulatedClock } from '@manypath/core';
 import { describe, expect, it } from 'vitest';
 import { Authentication, NotPairedError } from '../src/authentication.ts';
-import { relayLimits } from '../src/limits.ts';
+import { type RelayLimits, relayLimits } from '../src/limits.ts';
 import {
   authorization,
   connectHttp1,
@@ -10,6 +10,7 @@ import {
   readText,
   requestHttp2,
 } from './support/client.ts';
+import { eventually } from './support/eventually.ts';
 import { echoOrigin, httpOrigin } from './support/origins.ts';
 import { testRelay } from './support/relay.ts';
 
@@ -84,7 +85,7 @@ it('sends a client away that knows nothing but wrong secrets', async () => {
   session.request({ ':method': 'CONNECT', ':authority': target }).on('error', () => {});
   await closed;
   expect((await connectHttp2(await http2To(pairing), pairing, target)).status).toBe(200);
-  await expect.poll(() => relay.status().sessions).toBe(1);
+  await eventually(() => relay.status().sessions).toBe(1);
 });
 
 it('has nothing to tell a client with a certificate of another relay', async () => {
@@ -96,11 +97,11 @@ it('has nothing to tell a client with a certificate of another relay', async () 
 });
 
 describe('the answer to a wrong secret', () => {
-  const limits = { ...relayLimits, firstRefusalDelayMs: 100, longestRefusalDelayMs: 3000 };
+  const limits: RelayLimits = { ...relayLimits, firstRefusalDelayMs: 100, longestRefusalDelayMs: 3000 };
   const field = (secret: string) =>
     [['Proxy-Authorization', `Basic ${Buffer.from(`manypath:${secret}`).toString('base64')}`]] as const;
 
-  function setUp(changed: Partial<typeof limits> = {}) {
+  function setUp(changed: Partial<RelayLimits> = {}) {
     const clock = new SimulatedClock();
     const authentication = new Authentication('the secret', { ...limits, ...changed }, clock);
     let hungUp = 0;

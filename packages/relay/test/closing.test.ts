@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import { startRelay } from '../src/index.ts';
 import { connectHttp1, connectHttp2, http2To, readText, tlsTo } from './support/client.ts';
+import { eventually } from './support/eventually.ts';
 import { echoOrigin } from './support/origins.ts';
 import { temporaryFolder, testRelay } from './support/relay.ts';
 
@@ -38,7 +39,7 @@ describe('a relay that closes', () => {
     socket.resume();
     await relay.close(20);
     await Promise.all(gone);
-    await expect.poll(() => relay.status()).toMatchObject({ connections: 0, sessions: 0, tunnels: 0 });
+    await eventually(() => relay.status()).toMatchObject({ connections: 0, sessions: 0, tunnels: 0 });
   });
 
   it('can be closed again and again', async () => {
@@ -60,14 +61,12 @@ describe('a relay that closes', () => {
     const { pairing } = await testRelay({ signal: stop.signal, limits: { closeGraceMs: 0 } });
     await tlsTo(pairing);
     stop.abort();
-    await expect
-      .poll(() =>
-        tlsTo(pairing).then(
-          () => 'open',
-          () => 'closed',
-        ),
-      )
-      .toBe('closed');
+    await eventually(() =>
+      tlsTo(pairing).then(
+        () => 'open',
+        () => 'closed',
+      ),
+    ).toBe('closed');
   });
 });
 

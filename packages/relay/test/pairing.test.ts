@@ -16,6 +16,7 @@ import { startRelay } from '../src/index.ts';
 import { createPrivateFile } from '../src/private-files.ts';
 import { guessPublicHost } from '../src/public-host.ts';
 import { connectHttp1, tlsTo } from './support/client.ts';
+import { eventually } from './support/eventually.ts';
 import { echoOrigin } from './support/origins.ts';
 import { temporaryFolder, testRelay } from './support/relay.ts';
 
@@ -126,8 +127,8 @@ describe('the self-made certificate', () => {
     const key = readFileSync(join(stateDir, 'relay', 'key.pem'), 'utf8');
     const ending = certificateOf(key, { notAfter: new Date(Date.now() + day), altNames: ['127.0.0.1'] });
     writeFileSync(file, ending);
-    await expect.poll(() => readFileSync(file, 'utf8')).not.toBe(ending);
-    await expect.poll(async () => (await shown(pairing)).toString()).toBe(readFileSync(file, 'utf8'));
+    await eventually(() => readFileSync(file, 'utf8')).not.toBe(ending);
+    await eventually(async () => (await shown(pairing)).toString()).toBe(readFileSync(file, 'utf8'));
     expect(await shownPin(pairing)).toBe(parsePairing(relay.pairing).pin);
   });
 });
@@ -162,9 +163,9 @@ describe('a certificate from an authority', () => {
     const { pairing } = await testRelay({ certificate, limits: { certificateCheckMs: 20 } });
     const { socket } = await connectHttp1(pairing, await echoOrigin());
     issue(folder, 'new.example');
-    await expect.poll(async () => (await shown(pairing)).checkHost('new.example')).toBe('new.example');
+    await eventually(async () => (await shown(pairing)).checkHost('new.example')).toBe('new.example');
     socket.write('still there');
-    await expect.poll(() => String(socket.read() ?? '')).toBe('still there');
+    await eventually(() => String(socket.read() ?? '')).toBe('still there');
   });
 
   it('stays in use when its files become unusable', async () => {
@@ -178,7 +179,7 @@ describe('a certificate from an authority', () => {
     };
     const { pairing } = await testRelay({ certificate, logger, limits: { certificateCheckMs: 20 } });
     writeFileSync(certificate.cert, 'half a certif');
-    await expect.poll(() => warnings).toContain('MANYPATH_RELAY_CERTIFICATE');
+    await eventually(() => warnings).toContain('MANYPATH_RELAY_CERTIFICATE');
     expect((await shown(pairing)).checkHost('relay.example')).toBe('relay.example');
   });
 

@@ -13,6 +13,7 @@ import { relayLimits } from '../src/limits.ts';
 import { ReceiveWindows } from '../src/receive-windows.ts';
 import { connectHttp1, connectHttp2, http2To, readText } from './support/client.ts';
 import { deferred } from './support/deferred.ts';
+import { eventually } from './support/eventually.ts';
 import { bytesHeld } from './support/memory.ts';
 import { echoOrigin, tcpOrigin } from './support/origins.ts';
 import { testRelay } from './support/relay.ts';
@@ -54,7 +55,7 @@ describe('a target that does not read', () => {
       received += bytes.length;
     });
     socket.end();
-    await expect.poll(() => received, { timeout: 10_000 }).toBe(written);
+    await eventually(() => received).toBe(written);
   });
 
   it('stops its own stream in HTTP/2 and no other one', { timeout: 30_000 }, async () => {
@@ -72,7 +73,7 @@ describe('a target that does not read', () => {
       received += bytes.length;
     });
     stuck.end();
-    await expect.poll(() => received, { timeout: 10_000 }).toBe(written);
+    await eventually(() => received).toBe(written);
   });
 
   it('does not take all memory when there are many of them', { timeout: 60_000 }, async () => {
@@ -88,15 +89,15 @@ describe('a target that does not read', () => {
     const writing = streams.map(stream => keepWriting(stream, stop.signal));
     // Windows alone would let 24 × 16 MiB wait in the relay.
     const window = () => session.remoteSettings.initialWindowSize ?? 0;
-    await expect.poll(window, { timeout: 10_000 }).toBeLessThan(2 << 20);
-    await expect.poll(() => isSteady(session), { timeout: 10_000 }).toBe(true);
+    await eventually(window).toBeLessThan(2 << 20);
+    await eventually(() => isSteady(session)).toBe(true);
     const waiting = session.socket.bytesWritten - relay.status().bytesFromClients;
     expect(waiting).toBeLessThan(relayLimits.sessionBacklogBytes * 4);
     stop.abort();
     await Promise.all(writing);
     for (const stream of streams) stream.close(8);
     // When they are gone, the window is what it was.
-    await expect.poll(window, { timeout: 10_000 }).toBe(relayLimits.streamWindowBytes);
+    await eventually(window).toBe(relayLimits.streamWindowBytes);
   });
 });
 
@@ -118,7 +119,7 @@ describe('a client that does not read', () => {
       expect((await bytesHeld()) - before).toBeLessThan(2 * window + (24 << 20));
       expect(written).toBeGreaterThan(1 << 20);
       stream.destroy();
-      await expect.poll(() => relay.status().tunnels).toBe(0);
+      await eventually(() => relay.status().tunnels).toBe(0);
     });
   }
 });

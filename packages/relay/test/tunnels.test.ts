@@ -7,6 +7,7 @@ import type { Pairing } from '@manypath/core';
 import { describe, expect, it } from 'vitest';
 import { breakOff, connectHttp1, connectHttp2, http2To, readText } from './support/client.ts';
 import { deferred } from './support/deferred.ts';
+import { eventually } from './support/eventually.ts';
 import { echoOrigin, pattern, tcpOrigin } from './support/origins.ts';
 import { testRelay } from './support/relay.ts';
 
@@ -37,9 +38,12 @@ for (const [dialect, open] of Object.entries(dialects)) {
       expect(status).toBe(200);
       stream.end('hello');
       expect(await readText(stream)).toBe('hello');
-      await expect
-        .poll(() => relay.status())
-        .toMatchObject({ tunnels: 0, tunnelsOpened: 1, bytesFromClients: 5, bytesFromTargets: 5 });
+      await eventually(() => relay.status()).toMatchObject({
+        tunnels: 0,
+        tunnelsOpened: 1,
+        bytesFromClients: 5,
+        bytesFromTargets: 5,
+      });
     });
 
     it('goes on towards the target after the target has ended', async () => {
@@ -135,7 +139,7 @@ for (const [dialect, open] of Object.entries(dialects)) {
       expect([first.status, second.status]).toEqual([200, 503]);
       expect(await readText(second.stream)).toContain('[MANYPATH_RELAY_BUSY]');
       first.stream.destroy();
-      await expect.poll(async () => (await open(pairing, target)).status).toBe(200);
+      await eventually(async () => (await open(pairing, target)).status).toBe(200);
     });
 
     for (const target of ['127.0.0.1', '[::1', 'a..b:80', '127.0.0.1:99999']) {
@@ -217,13 +221,13 @@ describe('CONNECT in HTTP/2', () => {
       }),
     );
     expect(answers).toEqual(tunnels.map((_, index) => `stream ${index}`));
-    await expect.poll(() => relay.status().tunnels).toBe(0);
+    await eventually(() => relay.status().tunnels).toBe(0);
   });
 
   it('offers a paired client 1000 streams and a window of 16 MiB, and answers PING', async () => {
     const { pairing } = await testRelay();
     const session = await http2To(pairing);
-    await expect.poll(() => session.remoteSettings.maxConcurrentStreams).toBeLessThan(100);
+    await eventually(() => session.remoteSettings.maxConcurrentStreams).toBeLessThan(100);
     await connectHttp2(session, pairing, await echoOrigin());
     await new Promise<void>((resolve, reject) => {
       session.ping(error => (error ? reject(error) : resolve()));
@@ -231,7 +235,7 @@ describe('CONNECT in HTTP/2', () => {
     expect(session.remoteSettings.maxConcurrentStreams).toBeGreaterThanOrEqual(1000);
     expect(session.remoteSettings.initialWindowSize).toBeGreaterThanOrEqual(16 << 20);
     // The connection's window, as WINDOW_UPDATE has raised it from its 65 535 bytes.
-    await expect.poll(() => session.state.remoteWindowSize).toBeGreaterThanOrEqual(32 << 20);
+    await eventually(() => session.state.remoteWindowSize).toBeGreaterThanOrEqual(32 << 20);
   });
 
   it('stops dialling for a client that gives up', async () => {
@@ -250,7 +254,7 @@ describe('CONNECT in HTTP/2', () => {
     stream.on('error', () => {});
     const signal = await looking.promise;
     stream.close(8);
-    await expect.poll(() => signal.aborted).toBe(true);
+    await eventually(() => signal.aborted).toBe(true);
   });
 });
 

@@ -15,12 +15,13 @@ import {
 } from '@manypath/core';
 import { LaneLostError } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
+import { DecoupledSocket } from './decoupled-socket.ts';
 import type { Lane, LaneEvents, LaneState, Tunnel, TunnelOptions } from './lane.ts';
 import type { LaneSocket } from './lane-socket.ts';
 import { RateMeter } from './rate-meter.ts';
 import { refusalOf, tunnelFailure } from './relay-answer.ts';
 import { StreamWindows } from './stream-windows.ts';
-import { tamed } from './tame-stream.ts';
+import { held, tamed } from './tame-stream.ts';
 
 export interface Http2LaneOptions {
   readonly pairing: Pairing;
@@ -40,6 +41,7 @@ export class Http2Lane implements Lane {
   readonly socket: Socket;
   readonly openedAt: number;
   readonly #stream: Socket;
+  readonly #decoupled: DecoupledSocket;
   readonly #session: ClientHttp2Session;
   readonly #options: Http2LaneOptions;
   readonly #relay: string;
@@ -84,8 +86,9 @@ export class Http2Lane implements Lane {
         : formatBasicCredentials({ user: pairing.user, password: pairing.secret });
     this.openedAt = clock.now();
     this.#idleSince = this.openedAt;
+    this.#decoupled = new DecoupledSocket(stream, limits.laneQueuedBytes);
     this.#session = http2Connect(`https://${this.#relay}`, {
-      createConnection: () => stream,
+      createConnection: () => this.#decoupled,
       settings: { enablePush: false, initialWindowSize: limits.streamWindowBytes },
       // Node counts what waits in all streams against this, in megabytes, and refuses new streams above it.
       maxSessionMemory: 1024,
@@ -131,12 +134,13 @@ export class Http2Lane implements Lane {
   async open(target: Authority, { signal, firstBytes, early = false }: TunnelOptions): Promise<Tunnel> {
     if (this.#state === 'closed' || this.#state === 'draining') throw new LaneLostError(this.#failure);
     const stream = this.#request(target);
+    const release = early ? held(stream) : () => {};
     this.#windows.add(stream);
     this.#streams += 1;
     stream.once('close', () => this.#streamClosed());
     stream.on('error', () => {});
     if (firstBytes.length > 0) stream.write(firstBytes);
-    return { stream, socket: this.socket, answered: this.#answered(stream, signal, early) };
+    return { stream, socket: this.socket, answered: this.#answered(stream, signal, early).then(release) };
   }
 
   tend(): void {
@@ -162,7 +166,7 @@ export class Http2Lane implements Lane {
       ...(this.#authorization === undefined ? {} : { 'proxy-authorization': this.#authorization }),
     };
     try {
-      return tamed(this.#session.request(headers, { endStream: false }));
+      return tamed(this.#session.request(headers, { endStream: false }), this.#decoupled);
     } catch (error) {
       throw new LaneLostError(error);
     }
@@ -305,13 +309,14 @@ function beginningOf(stream: ClientHttp2Stream, most: number): Promise<string> {
   });
 }
 
-/** @param drop Whether a stream that is refused is destroyed before a byte of the refusal can be read. */
+/** @param drop Whether a stream that is refused is destroyed, because its reader must not see the refusal. */
 function statusOf(stream: ClientHttp2Stream, drop: boolean): Promise<number> {
   return new Promise((resolve, reject) => {
     stream.once('response', headers => {
       const status = headers[':status'] ?? 0;
       resolve(status);
-      if (drop && status >= 300) stream.destroy();
+      // With an error: else it would seem to end as it should.
+      if (drop && status >= 300) stream.destroy(new LaneLostError());
     });
     stream.once('error', error => reject(new LaneLostError(error)));
     stream.once('close', () => reject(new LaneLostError()));

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { errorCode, errorMessage, formatAuthority, type Pairing } from '@manypath/core';
-import { connect, type Lookup } from '@manypath/mptcp';
+import { connect, type Lookup, preferredCongestion } from '@manypath/mptcp';
 import { RelayUntrustedError } from '../errors.ts';
 
 /** A connection to the relay before anything was said on it. */
@@ -28,12 +28,14 @@ export interface LaneSocketOptions {
  */
 export async function openLaneSocket(pairing: Pairing, options: LaneSocketOptions): Promise<LaneSocket> {
   const { signal, lookup } = options;
+  const congestion = preferredCongestion();
   const raw = await connect({
     ...pairing.address,
     signal,
     timeout: 0,
     allowHalfOpen: true,
     ...(lookup === undefined ? {} : { lookup }),
+    ...(congestion === undefined ? {} : { congestion }),
   });
   raw.on('error', ignore);
   if (!pairing.secure) return { stream: raw, raw, protocol: 'http/1.1' };

@@ -111,14 +111,14 @@ export class RelayLink {
       },
     );
     if (early) {
-      answered.catch(() => tunnel.stream.destroy());
+      answered.catch(error => tunnel.stream.destroy(error));
       return { ...tunnel, answered };
     }
     try {
       await answered;
       return tunnel;
     } catch (error) {
-      tunnel.stream.destroy();
+      tunnel.stream.destroy(error as Error);
       if (error instanceof RelayRefusedError) this.#refused(error);
       throw error;
     }

@@ -1,0 +1,54 @@
+import { parseArgs } from 'node:util';
+import { errorMessage, ManypathError } from '@manypath/core';
+import { relayCost } from './relay-cost.ts';
+
+const usage = `Usage: npm run bench [-- relay-cost] [options]
+
+  relay-cost   what it costs to relay bytes, beside HAProxy, microsocks and plain Node
+
+  --quick      few rounds of few bytes: shows that it runs, not more
+  --rounds N   how often every relay gets its turn (default 9)
+  --only TEXT  only relays with TEXT in their names, beside HAProxy
+  --tcp        both legs TCP instead of Multipath TCP
+`;
+
+const benchmarks: Record<string, () => Promise<void>> = {
+  'relay-cost': () =>
+    relayCost({
+      rounds: Number(values.rounds ?? (values.quick ? 2 : 9)),
+      bytes: (values.quick ? 256 : 2048) * 2 ** 20,
+      streams: [1, 8],
+      mptcp: !values.tcp,
+      ...(values.only === undefined ? {} : { only: values.only }),
+    }),
+};
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    only: { type: 'string' },
+    tcp: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`bench: ${errorMessage(error)}\n`);
+  if (ManypathError.is(error) && error.hint !== undefined) process.stderr.write(`${error.hint}\n`);
+  process.exitCode = 1;
+}
+
+async function main(): Promise<void> {
+  const names = positionals.length > 0 ? positionals : Object.keys(benchmarks);
+  const unknown = names.find(name => benchmarks[name] === undefined);
+  if (values.help || unknown !== undefined) {
+    process.stderr.write(usage);
+    process.exitCode = values.help ? 0 : 2;
+    return;
+  }
+  for (const name of names) await benchmarks[name]?.();
+}

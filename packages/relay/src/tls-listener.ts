@@ -1,0 +1,144 @@
+import type { AddressInfo, Socket } from 'node:net';
+import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { type Authority, errorCode, errorMessage, ManypathError } from '@manypath/core';
+import { info, listen, setSocketOption } from '@manypath/mptcp';
+import { ConnectionQuota } from './connection-quota.ts';
+import type { RelayLimits } from './limits.ts';
+import type { RelayLogger } from './relay-options.ts';
+import type { ServerCertificate } from './server-certificate.ts';
+
+export interface TlsListenerOptions {
+  certificate: ServerCertificate;
+  limits: RelayLimits;
+  logger: RelayLogger;
+  /** Gets each connection once TLS is established; `alpnProtocol` tells what is spoken on it. */
+  serve: (socket: TLSSocket) => void;
+}
+
+/** What clients connect to: TLS 1.3 on MPTCP, with limits, and with the certificate of the day. */
+export class TlsListener {
+  readonly #options: TlsListenerOptions;
+  readonly #server: Server;
+  readonly #quota: ConnectionQuota;
+  readonly #sockets = new Set<Socket>();
+  readonly #certificateCheck: NodeJS.Timeout;
+  #cert: string;
+  #trouble: string | undefined;
+  #closed: Promise<void> | undefined;
+
+  /** @throws what `load` of the certificate throws */
+  constructor(options: TlsListenerOptions) {
+    this.#options = options;
+    const { certificate, limits } = options;
+    this.#quota = new ConnectionQuota(limits);
+    const pair = certificate.load();
+    this.#cert = pair.cert;
+    this.#server = createServer({
+      ...pair,
+      minVersion: 'TLSv1.3',
+      ALPNProtocols: ['h2', 'http/1.1'],
+      handshakeTimeout: limits.handshakeMs,
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: limits.keepAliveMs,
+    });
+    this.#server.on('connection', (socket: Socket) => this.#admit(socket));
+    this.#server.on('secureConnection', socket => this.#serve(socket));
+    this.#server.on('tlsClientError', (error, socket) => {
+      this.#options.logger.debug(
+        { code: errorCode(error), error: errorMessage(error) },
+        'TLS handshake failed',
+      );
+      socket.destroy();
+    });
+    // Looked at rather than watched: events miss links that are set to another file.
+    this.#certificateCheck = setInterval(() => this.#renewCertificate(), limits.certificateCheckMs);
+    this.#certificateCheck.unref();
+  }
+
+  /** Connections that are open. */
+  get connections(): number {
+    return this.#quota.total;
+  }
+
+  /** From how many addresses they come. */
+  get peers(): number {
+    return this.#quota.peers;
+  }
+
+  /** How many of them are MPTCP. */
+  get multipathConnections(): number {
+    return [...this.#sockets].filter(socket => info(socket).multipath).length;
+  }
+
+  /** @returns Where it listens. */
+  async listen(where: Authority, congestion: string | undefined): Promise<Authority> {
+    try {
+      await listen(this.#server, { ...where, ...(congestion === undefined ? {} : { congestion }) });
+    } catch (error) {
+      clearInterval(this.#certificateCheck);
+      throw error;
+    }
+    const { address, port } = this.#server.address() as AddressInfo;
+    return { host: address, port };
+  }
+
+  /** Takes no more connections. @returns What settles when the last one has ended. */
+  close(): Promise<void> {
+    clearInterval(this.#certificateCheck);
+    this.#closed ??= new Promise(resolve => this.#server.close(() => resolve()));
+    return this.#closed;
+  }
+
+  /** Ends all connections at once. */
+  destroyAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #admit(socket: Socket): void {
+    socket.on('error', () => {});
+    if (this.#closed !== undefined || !this.#quota.admit(socket)) {
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    socket.once('close', () => this.#sockets.delete(socket));
+  }
+
+  #serve(socket: TLSSocket): void {
+    const { limits, logger, serve } = this.#options;
+    keepQueueShort(socket, limits.notSentBytes);
+    socket.on('error', error => logger.debug({ code: errorCode(error) }, 'client connection failed'));
+    serve(socket);
+  }
+
+  /** Puts a new certificate to use for the connections that come; those that are there keep theirs. */
+  #renewCertificate(): void {
+    const { certificate, logger } = this.#options;
+    try {
+      const pair = certificate.load();
+      this.#trouble = undefined;
+      if (pair.cert === this.#cert) return;
+      this.#server.setSecureContext({ ...pair, minVersion: 'TLSv1.3' });
+      this.#cert = pair.cert;
+      logger.info({}, 'new certificate in use');
+    } catch (error) {
+      const trouble = errorMessage(error);
+      // Said once, and not each time it is looked at.
+      if (trouble !== this.#trouble) {
+        logger.warn({ code: errorCode(error), error: trouble }, 'the certificate stays the one it was');
+      }
+      this.#trouble = trouble;
+    }
+  }
+}
+
+/** Where the kernel cannot, bytes wait longer, and all else works. */
+function keepQueueShort(socket: TLSSocket, bytes: number): void {
+  try {
+    setSocketOption(socket, 'notSentLowWater', bytes);
+  } catch (error) {
+    if (!ManypathError.is(error)) throw error;
+  }
+}
