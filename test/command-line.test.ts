@@ -51,7 +51,11 @@ describe('manypath up', () => {
     const gateway = await startManypath(['up', '--json', '--listen', '127.0.0.1:0', '--state', state.path]);
     expect(gateway.ready).toMatchObject({ event: 'ready', proxy: { host: '127.0.0.1' }, relay: null });
     const status = manypath('status', '--json', '--state', state.path);
-    expect(JSON.parse(status.stdout)).toMatchObject({ connections: [], relay: null, totals: { connections: 0 } });
+    expect(JSON.parse(status.stdout)).toMatchObject({
+      connections: [],
+      relay: null,
+      totals: { connections: 0 },
+    });
     expect(manypath('status', '--state', state.path).stdout).toContain('No connection is open.');
     expect(await gateway.stop('SIGTERM')).toBe(0);
     expect(readdirSync(state.path)).toEqual([]);

@@ -9,12 +9,12 @@ import {
 import type { Duplex } from 'node:stream';
 import {
   type Authority,
+  classifyProxyRequest,
   connectionOptions,
   encodeResponseHead,
   endToEndHeaders,
   type HeaderField,
   type HttpRequestHead,
-  parseAuthority,
 } from '@manypath/core';
 import type { ForwardLimits } from './limits.ts';
 import { OriginAgent } from './origin-agent.ts';
@@ -52,6 +52,8 @@ export class HttpForwarder {
       insecureHTTPParser: false,
       joinDuplicateHeaders: true,
     });
+    // Node begins to watch for slow requests when a server listens, which this one never does.
+    this.#server.emit('listening');
     const forward = (request: IncomingMessage, response: ServerResponse) =>
       void this.#forward(request, response);
     this.#server.on('request', forward);
@@ -89,10 +91,10 @@ export class HttpForwarder {
     const client = request.socket as Duplex;
     try {
       await this.#options.authorize?.(fieldsOf(request.rawHeaders), client);
-      const { target, path } = targetOf(request);
+      const { target, path, host } = targetOf(request);
       const agent = this.#agents.get(client);
       if (agent === undefined || client.destroyed) return;
-      exchange(request, response, { target, path, agent, limits: this.#options.limits });
+      exchange(request, response, { target, path, host, agent, limits: this.#options.limits });
     } catch (error) {
       answerError(error, request, response);
     }
@@ -102,6 +104,7 @@ export class HttpForwarder {
 interface Exchange {
   target: Authority;
   path: string;
+  host: string;
   agent: OriginAgent;
   limits: ForwardLimits;
 }
@@ -110,7 +113,7 @@ interface Exchange {
 function exchange(
   request: IncomingMessage,
   response: ServerResponse,
-  { target, path, agent, limits }: Exchange,
+  { target, path, host, agent, limits }: Exchange,
 ): void {
   const upgrade = isUpgrade(request);
   const outgoing = httpRequest({
@@ -119,7 +122,7 @@ function exchange(
     port: target.port,
     method: request.method ?? 'GET',
     path,
-    headers: requestHeaders(request, upgrade).flat(),
+    headers: requestHeaders(request, host, upgrade).flat(),
     timeout: limits.responseHeadMs,
     setHost: false,
   });
@@ -178,26 +181,20 @@ function tunnel(request: IncomingMessage, answer: IncomingMessage, upstream: Dup
 }
 
 /** A plain request names its target in full; one to this proxy itself gets an explanation. */
-function targetOf(request: IncomingMessage): { target: Authority; path: string } {
-  const match = /^http:\/\/([^/?#]+)([^#]*)$/i.exec(request.url ?? '');
-  if (match === null) {
-    throw new ProxyRefusal(
-      400,
-      'MANYPATH_FORWARD_NOT_ABSOLUTE',
-      'this is a proxy, and the request names no http:// address in full',
-      { hint: 'set this address as the proxy of a browser or program instead of opening it' },
-    );
-  }
-  const [, authority = '', path = ''] = match;
-  const target = parseAuthority(authority.replace(/^.*@/, ''), 80);
-  return { target, path: path.startsWith('/') ? path : `/${path}` };
+function targetOf(request: IncomingMessage): { target: Authority; path: string; host: string } {
+  const asked = classifyProxyRequest(headOf(request));
+  if (asked.kind === 'forward') return { target: asked.authority, path: asked.path, host: asked.host };
+  throw new ProxyRefusal(
+    400,
+    'MANYPATH_FORWARD_NOT_ABSOLUTE',
+    'this is a proxy, and the request names no http:// address in full',
+    { hint: 'set this address as the proxy of a browser or program instead of opening it' },
+  );
 }
 
-function requestHeaders(request: IncomingMessage, upgrade: boolean): HeaderField[] {
-  const received = fieldsOf(request.rawHeaders);
-  const headers = endToEndHeaders(received);
+function requestHeaders(request: IncomingMessage, host: string, upgrade: boolean): HeaderField[] {
+  const headers = endToEndHeaders(fieldsOf(request.rawHeaders));
   // Host must be the one of the target, RFC 9112 §3.2.2; a client may have sent another.
-  const host = /^http:\/\/(?:[^@/?#]*@)?([^/?#]+)/i.exec(request.url ?? '')?.[1] ?? '';
   const passed: HeaderField[] = [
     ['Host', host],
     ...headers.filter(([name]) => name.toLowerCase() !== 'host'),

@@ -224,9 +224,15 @@ function isOver(stream: Duplex, from: Direction, to: Direction): boolean {
 /** Closes a leg so that its peer sees that something broke, rather than an ordinary end. */
 function breakOff(stream: Duplex): void {
   if (stream.destroyed) return;
-  if (isHttp2Stream(stream)) stream.close(http2.NGHTTP2_CONNECT_ERROR);
+  if (isHttp2Stream(stream)) resetStream(stream);
   else if (stream instanceof Socket) resetSocket(stream);
   else stream.destroy();
+}
+
+/** Node sends an orderly end before the reset of a stream, so that a broken transfer would look complete. */
+function resetStream(stream: Http2Like): void {
+  stream._final = callback => callback();
+  stream.close(http2.NGHTTP2_CONNECT_ERROR);
 }
 
 interface Http2Like extends Duplex {

@@ -41,11 +41,7 @@ export function addLabCommand(program: Command): void {
     .action(() => {
       for (const name of Lab.list()) process.stdout.write(`${name}\n`);
     });
-  named(
-    lab
-      .command('exec')
-      .description('run a command in a namespace'),
-  )
+  named(lab.command('exec').description('run a command in a namespace'))
     .argument('<namespace>', 'client, router, relay, origin or origin-mptcp')
     .argument('<command...>')
     .passThroughOptions()
