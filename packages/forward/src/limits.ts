@@ -6,6 +6,8 @@ export const forwardLimits = {
   bulkBufferBytes: 524_288,
   /** Bytes in one direction after which it counts as a bulk transfer. */
   bulkAfterBytes: 1_048_576,
+  /** How long a bulk transfer is left alone so that larger pieces can be read, in milliseconds. */
+  bulkPauseMs: 1,
   /** How long a relayed connection may be without a byte in either direction, in milliseconds. */
   idleMs: 7_200_000,
   /** The same once one side has ended, in milliseconds. */

@@ -40,6 +40,9 @@ function staticBufferLeg(accepted: Socket, limits: ForwardLimits): ReadableLeg {
   let sink: ChunkSink = () => false;
   let buffer = Buffer.allocUnsafeSlow(limits.smallBufferBytes);
   let read = 0;
+  const resume = () => {
+    if (!stream.destroyed) stream.resume();
+  };
   const stream = duplicateSocket(accepted, {
     allowHalfOpen: true,
     onread: {
@@ -52,7 +55,12 @@ function staticBufferLeg(accepted: Socket, limits: ForwardLimits): ReadableLeg {
       },
       callback: (length, filled) => {
         read += length;
-        return sink((filled as Buffer).subarray(0, length));
+        if (!sink((filled as Buffer).subarray(0, length))) return false;
+        if (read <= limits.bulkAfterBytes || length * 2 > filled.length) return true;
+        // A bulk transfer that is read as soon as something arrives comes in small pieces, each at the full price of a
+        // turn of the event loop: a moment later it is one large piece.
+        setTimeout(resume, limits.bulkPauseMs);
+        return false;
       },
     },
   });
