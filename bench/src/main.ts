@@ -1,10 +1,12 @@
 import { parseArgs } from 'node:util';
 import { errorMessage, ManypathError } from '@manypath/core';
+import { aggregation } from './aggregation.ts';
 import { relayCost } from './relay-cost.ts';
 
-const usage = `Usage: npm run bench [-- relay-cost] [options]
+const usage = `Usage: npm run bench [-- relay-cost|aggregation] [options]
 
   relay-cost   what it costs to relay bytes, beside HAProxy, microsocks and plain Node
+  aggregation  what two links carry together, beside microsocks under mptcpize
 
   --quick      few rounds of few bytes: shows that it runs, not more
   --rounds N   how often every relay gets its turn (default 9)
@@ -20,6 +22,12 @@ const benchmarks: Record<string, () => Promise<void>> = {
       streams: [1, 8],
       mptcp: !values.tcp,
       ...(values.only === undefined ? {} : { only: values.only }),
+    }),
+  aggregation: () =>
+    aggregation({
+      rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
+      bytes: (values.quick ? 8 : 32) * 1e6,
+      rates: [30, 30],
     }),
 };
 
