@@ -137,6 +137,8 @@ function exchange(
   response.once('close', () => {
     if (!response.writableFinished) outgoing.destroy();
   });
+  // A client that waits for 100 sends no body until the origin has seen the head.
+  if (request.headers.expect !== undefined) outgoing.flushHeaders();
   if (upgrade) outgoing.end();
   else sendBody(request, outgoing);
 }
