@@ -200,11 +200,12 @@ export function encodeRequestHead(
   method: string,
   target: string,
   headers: readonly HeaderField[],
+  version: HttpRequestHead['version'] = '1.1',
 ): Uint8Array {
   if (!token.test(method) || !visible.test(target)) {
     throw new HttpHeadError(400, 'the request line cannot be written');
   }
-  return encodeHead(`${method} ${target} HTTP/1.1`, headers);
+  return encodeHead(`${method} ${target} HTTP/${version}`, headers);
 }
 
 /**

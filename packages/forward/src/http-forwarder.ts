@@ -1,25 +1,14 @@
-import {
-  type ClientRequest,
-  createServer,
-  request as httpRequest,
-  type IncomingMessage,
-  type Server,
-  ServerResponse,
-} from 'node:http';
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import {
-  type Authority,
-  classifyProxyRequest,
-  connectionOptions,
-  encodeResponseHead,
-  endToEndHeaders,
-  type HeaderField,
-  type HttpRequestHead,
-} from '@manypath/core';
+import { type Authority, classifyProxyRequest, coreLimits, type HttpRequestHead } from '@manypath/core';
+import { endGently, refuseRequest, refuseTunnel } from './answers.ts';
+import { exchange } from './exchange.ts';
 import type { ForwardLimits } from './limits.ts';
 import { OriginAgent } from './origin-agent.ts';
-import { errorResponse, ProxyRefusal } from './proxy-error.ts';
-import { relayBytes } from './relay-bytes.ts';
+import { ProxyRefusal } from './proxy-error.ts';
+import { type RelayHandle, RelayResetError, relayBytes } from './relay-bytes.ts';
+import { asksToUpgrade, badRequest, checkHead, hasBody, headOf, headWithoutUpgrade } from './request-head.ts';
 
 /** What an {@link HttpForwarder} needs from its proxy. */
 export interface HttpForwarderOptions {
@@ -30,6 +19,14 @@ export interface HttpForwarderOptions {
   limits: ForwardLimits;
 }
 
+/** A connection of a client. */
+interface Client {
+  /** One a client, so that a connection counts for the client that opened it. */
+  readonly agent: OriginAgent;
+  /** Requests that are not answered in full. */
+  readonly open: Set<ServerResponse>;
+}
+
 /**
  * Forwards plain HTTP requests (absolute-form, RFC 9112 §3.2.2): keep-alive on both sides, chunked bodies and trailers,
  * Expect: 100-continue, Upgrade. The parsing is Node's own, in its strict mode.
@@ -37,8 +34,9 @@ export interface HttpForwarderOptions {
 export class HttpForwarder {
   readonly #options: HttpForwarderOptions;
   readonly #server: Server;
-  /** One agent a client connection, so that a connection counts for the client that opened it. */
-  readonly #agents = new WeakMap<Duplex, OriginAgent>();
+  readonly #clients = new WeakMap<Duplex, Client>();
+  /** What became of upgrades. */
+  readonly #tunnels = new Set<RelayHandle>();
 
   constructor(options: HttpForwarderOptions) {
     this.#options = options;
@@ -52,6 +50,8 @@ export class HttpForwarder {
       insecureHTTPParser: false,
       joinDuplicateHeaders: true,
     });
+    // Node leaves out what is beyond, even fields that tell the length of the body: one too many is refused later.
+    this.#server.maxHeadersCount = coreLimits.httpHeaderCount + 1;
     // Node begins to watch for slow requests when a server listens, which this one never does.
     this.#server.emit('listening');
     const forward = (request: IncomingMessage, response: ServerResponse) =>
@@ -59,25 +59,27 @@ export class HttpForwarder {
     this.#server.on('request', forward);
     this.#server.on('checkContinue', forward);
     this.#server.on('upgrade', (request: IncomingMessage, socket: Duplex, first: Buffer) => {
-      if (first.length > 0) socket.unshift(first);
-      void this.#forward(request, detachedResponse(request, socket));
+      if (this.#isFree(socket)) this.#upgrade(request, socket, first);
     });
     this.#server.on('connect', (request: IncomingMessage, socket: Duplex, first: Buffer) => {
+      if (!this.#isFree(socket)) return;
       if (first.length > 0) socket.unshift(first);
       options.onConnect(headOf(request), socket);
     });
     this.#server.on('clientError', (error: NodeJS.ErrnoException, socket: Duplex) =>
-      answerBadRequest(error, socket),
+      this.#refuseNoise(error, socket),
     );
   }
 
   /** Serves all requests of a connection, of which `firstBytes` have been read already. */
-  serve(socket: Duplex, firstBytes: Buffer): void {
-    const agent = new OriginAgent((target, signal) => {
-      return this.#options.dial(target, { signal, client: socket });
-    }, this.#options.limits);
-    this.#agents.set(socket, agent);
-    socket.once('close', () => agent.destroy());
+  serve(socket: Duplex, firstBytes: Uint8Array): void {
+    if (!this.#clients.has(socket)) {
+      const dial = (target: Authority, signal: AbortSignal) =>
+        this.#options.dial(target, { signal, client: socket });
+      const agent = new OriginAgent(dial, this.#options.limits);
+      this.#clients.set(socket, { agent, open: new Set() });
+      socket.once('close', () => agent.destroy());
+    }
     this.#server.emit('connection', socket);
     socket.unshift(firstBytes);
     socket.resume();
@@ -85,105 +87,79 @@ export class HttpForwarder {
 
   close(): void {
     this.#server.closeAllConnections();
+    this.#server.close();
+    for (const tunnel of this.#tunnels) tunnel.abort(new RelayResetError('proxy'));
   }
 
   async #forward(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const client = request.socket as Duplex;
+    const socket = request.socket as Duplex;
+    const client = this.#clients.get(socket);
+    client?.open.add(response);
+    response.once('close', () => client?.open.delete(response));
     try {
-      await this.#options.authorize?.(fieldsOf(request.rawHeaders), client);
-      const { target, path, host } = targetOf(request);
-      const agent = this.#agents.get(client);
-      if (agent === undefined || client.destroyed) return;
-      exchange(request, response, { target, path, host, agent, limits: this.#options.limits });
+      await this.#options.authorize?.(headOf(request).headers, socket);
+      if (client === undefined || socket.destroyed) return;
+      const route = routeOf(request);
+      const { limits } = this.#options;
+      const onTunnel = (client: Duplex, upstream: Duplex) => this.#join(client, upstream);
+      exchange(request, response, { ...route, agent: client.agent, limits, onTunnel });
     } catch (error) {
-      answerError(error, request, response);
+      refuseRequest(error, request, response);
     }
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, first: Buffer): void {
+    if (hasBody(request) || !asksToUpgrade(request) || request.httpVersionMinor === 0) {
+      // Node stops reading where the body begins. Upgrading is a favour, so it is a plain request then.
+      this.serve(socket, Buffer.concat([headWithoutUpgrade(request), first]));
+      return;
+    }
+    // Node has let go of the socket, with its listeners.
+    socket.on('error', () => socket.destroy());
+    if (first.length > 0) socket.unshift(first);
+    const response = new ServerResponse(request);
+    response.shouldKeepAlive = false;
+    response.assignSocket(socket as Socket);
+    response.once('finish', () => {
+      response.detachSocket(socket as Socket);
+      endGently(socket);
+    });
+    void this.#forward(request, response);
+  }
+
+  #join(client: Duplex, upstream: Duplex): void {
+    const tunnel = relayBytes(client, upstream, { limits: this.#options.limits });
+    this.#tunnels.add(tunnel);
+    void tunnel.done.then(() => this.#tunnels.delete(tunnel));
+  }
+
+  /** Whether a connection can change its purpose: not before all requests on it have been answered. */
+  #isFree(socket: Duplex): boolean {
+    if (this.#clients.get(socket)?.open.size === 0) return true;
+    socket.on('error', () => {}).destroy();
+    return false;
+  }
+
+  #refuseNoise(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const open = this.#clients.get(socket)?.open ?? [];
+    // An answer that has begun must not get another one into its body.
+    if (!socket.writable || error.code === 'ECONNRESET' || [...open].some(({ headersSent }) => headersSent)) {
+      socket.destroy();
+      return;
+    }
+    const [status, message] = parserRefusals[error.code ?? ''] ?? [400, 'this is not an HTTP request'];
+    refuseTunnel(socket, badRequest(status, message, error));
   }
 }
 
-interface Exchange {
-  target: Authority;
-  path: string;
-  host: string;
-  agent: OriginAgent;
-  limits: ForwardLimits;
-}
-
-/** Sends a request to its origin and the response back. */
-function exchange(
-  request: IncomingMessage,
-  response: ServerResponse,
-  { target, path, host, agent, limits }: Exchange,
-): void {
-  const upgrade = isUpgrade(request);
-  const outgoing = httpRequest({
-    agent,
-    host: target.host,
-    port: target.port,
-    method: request.method ?? 'GET',
-    path,
-    headers: requestHeaders(request, host, upgrade).flat(),
-    timeout: limits.responseHeadMs,
-    setHost: false,
-  });
-  outgoing.once('response', answer => sendBack(answer, response));
-  outgoing.once('continue', () => response.writeContinue());
-  outgoing.on('information', ({ statusCode, headers }) => {
-    if (statusCode === 103 && headers.link !== undefined) response.writeEarlyHints({ link: headers.link });
-  });
-  outgoing.once('upgrade', (answer, upstream, first) => tunnel(request, answer, upstream, first));
-  outgoing.once('timeout', () => outgoing.destroy(responseTimeout(limits.responseHeadMs)));
-  outgoing.once('error', error => answerError(error, request, response));
-  response.once('close', () => {
-    if (!response.writableFinished) outgoing.destroy();
-  });
-  // A client that waits for 100 sends no body until the origin has seen the head.
-  if (request.headers.expect !== undefined) outgoing.flushHeaders();
-  if (upgrade) outgoing.end();
-  else sendBody(request, outgoing);
-}
-
-function sendBody(request: IncomingMessage, outgoing: ClientRequest): void {
-  request.pipe(outgoing, { end: false });
-  request.once('end', () => {
-    if (Object.keys(request.trailers).length > 0)
-      outgoing.addTrailers(fieldsOf(request.rawTrailers) as [string, string][]);
-    outgoing.end();
-  });
-  request.once('aborted', () => outgoing.destroy());
-}
-
-function sendBack(answer: IncomingMessage, response: ServerResponse): void {
-  const headers = endToEndHeaders(fieldsOf(answer.rawHeaders));
-  response.sendDate = false;
-  response.writeHead(answer.statusCode ?? 502, answer.statusMessage ?? '', headers.flat());
-  answer.pipe(response, { end: false });
-  answer.once('end', () => {
-    if (Object.keys(answer.trailers).length > 0)
-      response.addTrailers(fieldsOf(answer.rawTrailers) as [string, string][]);
-    response.end();
-  });
-  // The status is gone already: only breaking off tells the client that the body is not whole.
-  answer.once('aborted', () => response.destroy());
-  answer.once('error', () => response.destroy());
-}
-
-/** The origin switched protocols: from here on bytes are relayed as they are. */
-function tunnel(request: IncomingMessage, answer: IncomingMessage, upstream: Duplex, first: Buffer): void {
-  const client = request.socket as Duplex;
-  const headers = endToEndHeaders(fieldsOf(answer.rawHeaders));
-  const switching: HeaderField[] = [
-    ...headers,
-    ['Connection', 'Upgrade'],
-    ['Upgrade', answer.headers.upgrade ?? ''],
-  ];
-  client.write(encodeResponseHead(101, answer.statusMessage ?? 'Switching Protocols', switching));
-  if (first.length > 0) upstream.unshift(first);
-  relayBytes(client, upstream);
-}
+const parserRefusals: Record<string, readonly [status: number, message: string]> = {
+  HPE_HEADER_OVERFLOW: [431, 'the request head is too large'],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request did not arrive in time'],
+};
 
 /** A plain request names its target in full; one to this proxy itself gets an explanation. */
-function targetOf(request: IncomingMessage): { target: Authority; path: string; host: string } {
+function routeOf(request: IncomingMessage): { target: Authority; path: string; host: string } {
+  checkHead(request);
   const asked = classifyProxyRequest(headOf(request));
   if (asked.kind === 'forward') return { target: asked.authority, path: asked.path, host: asked.host };
   throw new ProxyRefusal(
@@ -192,90 +168,4 @@ function targetOf(request: IncomingMessage): { target: Authority; path: string; 
     'this is a proxy, and the request names no http:// address in full',
     { hint: 'set this address as the proxy of a browser or program instead of opening it' },
   );
-}
-
-function requestHeaders(request: IncomingMessage, host: string, upgrade: boolean): HeaderField[] {
-  const headers = endToEndHeaders(fieldsOf(request.rawHeaders));
-  // Host must be the one of the target, RFC 9112 §3.2.2; a client may have sent another.
-  const passed: HeaderField[] = [
-    ['Host', host],
-    ...headers.filter(([name]) => name.toLowerCase() !== 'host'),
-  ];
-  if (request.headers['transfer-encoding'] !== undefined) passed.push(['Transfer-Encoding', 'chunked']);
-  if (upgrade) passed.push(['Connection', 'Upgrade'], ['Upgrade', request.headers.upgrade ?? '']);
-  else passed.push(['Connection', 'keep-alive']);
-  return passed;
-}
-
-function isUpgrade(request: IncomingMessage): boolean {
-  return (
-    request.headers.upgrade !== undefined &&
-    connectionOptions(fieldsOf(request.rawHeaders)).includes('upgrade')
-  );
-}
-
-function answerError(error: unknown, request: IncomingMessage, response: ServerResponse): void {
-  if (response.headersSent || response.destroyed) {
-    response.destroy();
-    return;
-  }
-  const { status, reason, headers, body } = errorResponse(error, request.headers.accept);
-  response.writeHead(status, reason, headers.flat());
-  response.end(request.method === 'HEAD' ? undefined : body);
-  // The rest of a body that nobody wants is read, so that the connection can be used again.
-  request.resume();
-}
-
-const parserRefusals: Record<string, readonly [status: number, message: string]> = {
-  HPE_HEADER_OVERFLOW: [431, 'the request head is too large'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'the request did not arrive in time'],
-};
-
-function answerBadRequest(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy();
-    return;
-  }
-  const [status, message] = parserRefusals[error.code ?? ''] ?? [400, 'this is not an HTTP request'];
-  const refusal = new ProxyRefusal(status, 'MANYPATH_FORWARD_BAD_REQUEST', message, { cause: error });
-  const { reason, headers, body } = errorResponse(refusal);
-  socket.end(
-    Buffer.concat([
-      encodeResponseHead(status, reason, [...headers, ['Connection', 'close']]),
-      Buffer.from(body),
-    ]),
-  );
-}
-
-function responseTimeout(milliseconds: number): ProxyRefusal {
-  const message = `the origin did not answer within ${milliseconds / 1000} s`;
-  return new ProxyRefusal(504, 'MANYPATH_FORWARD_RESPONSE_TIMEOUT', message);
-}
-
-/** A response for a request whose socket Node has let go of, as it does on an upgrade. */
-function detachedResponse(request: IncomingMessage, socket: Duplex): ServerResponse {
-  const response = new ServerResponse(request);
-  response.shouldKeepAlive = false;
-  response.assignSocket(socket as never);
-  response.once('finish', () => {
-    response.detachSocket(socket as never);
-    socket.end();
-  });
-  return response;
-}
-
-function headOf(request: IncomingMessage): HttpRequestHead {
-  const { method = 'GET', url: target = '', rawHeaders } = request;
-  return {
-    method,
-    target,
-    version: request.httpVersionMinor === 0 ? '1.0' : '1.1',
-    headers: fieldsOf(rawHeaders),
-  };
-}
-
-function fieldsOf(raw: readonly string[]): HeaderField[] {
-  const fields: HeaderField[] = [];
-  for (let at = 0; at + 1 < raw.length; at += 2) fields.push([raw[at] ?? '', raw[at + 1] ?? '']);
-  return fields;
 }

@@ -1,15 +1,15 @@
 import type { Duplex } from 'node:stream';
 import {
   type Authority,
-  encodeResponseHead,
   type HttpRequestHead,
   HttpRequestHeadParser,
   headerValue,
   parseAuthority,
 } from '@manypath/core';
+import { refuseTunnel } from './answers.ts';
 import { HttpForwarder } from './http-forwarder.ts';
 import { type ForwardLimits, forwardLimits } from './limits.ts';
-import { errorResponse, ProxyRefusal } from './proxy-error.ts';
+import { ProxyRefusal } from './proxy-error.ts';
 
 /** Opens a way to a target. Rejections tell the client why, by {@link statusOf}. */
 export type Dial = (target: Authority, context: { signal: AbortSignal }) => Promise<Duplex>;
@@ -29,7 +29,6 @@ export interface HttpFrontOptions {
   dial: (target: Authority, context: { signal: AbortSignal; client: Duplex }) => Promise<Duplex>;
   /** Checks each request's header fields; what it throws is the answer. */
   authorize?: (headers: HttpRequestHead['headers'], client: Duplex) => void | Promise<void>;
-  /** What a request to the proxy itself (`GET /`) is answered; default: an explanation. */
   limits?: Partial<ForwardLimits>;
 }
 
@@ -116,23 +115,6 @@ export class HttpFront {
       socket.off('error', swallow);
     }
   }
-}
-
-/** Tells the client that its tunnel is open; RFC 9110 §9.3.6. */
-export function acceptTunnel(socket: Duplex): void {
-  socket.write(encodeResponseHead(200, 'Connection established'));
-}
-
-/** Tells the client why there is no tunnel, and closes. */
-export function refuseTunnel(socket: Duplex, error: unknown, accept?: string): void {
-  if (socket.destroyed || socket.writableEnded) return;
-  const { status, reason, headers, body } = errorResponse(error, accept);
-  socket.on('error', () => socket.destroy());
-  socket.write(encodeResponseHead(status, reason, [...headers, ['Connection', 'close']]));
-  socket.end(body);
-  // What the client still sends is read and dropped, since a reset would take the answer with it.
-  socket.resume();
-  setTimeout(() => socket.destroy(), 2000).unref();
 }
 
 function headTimeout(milliseconds: number): ProxyRefusal {

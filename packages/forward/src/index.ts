@@ -1,13 +1,14 @@
+export { acceptTunnel, refuseTunnel } from './answers.ts';
+export { OriginFailedError } from './exchange.ts';
 export {
-  acceptTunnel,
   type Dial,
   HttpFront,
   type HttpFrontOptions,
-  refuseTunnel,
   type TunnelRequest,
 } from './http-front.ts';
 export { type ForwardLimits, forwardLimits } from './limits.ts';
 export { OriginAgent } from './origin-agent.ts';
+export { flushHead, mayRepeat } from './outgoing.ts';
 export { type ErrorResponse, errorResponse, ProxyRefusal, statusOf } from './proxy-error.ts';
 export {
   type RelayHandle,

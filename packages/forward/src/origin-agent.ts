@@ -38,6 +38,7 @@ export class OriginAgent extends Agent {
 
   override reuseSocket(socket: Duplex, request: ClientRequest): void {
     if (isSocketLike(socket)) super.reuseSocket(socket, request);
+    else request.reusedSocket = true;
   }
 
   override destroy(): void {

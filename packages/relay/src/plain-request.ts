@@ -6,7 +6,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import { endToEndHeaders, type HeaderField, parseAuthority } from '@manypath/core';
-import { type ForwardLimits, type OriginAgent, ProxyRefusal } from '@manypath/forward';
+import { type ForwardLimits, flushHead, mayRepeat, type OriginAgent, ProxyRefusal } from '@manypath/forward';
 
 /** Only http:// requests are forwarded as they are (400 `MANYPATH_RELAY_NOT_PLAIN`). */
 export class NotPlainError extends ProxyRefusal {
@@ -41,7 +41,7 @@ export interface PlainRequest {
 
 export interface ForwardOptions {
   agent: OriginAgent;
-  limits: Pick<ForwardLimits, 'responseHeadMs'>;
+  limits: Pick<ForwardLimits, 'responseHeadMs' | 'idleMs' | 'forwardHeadBytes'>;
   /** Answers the client when there is nothing of the origin to pass on. */
   refuse: (error: unknown) => void;
 }
@@ -53,36 +53,57 @@ export interface ForwardOptions {
  * @throws NotPlainError `MANYPATH_RELAY_NOT_PLAIN`
  * @throws AuthorityInvalidError `MANYPATH_AUTHORITY_INVALID`
  */
-export function forwardPlainRequest(request: PlainRequest, { agent, limits, refuse }: ForwardOptions): void {
+export function forwardPlainRequest(request: PlainRequest, options: ForwardOptions): void {
   const { stream, headers } = request;
-  const outgoing = requestTo(request, agent, limits.responseHeadMs);
-  const fail = (error: unknown) => {
-    // Once the status is gone, only breaking off tells the client that the body is not whole.
-    if (stream.headersSent) stream.close(http2.NGHTTP2_INTERNAL_ERROR);
-    else refuse(error instanceof ProxyRefusal ? error : new OriginFailedError(error));
-  };
+  const { limits, refuse } = options;
   let answer: IncomingMessage | undefined;
-  outgoing.once('response', response => {
-    answer = response;
-    sendBack(answer, stream, headers[':method'] === 'HEAD', fail);
-  });
-  outgoing.once('continue', () => sendInformation(stream, { ':status': 100 }));
-  outgoing.on('information', ({ statusCode, headers: fields }) => {
-    if (statusCode === 103) sendInformation(stream, { ...passedOn(fields), ':status': 103 });
-  });
-  outgoing.once('upgrade', (_answer, socket) => {
-    socket.destroy();
-    fail(new Error('the origin switched protocols unasked'));
-  });
-  outgoing.once('timeout', () => outgoing.destroy(new OriginTimeoutError(limits.responseHeadMs)));
-  outgoing.once('error', fail);
+  let outgoing = send();
   stream.once('close', () => {
     if (answer?.readableEnded !== true) outgoing.destroy();
   });
-  sendBody(stream, outgoing);
+
+  function send(): ClientRequest {
+    const attempt = requestTo(request, options);
+    const fail = (error: unknown) => {
+      const unanswered = answer === undefined && !stream.destroyed;
+      if (unanswered && endsAtHead(stream) && mayRepeat(attempt, error)) outgoing = send();
+      // Once the status is gone, only breaking off tells the client that the body is not whole.
+      else if (!stream.headersSent)
+        refuse(error instanceof ProxyRefusal ? error : new OriginFailedError(error));
+      else if (!answer?.complete) stream.close(http2.NGHTTP2_INTERNAL_ERROR);
+    };
+    attempt.once('response', response => {
+      answer = response;
+      attempt.setTimeout(limits.idleMs);
+      sendBack(answer, stream, headers[':method'] === 'HEAD', fail);
+    });
+    attempt.once('continue', () => sendInformation(stream, { ':status': 100 }));
+    let hints = 0;
+    attempt.on('information', ({ statusCode, headers: fields }) => {
+      if (statusCode !== 103 || hints === mostHints) return;
+      hints += 1;
+      sendInformation(stream, { ...passedOn(fields), ':status': 103 });
+    });
+    attempt.once('upgrade', (_answer, socket) => {
+      socket.destroy();
+      fail(new Error('the origin switched protocols unasked'));
+    });
+    attempt.once('timeout', () => attempt.destroy(new OriginTimeoutError(limits.responseHeadMs)));
+    attempt.on('error', fail);
+    sendBody(stream, attempt);
+    return attempt;
+  }
 }
 
-function requestTo(request: PlainRequest, agent: OriginAgent, timeout: number): ClientRequest {
+/** Hints of one origin that are passed on: no window of HTTP/2 keeps more of them from piling up. */
+const mostHints = 8;
+
+/** Whether a request came without a body. */
+function endsAtHead(stream: ServerHttp2Stream): boolean {
+  return (stream as ServerHttp2Stream & { readonly endAfterHeaders: boolean }).endAfterHeaders;
+}
+
+function requestTo(request: PlainRequest, { agent, limits }: ForwardOptions): ClientRequest {
   const { headers, stream } = request;
   if (headers[':scheme'] !== 'http')
     throw new NotPlainError('only http:// requests are forwarded as they are');
@@ -92,12 +113,22 @@ function requestTo(request: PlainRequest, agent: OriginAgent, timeout: number): 
   const { host, port } = parseAuthority(authority, 80);
   const method = String(headers[':method'] ?? 'GET');
   const fields: HeaderField[] = [['Host', authority], ...requestFields(request.rawHeaders)];
-  const { endAfterHeaders } = stream as ServerHttp2Stream & { readonly endAfterHeaders: boolean };
   if (headers['content-length'] === undefined) {
-    if (!endAfterHeaders) fields.push(['Transfer-Encoding', 'chunked']);
+    if (!endsAtHead(stream)) fields.push(['Transfer-Encoding', 'chunked']);
     else if (!bodyless.has(method)) fields.push(['Content-Length', '0']);
   }
-  return httpRequest({ agent, host, port, method, path, headers: fields.flat(), setHost: false, timeout });
+  const { responseHeadMs: timeout, forwardHeadBytes: maxHeaderSize } = limits;
+  return httpRequest({
+    agent,
+    host,
+    port,
+    method,
+    path,
+    headers: fields.flat(),
+    setHost: false,
+    timeout,
+    maxHeaderSize,
+  });
 }
 
 /** Methods whose requests say nothing about a body that they do not have; RFC 9110 §8.6. */
@@ -112,6 +143,13 @@ function requestFields(raw: readonly string[]): HeaderField[] {
 }
 
 function sendBody(stream: ServerHttp2Stream, outgoing: ClientRequest): void {
+  if (endsAtHead(stream)) {
+    stream.resume();
+    outgoing.end();
+    return;
+  }
+  // The origin may have something to say before the first piece comes.
+  flushHead(outgoing);
   let trailers: readonly HeaderField[] = [];
   stream.once('trailers', (_joined, _flags, raw?: readonly string[]) => {
     trailers = endToEndHeaders(pairs(raw ?? []));
@@ -122,6 +160,8 @@ function sendBody(stream: ServerHttp2Stream, outgoing: ClientRequest): void {
     outgoing.end();
   });
   stream.pipe(outgoing, { end: false });
+  // An origin that has said all it wants to say may close: the rest of the body is for nobody.
+  outgoing.once('close', () => stream.unpipe(outgoing).resume());
 }
 
 function sendBack(
