@@ -1,6 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { TLSSocket } from 'node:tls';
+import { errorCode } from '@manypath/core';
 import { duplicateSocket } from '@manypath/mptcp';
 import type { ForwardLimits } from './limits.ts';
 
@@ -15,11 +16,15 @@ export type ChunkSink = (chunk: Buffer) => boolean;
 export interface ReadableLeg {
   /** What to write to, and whose events tell the end. */
   readonly stream: Duplex;
+  /** The same where it is a plain socket: its bytes are those of the kernel. */
+  readonly socket: Socket | undefined;
   /** Whether chunks lie in a buffer that is read into again. */
   readonly reusesBuffer: boolean;
   /** Begins to read. A chunk is only valid until the sink has returned `true`, or until {@link resume} is called. */
   start(sink: ChunkSink): void;
   resume(): void;
+  /** How many bytes, read before the relay began, have not gone into the sink yet. */
+  unread(): number;
 }
 
 /**
@@ -29,8 +34,17 @@ export interface ReadableLeg {
  * and HTTP/2 streams decode into buffers of their own, so their `data` events are as cheap as it gets.
  */
 export function readableLeg(stream: Duplex, limits: ForwardLimits): ReadableLeg {
-  return isPlainSocket(stream) ? staticBufferLeg(stream, limits) : streamLeg(stream);
+  if (!isPlainSocket(stream)) return streamLeg(stream);
+  try {
+    return staticBufferLeg(stream, limits);
+  } catch (error) {
+    // It works as a stream too: where the kernel cannot be called, and while something still waits to be written.
+    if (!streamable.has(errorCode(error) ?? '')) stream.destroy();
+    return streamLeg(stream);
+  }
 }
+
+const streamable = new Set(['MPTCP_UNSUPPORTED', 'MPTCP_SOCKET_BUSY']);
 
 function isPlainSocket(stream: Duplex): stream is Socket {
   return stream instanceof Socket && !(stream instanceof TLSSocket);
@@ -40,6 +54,7 @@ function staticBufferLeg(accepted: Socket, limits: ForwardLimits): ReadableLeg {
   let sink: ChunkSink = () => false;
   let buffer = Buffer.allocUnsafeSlow(limits.smallBufferBytes);
   let read = 0;
+  const readBefore = accepted.readableLength;
   const resume = () => {
     if (!stream.destroyed) stream.resume();
   };
@@ -67,18 +82,21 @@ function staticBufferLeg(accepted: Socket, limits: ForwardLimits): ReadableLeg {
   stream.setNoDelay(true);
   return {
     stream,
+    socket: stream,
     reusesBuffer: true,
     start(newSink) {
       sink = newSink;
       stream.resume();
     },
     resume: () => void stream.resume(),
+    unread: () => Math.max(0, readBefore - read),
   };
 }
 
 function streamLeg(stream: Duplex): ReadableLeg {
   return {
     stream,
+    socket: undefined,
     reusesBuffer: false,
     start(sink) {
       stream.on('data', (chunk: Buffer) => {
@@ -88,5 +106,6 @@ function streamLeg(stream: Duplex): ReadableLeg {
       stream.resume();
     },
     resume: () => void stream.resume(),
+    unread: () => 0,
   };
 }

@@ -3,6 +3,7 @@ import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Clock, ManypathError, systemClock, type Timer } from '@manypath/core';
 import { resetSocket } from '@manypath/mptcp';
+import { Direction } from './direction.ts';
 import { type ForwardLimits, forwardLimits } from './limits.ts';
 import { type ReadableLeg, readableLeg } from './reader.ts';
 
@@ -84,10 +85,14 @@ class ByteRelay implements RelayHandle {
     });
     this.#client = readableLeg(client, this.#limits);
     this.#upstream = readableLeg(upstream, this.#limits);
-    this.#fromClient = new Direction(this.#client, this.#upstream);
-    this.#fromUpstream = new Direction(this.#upstream, this.#client);
-    this.#watchLeg(this.#client, 'client', this.#fromClient, this.#fromUpstream);
-    this.#watchLeg(this.#upstream, 'other end', this.#fromUpstream, this.#fromClient);
+    const shared = {
+      limits: this.#limits,
+      onBroken: (leg: ReadableLeg, cause: Error) => this.abort(new RelayResetError(this.#sideOf(leg), cause)),
+    };
+    this.#fromClient = new Direction(this.#client, this.#upstream, shared);
+    this.#fromUpstream = new Direction(this.#upstream, this.#client, shared);
+    this.#watchLeg(this.#client, this.#fromClient, this.#fromUpstream);
+    this.#watchLeg(this.#upstream, this.#fromUpstream, this.#fromClient);
     this.#fromClient.start();
     this.#fromUpstream.start();
     this.#watchIdleness();
@@ -116,18 +121,26 @@ class ByteRelay implements RelayHandle {
 
   abort(reason: Error): void {
     this.#error ??= reason;
+    this.#fromClient.stop();
+    this.#fromUpstream.stop();
     breakOff(this.#client.stream);
     breakOff(this.#upstream.stream);
   }
 
-  #watchLeg(leg: ReadableLeg, side: string, from: Direction, to: Direction): void {
+  #sideOf(leg: ReadableLeg): string {
+    return leg === this.#client ? 'client' : 'other end';
+  }
+
+  #watchLeg(leg: ReadableLeg, from: Direction, to: Direction): void {
     const { stream } = leg;
     const failed = (cause?: unknown) => {
       if (this.#error === undefined && !isOver(stream, from, to))
-        this.abort(new RelayResetError(side, cause));
+        this.abort(new RelayResetError(this.#sideOf(leg), cause));
     };
     const closed = () => {
       failed();
+      from.stop();
+      to.stop();
       this.#openLegs -= 1;
       if (this.#openLegs === 0) this.#close();
     };
@@ -155,63 +168,6 @@ class ByteRelay implements RelayHandle {
       error: this.#error,
     });
   }
-}
-
-/** One direction of a relayed connection. */
-class Direction {
-  /** Bytes read so far. */
-  bytes = 0;
-  /** Whether the source has sent its end. */
-  ended = false;
-  /** Whether the end was passed on to the destination. */
-  sentEnd = false;
-  /** Whether the destination has taken everything, with the end. */
-  delivered = false;
-  readonly #source: ReadableLeg;
-  readonly #destination: ReadableLeg;
-  #waiting = false;
-
-  constructor(source: ReadableLeg, destination: ReadableLeg) {
-    this.#source = source;
-    this.#destination = destination;
-  }
-
-  start(): void {
-    const destination = this.#destination.stream;
-    this.#source.stream.once('end', () => {
-      this.ended = true;
-      this.sentEnd = true;
-      destination.end();
-    });
-    destination.once('finish', () => {
-      this.delivered = true;
-    });
-    const lend = this.#source.reusesBuffer && this.#destination.reusesBuffer;
-    if (!lend) destination.on('drain', this.#goOn);
-    this.#source.start(lend ? chunk => this.#lend(chunk) : chunk => this.#hand(chunk));
-  }
-
-  /** Socket to socket: the kernel mostly takes a chunk at once, and the buffer is free again; else wait for that. */
-  #lend(chunk: Buffer): boolean {
-    const destination = this.#destination.stream;
-    this.bytes += chunk.length;
-    destination.write(chunk, this.#goOn);
-    this.#waiting = destination.writableLength > 0;
-    return !this.#waiting;
-  }
-
-  /** Streams queue what they encrypt or frame: they get chunks of their own, up to their high-water mark. */
-  #hand(chunk: Buffer): boolean {
-    this.bytes += chunk.length;
-    this.#waiting = !this.#destination.stream.write(this.#source.reusesBuffer ? Buffer.from(chunk) : chunk);
-    return !this.#waiting;
-  }
-
-  readonly #goOn = (): void => {
-    if (!this.#waiting || this.#destination.stream.writableLength > 0) return;
-    this.#waiting = false;
-    this.#source.resume();
-  };
 }
 
 /** Whether a leg has given all it had and got all it should: then how it closes does not matter. */

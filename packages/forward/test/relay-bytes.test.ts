@@ -160,6 +160,33 @@ describe('a relayed connection', () => {
     expect((await settled(handle)).error).toMatchObject({ code: 'MANYPATH_FORWARD_IDLE' });
   });
 
+  for (const how of ['breaks off', 'is aborted']) {
+    it(`leaves nothing behind when a bulk transfer ${how}`, async () => {
+      const descriptors = () => readdirSync('/proc/self/fd').length;
+      const before = descriptors();
+      for (let round = 0; round < 20; round++) {
+        const { client, upstream, handle } = await relayed('mptcp', 'tcp');
+        for (const side of [client, upstream]) side.on('error', () => {});
+        const pump = () => {
+          while (upstream.writable && upstream.write(Buffer.alloc(262_144)));
+        };
+        upstream.on('drain', pump);
+        pump();
+        // Every other one is broken off while the client does not read, with bytes stuck in the relay.
+        if (round % 2 === 0) client.resume();
+        await until(() => handle.bytesFromUpstream > 2_500_000);
+        const gone = new Promise(resolve => upstream.once('close', resolve));
+        upstream.resume();
+        if (how === 'is aborted') handle.abort(new Error('enough'));
+        else resetSocket(client as Socket);
+        await gone;
+        expect((await settled(handle)).error).toBeInstanceOf(Error);
+        for (const pair of open.splice(0)) pair.close();
+      }
+      await until(() => descriptors() <= before + 2);
+    });
+  }
+
   it('leaves no descriptor behind', async () => {
     const descriptors = () => readdirSync('/proc/self/fd').length;
     const before = descriptors();

@@ -34,6 +34,7 @@ export {
 export { inNamespace } from './namespace.ts';
 export * from './netlink/index.ts';
 export { originalDestination } from './original-destination.ts';
+export { type Pump, type PumpOptions, startPump } from './pump.ts';
 export { type InfoReason, reasonText } from './reasons.ts';
 export { resetSocket } from './reset-socket.ts';
 export {

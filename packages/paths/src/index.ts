@@ -1,6 +1,6 @@
-export { discoverPaths, type NetworkTables } from './discover-paths.ts';
-export { JournalBusyError } from './file-lock.ts';
+export { discoverPaths, type NetworkTables } from './discovery/discover-paths.ts';
+export type { Path, PathAddress, PathKind } from './discovery/path.ts';
 export { pathsLimits } from './limits.ts';
-export type { Path, PathAddress, PathKind } from './path.ts';
 export { PathSet, type PathSetOptions, type PathsLogger } from './path-set.ts';
-export { raiseSubflowLimits } from './raise-subflow-limits.ts';
+export { JournalBusyError } from './upkeep/file-lock.ts';
+export { raiseSubflowLimits } from './upkeep/raise-subflow-limits.ts';

@@ -1,14 +1,14 @@
 import type { PathStatus } from '@manypath/core';
 import { errorMessage } from '@manypath/core';
-import { discoverPaths } from './discover-paths.ts';
-import { Journal } from './journal.ts';
-import { journalFolder } from './journal-folder.ts';
-import { KernelTables } from './kernel-tables.ts';
+import { discoverPaths } from './discovery/discover-paths.ts';
+import type { Path } from './discovery/path.ts';
+import { pathStatuses } from './discovery/path-status.ts';
 import { pathsLimits } from './limits.ts';
-import type { Path } from './path.ts';
-import { pathStatuses } from './path-status.ts';
-import { planPaths } from './plan.ts';
-import { SettingsKeeper } from './settings-keeper.ts';
+import { Journal } from './upkeep/journal.ts';
+import { journalFolder } from './upkeep/journal-folder.ts';
+import { KernelTables } from './upkeep/kernel-tables.ts';
+import { planPaths } from './upkeep/plan.ts';
+import { SettingsKeeper } from './upkeep/settings-keeper.ts';
 
 /** Where the paths room writes what happens. */
 export interface PathsLogger {

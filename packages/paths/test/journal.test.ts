@@ -4,9 +4,9 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { forgetSetting, Journal, joinOwners, leaveOwners, noteSetting } from '../src/journal.ts';
-import type { Setting } from '../src/plan.ts';
-import { processStartTime } from '../src/process-identity.ts';
+import { forgetSetting, Journal, joinOwners, leaveOwners, noteSetting } from '../src/upkeep/journal.ts';
+import type { Setting } from '../src/upkeep/plan.ts';
+import { processStartTime } from '../src/upkeep/process-identity.ts';
 
 const endpoint: Setting = { type: 'endpoint', address: '192.0.2.1', family: 4, device: 'wlan0', index: 3 };
 const other: Setting = { type: 'endpoint', address: '192.0.2.2', family: 4, device: 'wwan0', index: 4 };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Path } from '../src/path.ts';
-import { claimed, planPaths, settingKey } from '../src/plan.ts';
+import type { Path } from '../src/discovery/path.ts';
+import { claimed, planPaths, settingKey } from '../src/upkeep/plan.ts';
 
 const wifi: Path = {
   name: 'wlan0',

@@ -1,6 +1,6 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { ManypathError } from '@manypath/core';
-import { pathsLimits } from './limits.ts';
+import { pathsLimits } from '../limits.ts';
 import { processStartTime, thisProcess } from './process-identity.ts';
 
 /** Another process held the journal for too long. */

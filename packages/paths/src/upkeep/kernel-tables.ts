@@ -9,7 +9,7 @@ import {
   type Rule,
   routeProtocols,
 } from '@manypath/mptcp';
-import type { NetworkTables } from './discover-paths.ts';
+import type { NetworkTables } from '../discovery/discover-paths.ts';
 import {
   type EndpointSetting,
   type RouteSetting,

@@ -1,4 +1,6 @@
 import { errorCode, errorMessage } from '@manypath/core';
+import { pathsLimits } from '../limits.ts';
+import type { PathsLogger } from '../path-set.ts';
 import {
   forgetSetting,
   type Journal,
@@ -8,8 +10,6 @@ import {
   noteSetting,
 } from './journal.ts';
 import type { KernelTables } from './kernel-tables.ts';
-import { pathsLimits } from './limits.ts';
-import type { PathsLogger } from './path-set.ts';
 import { type RouteSetting, type Setting, settingKey } from './plan.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
 

@@ -1,5 +1,5 @@
-import { networkOf } from './network-of.ts';
-import type { Path, PathAddress } from './path.ts';
+import { networkOf } from '../discovery/network-of.ts';
+import type { Path, PathAddress } from '../discovery/path.ts';
 
 /** One thing that Manypath puts into the kernel for a path, and takes out again. */
 export type Setting = RouteSetting | RuleSetting | EndpointSetting;

@@ -1,7 +1,7 @@
+import type { PathsLogger } from '../path-set.ts';
 import { Journal } from './journal.ts';
 import { journalFolder } from './journal-folder.ts';
 import { KernelTables } from './kernel-tables.ts';
-import type { PathsLogger } from './path-set.ts';
 import { SettingsKeeper } from './settings-keeper.ts';
 
 /**

@@ -1,0 +1,102 @@
+import { type Pump, startPump } from '@manypath/mptcp';
+import type { ForwardLimits } from './limits.ts';
+import type { ReadableLeg } from './reader.ts';
+
+/** What a {@link Direction} needs besides its legs. */
+export interface DirectionOptions {
+  limits: ForwardLimits;
+  /** A leg broke where Node does not look: below its streams. */
+  onBroken: (leg: ReadableLeg, cause: Error) => void;
+}
+
+/**
+ * One direction of a relayed connection: through Node's sockets and streams first; a bulk transfer between two plain
+ * sockets is then left to the kernel's calls alone.
+ */
+export class Direction {
+  /** Whether the source has sent its end. */
+  ended = false;
+  /** Whether the end was passed on to the destination. */
+  sentEnd = false;
+  /** Whether the destination has taken everything, with the end. */
+  delivered = false;
+  readonly #source: ReadableLeg;
+  readonly #destination: ReadableLeg;
+  readonly #options: DirectionOptions;
+  #read = 0;
+  #waiting = false;
+  #pump: Pump | undefined;
+  #triedPump = false;
+
+  constructor(source: ReadableLeg, destination: ReadableLeg, options: DirectionOptions) {
+    this.#source = source;
+    this.#destination = destination;
+    this.#options = options;
+  }
+
+  /** Bytes read so far. */
+  get bytes(): number {
+    return this.#read + (this.#pump?.bytes ?? 0);
+  }
+
+  start(): void {
+    const destination = this.#destination.stream;
+    this.#source.stream.once('end', () => {
+      this.ended = true;
+      this.sentEnd = true;
+      destination.end();
+    });
+    destination.once('finish', () => {
+      this.delivered = true;
+    });
+    const lend = this.#source.reusesBuffer && this.#destination.reusesBuffer;
+    if (!lend) destination.on('drain', this.#goOn);
+    this.#source.start(lend ? chunk => this.#lend(chunk) : chunk => this.#hand(chunk));
+  }
+
+  /** Lets go of the legs, which are being closed. */
+  stop(): void {
+    this.#triedPump = true;
+    this.#pump?.stop();
+  }
+
+  /** Socket to socket: the kernel mostly takes a chunk at once, and the buffer is free again; else wait for that. */
+  #lend(chunk: Buffer): boolean {
+    const destination = this.#destination.stream;
+    this.#read += chunk.length;
+    destination.write(chunk, this.#goOn);
+    this.#waiting = destination.writableLength > 0;
+    return !this.#waiting && !this.#startPump();
+  }
+
+  /** Streams queue what they encrypt or frame: they get chunks of their own, up to their high-water mark. */
+  #hand(chunk: Buffer): boolean {
+    this.#read += chunk.length;
+    this.#waiting = !this.#destination.stream.write(this.#source.reusesBuffer ? Buffer.from(chunk) : chunk);
+    return !this.#waiting;
+  }
+
+  readonly #goOn = (): void => {
+    if (!this.#waiting || this.#destination.stream.writableLength > 0) return;
+    this.#waiting = false;
+    if (!this.#startPump()) this.#source.resume();
+  };
+
+  /**
+   * Leaves the rest to the kernel once there is much of it. Nothing may lie in Node then: neither here nor in what was
+   * read before the relay began.
+   */
+  #startPump(): boolean {
+    const { limits, onBroken } = this.#options;
+    const [source, destination] = [this.#source, this.#destination];
+    if (this.#triedPump || this.#read <= limits.bulkAfterBytes || source.unread() > 0) return false;
+    this.#triedPump = true;
+    if (source.socket === undefined || destination.socket === undefined) return false;
+    this.#pump = startPump(source.socket, destination.socket, {
+      bufferBytes: limits.pumpBufferBytes,
+      onEnd: () => source.resume(),
+      onError: (side, error) => onBroken(side === 'source' ? source : destination, error),
+    });
+    return this.#pump !== undefined;
+  }
+}
