@@ -4,8 +4,10 @@ import { discoverPaths } from './discovery/discover-paths.ts';
 import type { Path } from './discovery/path.ts';
 import { pathStatuses } from './discovery/path-status.ts';
 import { pathsLimits } from './limits.ts';
+import type { PathOutlook } from './outlook.ts';
 import { Journal } from './upkeep/journal.ts';
 import { journalFolder } from './upkeep/journal-folder.ts';
+import type { Keeper } from './upkeep/keeper.ts';
 import { KernelTables } from './upkeep/kernel-tables.ts';
 import { planPaths } from './upkeep/plan.ts';
 import { SettingsKeeper } from './upkeep/settings-keeper.ts';
@@ -35,7 +37,7 @@ export interface PathSetOptions {
 export class PathSet {
   readonly #options: PathSetOptions;
   readonly #tables = KernelTables.open();
-  readonly #keeper: SettingsKeeper;
+  readonly #keeper: Keeper;
   readonly #stop = new AbortController();
   readonly #listeners = new Set<(paths: readonly Path[]) => void>();
   readonly #known = new Set<string>();
@@ -55,8 +57,8 @@ export class PathSet {
   /** Finds the paths, undoes what a killed predecessor left, sets the paths up and begins to watch. */
   static async open(options: PathSetOptions): Promise<PathSet> {
     const set = new PathSet(options);
-    set.#keeper.begin();
-    set.#reconcile();
+    await set.#keeper.begin();
+    await set.#reconcile();
     set.#watching = set.#watch();
     return set;
   }
@@ -83,6 +85,31 @@ export class PathSet {
     return pathStatuses(this.#tables.dump(), this.#paths, this.#tables.endpoints(), this.#known);
   }
 
+  /** What is known of the usable paths, in the order of {@link current}. */
+  outlooks(): readonly PathOutlook[] {
+    return this.#paths.map(path => ({
+      path,
+      tier: 'primary',
+      health: 'unknown',
+      rttMs: undefined,
+      downMbps: undefined,
+      upMbps: undefined,
+    }));
+  }
+
+  /**
+   * Somebody who uses a path doubts that it works: nothing came back for longer than it should. Has it tried at once; the
+   * outcome comes as a change.
+   */
+  doubt(name: string): void {
+    this.#options.logger.debug({ path: name }, 'a path is doubted');
+  }
+
+  /** Somebody got an answer over a path: it works, whatever was thought of it. @param rttMs in milliseconds */
+  works(name: string, rttMs?: number): void {
+    this.#options.logger.debug({ path: name, rttMs }, 'a path works');
+  }
+
   /** Calls `listener` after every change of the usable paths. @returns What ends that. */
   onChange(listener: (paths: readonly Path[]) => void): () => void {
     this.#listeners.add(listener);
@@ -93,7 +120,7 @@ export class PathSet {
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#watching;
-    this.#keeper.end();
+    await this.#keeper.end();
     this.#tables.close();
   }
 
@@ -107,7 +134,7 @@ export class PathSet {
         // Changes come in bursts: an address brings its routes with it.
         setTimeout(() => {
           planned = false;
-          if (!signal.aborted) this.#reconcile();
+          if (!signal.aborted) void this.#reconcile();
         }, pathsLimits.settleMs);
       }
     } catch (error) {
@@ -116,10 +143,10 @@ export class PathSet {
     }
   }
 
-  #reconcile(): void {
+  async #reconcile(): Promise<void> {
     const paths = discoverPaths(this.#tables.dump(), this.#options.names);
     for (const { name } of paths) this.#known.add(name);
-    this.#keeper.apply(planPaths(paths));
+    await this.#keeper.apply(planPaths(paths));
     if (describe(paths) === describe(this.#paths)) return;
     this.#paths = paths;
     this.#options.logger.info({ paths: paths.map(({ name }) => name) }, 'the paths of this host changed');

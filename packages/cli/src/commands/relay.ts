@@ -47,7 +47,7 @@ async function runRelay(options: RelayCommandOptions): Promise<void> {
   const events = new EventOutput(options.json);
   const logger = createLogger(options.logLevel, options.json);
   const stateDir = stateFolder(options.state);
-  const restoreLimits = raiseSubflowLimits({ stateDir, logger });
+  const restoreLimits = await raiseSubflowLimits({ stateDir, logger });
   try {
     const relay = await startRelay({ ...relayOptions(options), stateDir, logger });
     events.emit({ event: 'ready', listen: relay.address, pairing: relay.pairing });
@@ -55,7 +55,7 @@ async function runRelay(options: RelayCommandOptions): Promise<void> {
     await signalled;
     await relay.close();
   } finally {
-    restoreLimits();
+    await restoreLimits();
   }
 }
 

@@ -47,7 +47,14 @@ function pathOver(link: Link, tables: NetworkTables): Path | undefined {
   }
   const best = defaults[0];
   if (best === undefined || addresses.length === 0) return undefined;
-  return { name: link.name, index: link.index, kind: pathKind(link), metric: best.metric, addresses };
+  return {
+    name: link.name,
+    index: link.index,
+    kind: pathKind(link),
+    network: `${link.name} via ${best.gateway}`,
+    metric: best.metric,
+    addresses,
+  };
 }
 
 interface DefaultRoute {

@@ -31,6 +31,14 @@ export function pathStatuses(
       endpoint: endpoints.some(({ address }) => onLink.some(entry => entry.address === address)),
       bytesIn: link.statistics?.bytesIn ?? 0,
       bytesOut: link.statistics?.bytesOut ?? 0,
+      tier: 'primary',
+      health: path === undefined ? 'dead' : 'unknown',
+      healthReason: null,
+      network: path?.network ?? null,
+      rttMs: null,
+      downMbps: null,
+      upMbps: null,
+      usage: { todayBytes: 0, monthBytes: 0, dailyCapBytes: null, monthlyCapBytes: null, capReached: false },
     };
   });
 }

@@ -18,6 +18,8 @@ export interface Path {
   /** The interface's index. */
   readonly index: number;
   readonly kind: PathKind;
+  /** The network it leads into: what is learned of a path holds for that only. */
+  readonly network: string;
   /** Metric of its best default route: the kernel prefers lower ones. */
   readonly metric: number;
   /** At least one; a path without an address that has a gateway is no path. */

@@ -10,18 +10,18 @@ import { SettingsKeeper } from './settings-keeper.ts';
  *
  * @returns What puts the limits back; they are also put back by the next start after a kill.
  */
-export function raiseSubflowLimits({
+export async function raiseSubflowLimits({
   stateDir,
   logger,
 }: {
   stateDir: string;
   logger: PathsLogger;
-}): () => void {
+}): Promise<() => Promise<void>> {
   const tables = KernelTables.open();
   const keeper = new SettingsKeeper(tables, new Journal(journalFolder(stateDir)), logger);
-  keeper.begin();
-  return () => {
-    keeper.end();
+  await keeper.begin();
+  return async () => {
+    await keeper.end();
     tables.close();
   };
 }

@@ -9,6 +9,7 @@ import {
   leaveOwners,
   noteSetting,
 } from './journal.ts';
+import type { Keeper } from './keeper.ts';
 import type { KernelTables } from './kernel-tables.ts';
 import { type RouteSetting, type Setting, settingKey } from './plan.ts';
 import { readSysctl, writeSysctl } from './sysctl.ts';
@@ -22,7 +23,7 @@ const looseReversePath = '2';
  *
  * Several Manypath processes of one network namespace share one journal; the last to leave cleans up.
  */
-export class SettingsKeeper {
+export class SettingsKeeper implements Keeper {
   readonly #tables: KernelTables;
   readonly #journal: Journal;
   readonly #logger: PathsLogger;
@@ -41,7 +42,7 @@ export class SettingsKeeper {
   }
 
   /** Undoes what dead processes left, and raises the limits on subflows. */
-  begin(): void {
+  async begin(): Promise<void> {
     this.#permitted = this.#tables.mayChange();
     if (!this.#permitted) return;
     this.#journal.update(entries => {
@@ -51,7 +52,7 @@ export class SettingsKeeper {
   }
 
   /** Adds what is wanted and missing, and removes what was added and has lost its address or link. */
-  apply(wanted: readonly Setting[]): void {
+  async apply(wanted: readonly Setting[]): Promise<void> {
     if (!this.#permitted) return;
     this.#journal.update(entries => {
       const wantedKeys = new Set(wanted.map(settingKey));
@@ -68,7 +69,7 @@ export class SettingsKeeper {
   }
 
   /** Leaves; when nobody else is left, everything is undone. */
-  end(): void {
+  async end(): Promise<void> {
     if (!this.#permitted) return;
     this.#journal.update(entries => {
       if (!leaveOwners(entries)) this.#undo(entries);
