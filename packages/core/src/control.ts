@@ -126,3 +126,6 @@ export interface ControlRequest {
 export type ControlReply =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: { readonly code: string; readonly message: string } };
+
+/** Where a Manypath relay lets paired gateways measure a path: `GET ?bytes=N` or `POST`, by HTTP/2. */
+export const rateServicePath = '/.well-known/manypath/rate';

@@ -1,3 +1,4 @@
+export { ArrivalRate, type ArrivalRateOptions } from './arrival-rate.ts';
 export {
   type Authority,
   AuthorityInvalidError,
@@ -23,6 +24,7 @@ export type {
   SubflowStatus,
   Totals,
 } from './control.ts';
+export { rateServicePath } from './control.ts';
 export * from './dns-message.ts';
 export { errorCode, errorMessage, ManypathError, type ManypathErrorOptions } from './errors.ts';
 export { formatBytes, formatDuration, formatRate } from './format.ts';

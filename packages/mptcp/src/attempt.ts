@@ -36,7 +36,11 @@ export interface AttemptOptions {
   noDelay: boolean;
   keepAlive: KeepAlive | false;
   socket: { allowHalfOpen: boolean; onread?: net.OnReadOpts };
+  openSocket?: OpenDescriptor | undefined;
 }
+
+/** Gives a fresh, unconnected, non-blocking stream socket of a family. Its descriptor passes to the caller. */
+export type OpenDescriptor = (family: 4 | 6) => Promise<number>;
 
 /**
  * Dials one IP literal with a descriptor of its own. The descriptor is made inside this call, in the calling
@@ -47,28 +51,63 @@ export interface AttemptOptions {
  */
 export function startAttempt(address: string, options: AttemptOptions): Attempt<net.Socket> {
   const libc = tryLibc();
+  if (libc !== undefined && options.openSocket !== undefined) {
+    return startWithDescriptor(libc, address, options, options.openSocket);
+  }
   const socket = libc === undefined ? portableSocket(options) : kernelSocket(libc, address, options);
-  const result = new Promise<net.Socket>((resolve, reject) => {
+  return {
+    result: dial(socket, address, options, libc === undefined),
+    abandon: () => void socket.destroy(),
+  };
+}
+
+/** The same with a descriptor that somebody else makes, which takes its time. */
+function startWithDescriptor(
+  libc: Libc,
+  address: string,
+  options: AttemptOptions,
+  openDescriptor: OpenDescriptor,
+): Attempt<net.Socket> {
+  let socket: net.Socket | undefined;
+  let abandoned = false;
+  const result = openDescriptor(address.includes(':') ? 6 : 4).then(fd => {
+    if (abandoned) {
+      libc.close(fd);
+      throw new Error('nobody waits for this connection any more');
+    }
+    socket = kernelSocket(libc, address, options, { fd, protocol: 'mptcp', plainReason: 'peer-refused' });
+    return dial(socket, address, options, false);
+  });
+  return {
+    result,
+    abandon: () => {
+      abandoned = true;
+      socket?.destroy();
+    },
+  };
+}
+
+async function dial(
+  socket: net.Socket,
+  address: string,
+  { port, localAddress }: AttemptOptions,
+  isPortable: boolean,
+): Promise<net.Socket> {
+  await new Promise<void>((resolve, reject) => {
     socket.once('connect', () => {
       socket.off('error', reject);
-      resolve(socket);
+      resolve();
     });
     socket.once('error', reject);
     socket.on('error', ignoreError);
-    const { localAddress } = options;
     socket.connect({
       host: address,
-      port: options.port,
-      ...(libc === undefined && localAddress !== undefined ? { localAddress } : {}),
+      port,
+      ...(isPortable && localAddress !== undefined ? { localAddress } : {}),
     });
   });
-  return {
-    result: result.then(connected => {
-      noteMultipath(connected);
-      return connected;
-    }),
-    abandon: () => void socket.destroy(),
-  };
+  noteMultipath(socket);
+  return socket;
 }
 
 /** Keeps a socket that nobody has in hand yet, or any more, from being an uncaught exception. */
@@ -80,13 +119,14 @@ export function handOver(socket: net.Socket): net.Socket {
 }
 
 /** A socket over a descriptor made, set up and bound natively. */
-function kernelSocket(libc: Libc, address: string, options: AttemptOptions): net.Socket {
+function kernelSocket(libc: Libc, address: string, options: AttemptOptions, made?: OpenedSocket): net.Socket {
   const { localAddress, device, noDelay } = options;
   const family = familyOf(address);
   if (localAddress !== undefined && familyOf(localAddress) !== family) {
+    if (made !== undefined) libc.close(made.fd);
     throw new BindError(`${localAddress} for a connection to ${address}`, 'EAFNOSUPPORT', undefined);
   }
-  const opened = openSocket(libc, family, options.mptcp);
+  const opened = made ?? openSocket(libc, family, options.mptcp);
   try {
     if (device !== undefined) bindToDevice(libc, opened.fd, device);
     if (localAddress !== undefined) bindLocally(libc, opened, localAddress);

@@ -1,7 +1,13 @@
 import { promises as dns } from 'node:dns';
 import { isIP, type OnReadOpts, type Socket } from 'node:net';
 import { ManypathError, systemClock } from '@manypath/core';
-import { type AttemptOptions, handOver, type KeepAlive, startAttempt } from './attempt.ts';
+import {
+  type AttemptOptions,
+  handOver,
+  type KeepAlive,
+  type OpenDescriptor,
+  startAttempt,
+} from './attempt.ts';
 import {
   AddressRefusedError,
   ArgumentError,
@@ -52,6 +58,11 @@ export interface ConnectOptions {
   onread?: OnReadOpts;
   /** Called with every address before it is dialled, never with a name; return an error to refuse it. */
   filterAddress?: (address: string) => Error | undefined;
+  /**
+   * Gives the descriptor of each attempt, for sockets made elsewhere or in another way ({@link openUserspaceSocket}); what is set
+   * here is then applied to it. Default: a socket is made in this process.
+   */
+  openSocket?: OpenDescriptor;
   /** Other defaults for what is not set above. */
   limits?: MptcpLimits;
 }
@@ -140,6 +151,7 @@ function planConnect(options: ConnectOptions): Plan {
       interval: keepAlive.interval ?? limits.keepAliveIntervalMs,
       count: keepAlive.count ?? limits.keepAliveCount,
     },
+    openSocket: options.openSocket,
     socket: {
       allowHalfOpen: options.allowHalfOpen ?? false,
       ...(options.onread === undefined ? {} : { onread: options.onread }),

@@ -1,5 +1,5 @@
 export { Agent, type AgentConnectOptions, HttpsAgent } from './agent.ts';
-export type { KeepAlive } from './attempt.ts';
+export type { KeepAlive, OpenDescriptor } from './attempt.ts';
 export { preferredCongestion } from './congestion.ts';
 export { type ConnectOptions, connect, type Lookup } from './connect.ts';
 export { fdOf } from './descriptor.ts';
@@ -49,3 +49,4 @@ export {
   type UndiciConnectorOptions,
   undiciConnector,
 } from './undici-connector.ts';
+export { openUserspaceSocket } from './userspace-socket.ts';

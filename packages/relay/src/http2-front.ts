@@ -13,6 +13,7 @@ import { type Asker, NotPairedError } from './authentication.ts';
 import { ClientSession } from './client-session.ts';
 import type { RelayLimits } from './limits.ts';
 import { forwardPlainRequest } from './plain-request.ts';
+import { asksForRate, serveRate } from './rate-service.ts';
 
 /** What the HTTP/2 side needs from the relay. */
 export interface Http2FrontOptions {
@@ -106,6 +107,7 @@ export class Http2Front {
       await this.#options.authorize(fieldsOf(headers), client);
       client.accepted();
       if (headers[':method'] === 'CONNECT') return await this.#connect(stream, headers);
+      if (asksForRate(headers)) return serveRate(stream, headers, this.#options.limits);
       const { agent } = client;
       const { forwardLimits } = this.#options;
       forwardPlainRequest({ stream, headers, rawHeaders }, { agent, limits: forwardLimits, refuse });

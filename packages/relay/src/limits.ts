@@ -68,6 +68,8 @@ export const relayLimits = {
   certificateCheckMs: 60_000,
   /** How long a closing relay lets tunnels go on, in milliseconds. */
   closeGraceMs: 2_000,
+  /** Bytes of one measurement of a path by a paired gateway. */
+  rateProbeBytes: 4_194_304,
 } as const;
 
 /** Limits with some of them changed. */

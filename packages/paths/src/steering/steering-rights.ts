@@ -12,6 +12,11 @@ export interface NewSubflow {
   readonly token: number;
   /** Address and device it leaves by. */
   readonly localAddress: string;
+  /**
+   * Names the address on this connection: 0 for the address of its first subflow, else 1 to 255. An address keeps its number for
+   * the life of the connection.
+   */
+  readonly localId: number;
   readonly device: string;
   readonly remote: SocketAddress;
   /** Begin as backup: it carries nothing while a full one works. */

@@ -1,0 +1,53 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { SystemCallError, UnsupportedError } from './errors.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  IPPROTO_MPTCP,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+} from './kernel/constants.ts';
+import { errnoName } from './kernel/errno.ts';
+import { tryLibc } from './kernel/libc.ts';
+
+/** Where the kernel keeps which path manager new connections get, and what it calls that of user space. */
+const settings = [
+  // Linux 6.15
+  { file: '/proc/sys/net/mptcp/path_manager', userspace: 'userspace' },
+  // Linux 5.19
+  { file: '/proc/sys/net/mptcp/pm_type', userspace: '1' },
+] as const;
+
+/**
+ * Makes an MPTCP socket whose subflows are left to user space: the kernel neither joins paths nor announces addresses for it,
+ * and the methods of `PathManager` that take a token steer it. Needs root in the network namespace.
+ *
+ * A socket takes its path manager from a sysctl of its network namespace when it is made, and keeps it. So that sysctl is
+ * changed for the time of one socket(2), some microseconds, and put back before this returns.
+ *
+ * @returns A descriptor that the caller owns: non-blocking, close-on-exec, not bound.
+ * @throws UnsupportedError `MPTCP_UNSUPPORTED` before Linux 5.19, on other systems, and while MPTCP is switched off
+ * @throws SystemCallError `MPTCP_SYSTEM_CALL_FAILED`
+ * @throws the EACCES or EROFS of a sysctl that may not be written
+ */
+export function openUserspaceSocket(family: 4 | 6): number {
+  const libc = tryLibc();
+  const setting = settings.find(({ file }) => existsSync(file));
+  if (libc === undefined || setting === undefined) {
+    throw new UnsupportedError('Subflows cannot be left to user space here', {
+      hint: 'That needs Linux 5.19 or later.',
+    });
+  }
+  const before = readFileSync(setting.file, 'latin1').trim();
+  const type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  if (before !== setting.userspace) writeFileSync(setting.file, setting.userspace);
+  let fd: number;
+  try {
+    fd = libc.trySocket(family === 4 ? AF_INET : AF_INET6, type, IPPROTO_MPTCP);
+  } finally {
+    if (before !== setting.userspace) writeFileSync(setting.file, before);
+  }
+  if (fd < 0) throw new SystemCallError('socket', -fd, errnoName(fd));
+  return fd;
+}

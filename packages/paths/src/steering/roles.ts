@@ -1,0 +1,140 @@
+import type { PathOutlook } from '../outlook.ts';
+import { isWilling, transferMs } from './transfer-time.ts';
+
+/** `active`: it carries what there is; `backup`: it is joined, and carries nothing while an active one works. */
+export type SubflowRole = 'active' | 'backup';
+
+/** Which path leads a connection, and what every path is for it. A path that is not named has no part in it. */
+export interface Roles {
+  /** The path that carries short transfers alone; `undefined` when no path is willing. */
+  readonly lead: string | undefined;
+  readonly of: ReadonlyMap<string, SubflowRole>;
+}
+
+/** When a second path pays, as measured by the promotion matrix in `bench/`. */
+export interface RoleLimits {
+  /** A transfer is taken for at least this long when a lead is chosen, in bytes. */
+  shortTransferBytes: number;
+  /** Paths whose rates differ by no more than this factor, and whose round trips by no more than the next, join at once. */
+  alikeRate: number;
+  /** In milliseconds. */
+  alikeRttMs: number;
+  /** A path below this share of the lead's rate never pays. */
+  leastShare: number;
+  /** Bytes of one transfer after which a path that is not alike is promoted. */
+  promoteAfterBytes: number;
+  /** The same for a path that the user wants spared (tier `secondary`). */
+  promoteSecondaryAfterBytes: number;
+  /** How much sooner another path must be done to take the lead, as a factor. */
+  leadMargin: number;
+}
+
+export const roleLimits: RoleLimits = {
+  shortTransferBytes: 65_536,
+  alikeRate: 0.7,
+  alikeRttMs: 5,
+  leastShare: 0.15,
+  promoteAfterBytes: 524_288,
+  promoteSecondaryAfterBytes: 4_194_304,
+  leadMargin: 0.8,
+};
+
+/**
+ * Says what each path is for a connection. Nothing is gained by a second path for a transfer that is done before it gets going,
+ * and much is lost when what it was given arrives last. So a path joins as backup, and is promoted when the transfer turns
+ * out to be long; at once only where the paths are alike.
+ *
+ * @param outlooks The paths, in the order in which the host prefers them.
+ * @param transferredBytes What the longest transfer on the connection has moved so far; it is expected to move as much again.
+ * @param before What was said last time: a path that was promoted stays so while the transfer lasts.
+ */
+export function planRoles(
+  outlooks: readonly PathOutlook[],
+  transferredBytes: number,
+  before: Roles = none,
+  limits: RoleLimits = roleLimits,
+): Roles {
+  const candidates = willing(outlooks);
+  const lead = chooseLead(candidates, transferredBytes, before.lead, limits);
+  if (lead === undefined) return none;
+  const of = new Map<string, SubflowRole>();
+  for (const outlook of outlooks) {
+    if (!isWilling(outlook)) continue;
+    const { name } = outlook.path;
+    const pays =
+      outlook === lead ||
+      (candidates.includes(outlook) && isWorth(outlook, lead, transferredBytes, before.of.get(name), limits));
+    of.set(name, pays ? 'active' : 'backup');
+  }
+  return { lead: lead.path.name, of };
+}
+
+const none: Roles = { lead: undefined, of: new Map() };
+
+/** Paths that may be active: backup ones only when there is nothing else, dead ones only when all are. */
+function willing(outlooks: readonly PathOutlook[]): PathOutlook[] {
+  const allowed = outlooks.filter(isWilling);
+  const regular = allowed.filter(({ tier }) => tier !== 'backup');
+  return regular.length > 0 ? regular : allowed;
+}
+
+function chooseLead(
+  candidates: readonly PathOutlook[],
+  transferredBytes: number,
+  leadBefore: string | undefined,
+  limits: RoleLimits,
+): PathOutlook | undefined {
+  const expected = Math.max(limits.shortTransferBytes, transferredBytes * 2);
+  const firsts = candidates.filter(({ tier }) => tier !== 'secondary');
+  const pool = firsts.length > 0 ? firsts : candidates;
+  const current = pool.find(({ path }) => path.name === leadBefore) ?? pool[0];
+  if (current === undefined) return undefined;
+  const time = (outlook: PathOutlook): number => transferMs(outlook, expected, pool);
+  const [best = current] = [...pool].sort((left, right) => time(left) - time(right));
+  return time(best) < time(current) * limits.leadMargin ? best : current;
+}
+
+function isWorth(
+  outlook: PathOutlook,
+  lead: PathOutlook,
+  transferredBytes: number,
+  before: SubflowRole | undefined,
+  limits: RoleLimits,
+): boolean {
+  const isSpared = outlook.tier === 'secondary';
+  const share = shareOf(outlook, lead);
+  if (share !== undefined && share < limits.leastShare) return false;
+  if (!isSpared && isAlike(outlook, lead, share, limits)) return true;
+  if (before === 'active' && transferredBytes > 0) return true;
+  const after = isSpared ? limits.promoteSecondaryAfterBytes : limits.promoteAfterBytes;
+  return transferredBytes >= Math.max(after, 4 * lateBytes(outlook, lead));
+}
+
+/** Rate of a path as a share of the lead's, by the direction in which it does worse. */
+function shareOf(outlook: PathOutlook, lead: PathOutlook): number | undefined {
+  const shares = [ratio(outlook.downMbps, lead.downMbps), ratio(outlook.upMbps, lead.upMbps)].filter(
+    share => share !== undefined,
+  );
+  return shares.length === 0 ? undefined : Math.min(...shares);
+}
+
+function ratio(one: number | undefined, other: number | undefined): number | undefined {
+  return one === undefined || other === undefined || other <= 0 ? undefined : one / other;
+}
+
+function isAlike(
+  outlook: PathOutlook,
+  lead: PathOutlook,
+  share: number | undefined,
+  limits: RoleLimits,
+): boolean {
+  if (share === undefined || outlook.rttMs === undefined || lead.rttMs === undefined) return false;
+  if (share < limits.alikeRate || share > 1 / limits.alikeRate) return false;
+  return Math.abs(outlook.rttMs - lead.rttMs) <= limits.alikeRttMs;
+}
+
+/** What the lead moves while the first byte over the other path is still under way. */
+function lateBytes(outlook: PathOutlook, lead: PathOutlook): number {
+  if (outlook.rttMs === undefined || lead.rttMs === undefined || lead.downMbps === undefined) return 0;
+  return (Math.max(0, outlook.rttMs - lead.rttMs) * lead.downMbps * 1000) / 8;
+}

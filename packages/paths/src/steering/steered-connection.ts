@@ -1,0 +1,254 @@
+import type { Socket } from 'node:net';
+import { type Clock, errorMessage, systemClock, type Timer } from '@manypath/core';
+import { info, type SocketAddress, type SubflowInfo } from '@manypath/mptcp';
+import type { PathOutlook } from '../outlook.ts';
+import type { PathsLogger } from '../path-set.ts';
+import { planRoles, type Roles, type SubflowRole } from './roles.ts';
+import { SilenceWatch } from './silence-watch.ts';
+import type { SteeringRights } from './steering-rights.ts';
+
+/** What a {@link SteeredConnection} knows of the world. */
+export interface SteeredConnectionOptions {
+  readonly rights: SteeringRights;
+  /** The paths now, in the order in which the host prefers them. */
+  readonly outlooks: () => readonly PathOutlook[];
+  /** Bytes of the longest transfer that is under way on the connection; 0 when there is none. */
+  readonly transferredBytes: () => number;
+  /** A path seems not to work any more. */
+  readonly onDoubt: (path: string) => void;
+  readonly logger: PathsLogger;
+  readonly clock?: Clock;
+}
+
+/** How often a connection that carries something is looked at, in milliseconds. */
+const busyMs = 40;
+/** The same for one that carries nothing. */
+const idleMs = 1000;
+/** How long a subflow that could not be made is not tried again, in milliseconds. */
+const retryMs = 1000;
+
+/** A subflow that is open, and which path it is on. */
+interface OpenSubflow {
+  readonly key: string;
+  readonly path: string;
+  readonly info: SubflowInfo;
+}
+
+/**
+ * One MPTCP connection whose subflows are chosen here instead of by the kernel: one on each willing path, active or backup as
+ * {@link planRoles} says, made again when it is gone, and taken off a path that is dead before the kernel's timers would.
+ */
+export class SteeredConnection {
+  readonly #socket: Socket;
+  readonly #remote: SocketAddress;
+  readonly #options: SteeredConnectionOptions;
+  readonly #clock: Clock;
+  readonly #silence = new SilenceWatch();
+  /** What each subflow is, by its key. */
+  readonly #roles = new Map<string, SubflowRole>();
+  /** When each path was last tried. */
+  readonly #triedAt = new Map<string, number>();
+  /** Paths that went silent here, and until when they are not used again unless they are proven alive. */
+  readonly #shunned = new Map<string, number>();
+  /** Numbers of local addresses; the first one is that of the first subflow. */
+  readonly #ids = new Map<string, number>();
+  /** What subflows that are on their way will be, by their local address. */
+  readonly #created = new Map<string, SubflowRole>();
+  #plan: Roles = { lead: undefined, of: new Map() };
+  #timer: Timer | undefined;
+  #moved = 0;
+  #busyUntil = 0;
+  #working = false;
+  #again = false;
+
+  /** @param socket Made by `SteeringRights.openSocket`, and connected. */
+  constructor(socket: Socket, remote: SocketAddress, options: SteeredConnectionOptions) {
+    this.#socket = socket;
+    this.#remote = remote;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#idOf(socket.localAddress ?? '');
+    socket.once('close', () => this.#timer?.cancel());
+    void this.look();
+  }
+
+  /** The path that leads. */
+  get lead(): string | undefined {
+    return this.#plan.lead;
+  }
+
+  /** To be called when the paths changed, or a transfer begins. */
+  async look(): Promise<void> {
+    if (this.#working) {
+      this.#again = true;
+      return;
+    }
+    this.#working = true;
+    this.#timer?.cancel();
+    try {
+      do {
+        this.#again = false;
+        if (!this.#socket.destroyed) await this.#look();
+      } while (this.#again);
+    } finally {
+      this.#working = false;
+    }
+    if (this.#socket.destroyed) return;
+    const pause = this.#clock.now() < this.#busyUntil ? busyMs : idleMs;
+    this.#timer = this.#clock.after(pause, () => void this.look());
+  }
+
+  async #look(): Promise<void> {
+    const { token, multipath, flags, subflows } = info(this.#socket);
+    // Until the other side's key is known there is nothing that could be joined.
+    if (!multipath || token === undefined || !flags.remoteKeyReceived) {
+      this.#busyUntil = this.#clock.now() + busyMs;
+      return;
+    }
+    const outlooks = this.#options.outlooks();
+    const open = this.#openSubflows(subflows, outlooks);
+    this.#noteActivity(subflows);
+    this.#noteSilence(open);
+    this.#plan = planRoles(this.#unshunned(outlooks), this.#options.transferredBytes(), this.#plan);
+    await this.#create(token, outlooks, open);
+    await this.#setRoles(token, open);
+    await this.#leaveDeadPaths(token, open);
+  }
+
+  #openSubflows(subflows: readonly SubflowInfo[], outlooks: readonly PathOutlook[]): OpenSubflow[] {
+    const open: OpenSubflow[] = [];
+    for (const subflow of subflows) {
+      if (subflow.state !== 'established') continue;
+      const key = keyOf(subflow);
+      const outlook = outlooks.find(({ path }) =>
+        path.addresses.some(({ address }) => address === subflow.local.address),
+      );
+      open.push({ key, path: outlook?.path.name ?? '', info: subflow });
+    }
+    for (const key of this.#roles.keys()) {
+      if (!open.some(subflow => subflow.key === key)) this.#roles.delete(key);
+    }
+    return open;
+  }
+
+  #noteActivity(subflows: readonly SubflowInfo[]): void {
+    let moved = 0;
+    for (const { bytesReceived, bytesSent } of subflows) moved += bytesReceived + bytesSent;
+    if (moved !== this.#moved) this.#busyUntil = this.#clock.now() + 2 * idleMs;
+    this.#moved = moved;
+  }
+
+  #noteSilence(open: readonly OpenSubflow[]): void {
+    const now = this.#clock.now();
+    const carrying = open.filter(({ key }) => this.#roleOf(key) === 'active');
+    const silent = this.#silence.look(new Map(carrying.map(subflow => [subflow.key, subflow.info])), now);
+    for (const key of silent) {
+      const path = open.find(subflow => subflow.key === key)?.path ?? '';
+      if (path === '') continue;
+      if (!this.#shunned.has(path)) this.#options.logger.debug({ path }, 'a subflow has gone silent');
+      this.#shunned.set(path, now + shunMs);
+      this.#options.onDoubt(path);
+    }
+  }
+
+  /** A path that went silent on this connection is as good as dead for it until it is proven alive, or some time has passed. */
+  #unshunned(outlooks: readonly PathOutlook[]): readonly PathOutlook[] {
+    const now = this.#clock.now();
+    for (const [path, until] of this.#shunned) if (until <= now) this.#shunned.delete(path);
+    if (this.#shunned.size === 0) return outlooks;
+    const judged = outlooks.map(outlook =>
+      this.#shunned.has(outlook.path.name) ? { ...outlook, health: 'dead' as const } : outlook,
+    );
+    // Where every path is silent it is more likely the other side.
+    return judged.some(({ health }) => health !== 'dead') ? judged : outlooks;
+  }
+
+  #roleOf(key: string): SubflowRole {
+    // The first subflow of a connection is a full one.
+    return this.#roles.get(key) ?? 'active';
+  }
+
+  async #create(
+    token: number,
+    outlooks: readonly PathOutlook[],
+    open: readonly OpenSubflow[],
+  ): Promise<void> {
+    for (const [name, role] of this.#plan.of) {
+      if (open.some(({ path }) => path === name)) continue;
+      const path = outlooks.find(outlook => outlook.path.name === name)?.path;
+      const local = path?.addresses.find(({ family }) => family === familyOf(this.#remote.address));
+      if (path === undefined || local === undefined) continue;
+      const now = this.#clock.now();
+      if (now - (this.#triedAt.get(name) ?? Number.NEGATIVE_INFINITY) < retryMs) continue;
+      this.#triedAt.set(name, now);
+      await this.#tryTo('create a subflow', name, async () => {
+        await this.#options.rights.createSubflow({
+          token,
+          localAddress: local.address,
+          localId: this.#idOf(local.address),
+          device: path.name,
+          remote: this.#remote,
+          backup: role === 'backup',
+        });
+        this.#created.set(local.address, role);
+      });
+    }
+  }
+
+  async #setRoles(token: number, open: readonly OpenSubflow[]): Promise<void> {
+    // First what is to carry, then what is not to any more.
+    for (const wanted of ['active', 'backup'] as const) {
+      for (const { key, path, info: subflow } of open) {
+        if (!this.#roles.has(key)) this.#roles.set(key, this.#created.get(subflow.local.address) ?? 'active');
+        this.#created.delete(subflow.local.address);
+        if (this.#plan.of.get(path) !== wanted || this.#roleOf(key) === wanted) continue;
+        await this.#tryTo(`make a subflow ${wanted}`, path, async () => {
+          await this.#options.rights.setBackup(token, subflow, wanted === 'backup');
+          this.#roles.set(key, wanted);
+        });
+      }
+    }
+  }
+
+  /** Takes subflows off paths that are not to be used, as long as another one is left. */
+  async #leaveDeadPaths(token: number, open: readonly OpenSubflow[]): Promise<void> {
+    const staying = open.filter(({ path }) => this.#plan.of.has(path));
+    if (staying.length === 0) return;
+    for (const { path, info: subflow } of open) {
+      if (this.#plan.of.has(path)) continue;
+      this.#triedAt.delete(path);
+      const id = this.#idOf(subflow.local.address);
+      // The other side is told over a path that works: what it had sent here it then sends again at once.
+      await this.#tryTo('withdraw an address', path, () => this.#options.rights.removeAddress(token, id));
+      await this.#tryTo('close a subflow', path, () => this.#options.rights.destroySubflow(token, subflow));
+    }
+  }
+
+  /** The number of a local address on this connection. */
+  #idOf(address: string): number {
+    const known = this.#ids.get(address);
+    if (known !== undefined) return known;
+    this.#ids.set(address, this.#ids.size);
+    return this.#ids.size - 1;
+  }
+
+  async #tryTo(what: string, path: string, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+      this.#options.logger.debug({ path }, what);
+    } catch (error) {
+      this.#options.logger.debug({ path, error: errorMessage(error) }, `could not ${what}`);
+    }
+  }
+}
+
+/** How long a path that went silent is left alone by a connection, in milliseconds. */
+const shunMs = 1500;
+
+function keyOf({ local, remote }: SubflowInfo): string {
+  return `${local.address} ${local.port} ${remote.address} ${remote.port}`;
+}
+
+function familyOf(address: string): 4 | 6 {
+  return address.includes(':') ? 6 : 4;
+}

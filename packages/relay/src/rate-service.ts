@@ -1,0 +1,51 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { ArrivalRate, rateServicePath } from '@manypath/core';
+import type { RelayLimits } from './limits.ts';
+
+/** Whether a request is for the relay itself: how fast is a path between the two of us? */
+export function asksForRate(headers: IncomingHttpHeaders): boolean {
+  return headers[':scheme'] === 'https' && (headers[':path'] ?? '').split('?')[0] === rateServicePath;
+}
+
+/**
+ * Lets a paired gateway measure a path: `GET …?bytes=N` sends that many bytes, `POST` takes some and answers `{"mbps":…}`, the
+ * rate at which they arrived, or `null` for too few.
+ */
+export function serveRate(
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  limits: Pick<RelayLimits, 'rateProbeBytes'>,
+): void {
+  if (headers[':method'] === 'POST') takeBytes(stream, limits.rateProbeBytes);
+  else sendBytes(stream, Math.min(wantedBytes(headers), limits.rateProbeBytes));
+}
+
+function wantedBytes(headers: IncomingHttpHeaders): number {
+  const wanted = Number(new URLSearchParams((headers[':path'] ?? '').split('?')[1]).get('bytes'));
+  return Number.isSafeInteger(wanted) && wanted > 0 ? wanted : 0;
+}
+
+function sendBytes(stream: ServerHttp2Stream, bytes: number): void {
+  stream.respond({
+    ':status': 200,
+    'content-type': 'application/octet-stream',
+    'content-length': bytes,
+    'cache-control': 'no-store',
+  });
+  stream.end(Buffer.alloc(bytes));
+}
+
+function takeBytes(stream: ServerHttp2Stream, most: number): void {
+  const rate = new ArrivalRate();
+  let taken = 0;
+  stream.on('data', (chunk: Buffer) => {
+    taken += chunk.length;
+    if (taken > most) stream.close();
+    else rate.add(chunk.length, performance.now());
+  });
+  stream.once('end', () => {
+    if (stream.destroyed) return;
+    stream.respond({ ':status': 200, 'content-type': 'application/json', 'cache-control': 'no-store' });
+    stream.end(JSON.stringify({ mbps: rate.mbps() ?? null }));
+  });
+}
