@@ -1,4 +1,5 @@
-import { PathSet } from '@manypath/paths';
+import { errorMessage } from '@manypath/core';
+import { DirectSteering, PathSet, Steward } from '@manypath/paths';
 import type { Logger } from './terminal/log.ts';
 
 interface OpenPathsOptions {
@@ -21,4 +22,19 @@ export function describePaths(paths: PathSet): string {
   if (names.length === 0) return 'no path out of this host yet';
   if (names.length === 1) return `one path: ${names[0]}`;
   return `${names.length} paths: ${names.join(', ')}`;
+}
+
+/** What chooses the paths of this process's connections. */
+export function openSteward(paths: PathSet, logger: Logger): Steward {
+  return new Steward({ paths, rights: steeringRights(paths, logger), logger });
+}
+
+function steeringRights(paths: PathSet, logger: Logger): DirectSteering | undefined {
+  if (paths.mode === 'observing') return undefined;
+  try {
+    return new DirectSteering();
+  } catch (error) {
+    logger.info({ reason: errorMessage(error) }, 'the kernel chooses the subflows');
+    return undefined;
+  }
 }

@@ -11,6 +11,7 @@ import {
   systemClock,
 } from '@manypath/core';
 import { createServer, type Lookup, originalDestination, RouteSocket } from '@manypath/mptcp';
+import type { Steward } from '@manypath/paths';
 import { ControlServer } from './control/control-server.ts';
 import { countBytes } from './counted-stream.ts';
 import { Dialer } from './dialer.ts';
@@ -42,6 +43,8 @@ export interface GatewayOptions {
   readonly stateDir: string;
   /** What is told of paths, and of their changes. */
   readonly paths?: PathSource;
+  /** Chooses the paths of connections; without it the kernel does. */
+  readonly steward?: Steward;
   /** Who may use the proxy port: the user who started the gateway, and root (default); or everybody who reaches it. */
   readonly guard?: 'same-user' | 'none';
   /**
@@ -126,7 +129,14 @@ export class Gateway {
     const names = cachingLookup(this.#limits, clock);
     this.#forgetNames = names.forget;
     if (pairing !== undefined) {
-      this.#relay = new RelayLink({ pairing, limits: this.#limits, clock, logger, lookup: options.lookup });
+      this.#relay = new RelayLink({
+        pairing,
+        limits: this.#limits,
+        clock,
+        logger,
+        lookup: options.lookup,
+        steward: options.steward,
+      });
     }
     this.#dialer = new Dialer({
       relay: this.#relay,

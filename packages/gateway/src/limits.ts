@@ -68,6 +68,10 @@ export const gatewayLimits = {
   controlRequestBytes: 65_536,
   /** How long `close` waits for connections that end by themselves, in milliseconds. */
   closeMs: 1_000,
+  /** Bytes each way with which a path to the relay is measured when nothing is known of it. */
+  measureBytes: 262_144,
+  /** How long that may take, in milliseconds. */
+  measureMs: 5_000,
 } as const;
 
 /** Limits with some of them changed. */

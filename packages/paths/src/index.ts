@@ -7,3 +7,4 @@ export type { NewSubflow, SteeringRights, SubflowEnd } from './steering/steering
 export { JournalBusyError } from './upkeep/file-lock.ts';
 export { raiseSubflowLimits } from './upkeep/raise-subflow-limits.ts';
 export { DirectSteering } from './steering/direct-steering.ts';
+export { type MeasuredPath, Steward, type SteeringHints, type StewardOptions } from './steering/steward.ts';

@@ -1,7 +1,7 @@
 import { parseAuthority } from '@manypath/core';
 import { Gateway } from '@manypath/gateway';
 import type { Command } from 'commander';
-import { describePaths, openPaths } from '../open-paths.ts';
+import { describePaths, openPaths, openSteward } from '../open-paths.ts';
 import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
@@ -39,12 +39,14 @@ async function runUp(options: UpOptions): Promise<void> {
   const logger = createLogger(options.logLevel, options.json);
   const stateDir = stateFolder(options.state);
   const paths = await openPaths({ names: options.paths?.split(','), stateDir, logger });
+  const steward = openSteward(paths, logger);
   try {
     const gateway = await Gateway.start({
       listen: parseAuthority(options.listen, 8118),
       stateDir,
       logger,
       paths,
+      steward,
       ...(options.relay === undefined ? {} : { relay: options.relay }),
     });
     events.emit({
@@ -61,6 +63,7 @@ async function runUp(options: UpOptions): Promise<void> {
     await Promise.race([signalled, untilAborted(gateway.stopRequested)]);
     await gateway.close();
   } finally {
+    steward.close();
     await paths.close();
   }
 }

@@ -2,7 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { errorCode, errorMessage, formatAuthority, type Pairing } from '@manypath/core';
-import { connect, type Lookup, preferredCongestion } from '@manypath/mptcp';
+import { type ConnectOptions, connect, type Lookup, preferredCongestion } from '@manypath/mptcp';
 import { RelayUntrustedError } from '../errors.ts';
 
 /** A connection to the relay before anything was said on it. */
@@ -17,6 +17,8 @@ export interface LaneSocket {
 export interface LaneSocketOptions {
   readonly signal: AbortSignal;
   readonly lookup?: Lookup | undefined;
+  /** More about how to connect: over which path, with whose descriptor. */
+  readonly way?: Partial<ConnectOptions> | undefined;
 }
 
 /**
@@ -27,7 +29,7 @@ export interface LaneSocketOptions {
  * @throws what `connect` of @manypath/mptcp throws
  */
 export async function openLaneSocket(pairing: Pairing, options: LaneSocketOptions): Promise<LaneSocket> {
-  const { signal, lookup } = options;
+  const { signal, lookup, way } = options;
   const congestion = preferredCongestion();
   const raw = await connect({
     ...pairing.address,
@@ -36,6 +38,7 @@ export async function openLaneSocket(pairing: Pairing, options: LaneSocketOption
     allowHalfOpen: true,
     ...(lookup === undefined ? {} : { lookup }),
     ...(congestion === undefined ? {} : { congestion }),
+    ...way,
   });
   raw.on('error', ignore);
   if (!pairing.secure) return { stream: raw, raw, protocol: 'http/1.1' };

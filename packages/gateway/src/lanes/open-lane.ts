@@ -1,5 +1,6 @@
 import type { Clock, Pairing } from '@manypath/core';
-import type { Lookup } from '@manypath/mptcp';
+import type { ConnectOptions, Lookup } from '@manypath/mptcp';
+import type { Steward } from '@manypath/paths';
 import type { GatewayLimits } from '../limits.ts';
 import { Http1Lane } from './http1-lane.ts';
 import { Http2Lane } from './http2-lane.ts';
@@ -12,6 +13,8 @@ export interface OpenLaneOptions {
   readonly clock: Clock;
   readonly events: LaneEvents;
   readonly lookup?: Lookup | undefined;
+  /** Chooses the subflows of lanes; without it the kernel does. */
+  readonly steward?: Steward | undefined;
 }
 
 /** Opens a lane. Rejects with the reason of `signal` when it is aborted. */
@@ -22,7 +25,24 @@ export type OpenLane = (options: OpenLaneOptions, signal: AbortSignal) => Promis
  * offers: HTTP/2 if it can, else HTTP/1.1.
  */
 export const openLane: OpenLane = async (options, signal) => {
-  const socket = await openLaneSocket(options.pairing, { signal, lookup: options.lookup });
-  const kind = socket.protocol === 'h2' ? Http2Lane : Http1Lane;
-  return kind.open(socket, options, signal);
+  const { pairing, lookup, steward } = options;
+  const socket = await openLaneSocket(pairing, { signal, lookup, way: bestWay(steward) });
+  if (socket.protocol !== 'h2') return Http1Lane.open(socket, options, signal);
+  const lane = await Http2Lane.open(socket, options, signal);
+  steward?.steer(socket.raw, {
+    isInUse: () => lane.streams > 0,
+    ping: () => lane.check(options.limits.laneAnswerMs),
+  });
+  return lane;
 };
+
+/** A lane begins on the path that leads; the others join later. */
+function bestWay(steward: Steward | undefined): Partial<ConnectOptions> | undefined {
+  if (steward === undefined) return undefined;
+  const [first] = steward.preferred();
+  const { openSocket } = steward;
+  return {
+    ...(first === undefined ? {} : { device: first.path.name }),
+    ...(openSocket === undefined ? {} : { openSocket }),
+  };
+}

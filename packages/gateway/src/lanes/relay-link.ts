@@ -9,6 +9,7 @@ import {
   type Timer,
 } from '@manypath/core';
 import type { Lookup } from '@manypath/mptcp';
+import type { Steward } from '@manypath/paths';
 import {
   LaneLostError,
   RelayAwayError,
@@ -24,6 +25,7 @@ import { chooseLane, needsAnotherLane } from './choose-lane.ts';
 import { KnownTargets } from './known-targets.ts';
 import type { Lane, Tunnel, TunnelOptions } from './lane.ts';
 import { type OpenLane, openLane } from './open-lane.ts';
+import { SpeedSurvey } from './speed-survey.ts';
 
 /**
  * `connecting`: the first attempt since the start, or since the last lane broke, is under way; `ready`; `degraded`: there
@@ -38,6 +40,8 @@ export interface RelayLinkOptions {
   readonly clock: Clock;
   readonly logger: GatewayLogger;
   readonly lookup?: Lookup | undefined;
+  /** Chooses the subflows of lanes; without it the kernel does. */
+  readonly steward?: Steward | undefined;
   /** Default: over the network. */
   readonly openLane?: OpenLane;
   /** Numbers from 0 up to 1, for the jitter. */
@@ -53,6 +57,7 @@ export class RelayLink {
   readonly #address: string;
   readonly #backOff: BackOff;
   readonly #known: KnownTargets;
+  readonly #survey: SpeedSurvey | undefined;
   readonly #lanes = new Set<Lane>();
   readonly #waiting = new Set<() => void>();
   #state: RelayState = 'connecting';
@@ -70,6 +75,10 @@ export class RelayLink {
     this.#options = options;
     this.#address = formatAuthority(pairing.address);
     this.#backOff = new BackOff(limits.backOffFirstMs, limits.backOffMostMs, options.random);
+    const { steward, logger } = options;
+    if (steward !== undefined && pairing.secure) {
+      this.#survey = new SpeedSurvey({ pairing, steward, limits, logger });
+    }
     this.#known = new KnownTargets(limits.targetsKept, limits.targetMs, clock);
     this.#begin();
     this.#checkLater();
@@ -127,6 +136,8 @@ export class RelayLink {
   /** To be called when links, addresses or routes of this host changed: everything is looked at at once. */
   networkChanged(): void {
     for (const lane of this.#lanes) lane.check(this.#options.limits.laneQuickAnswerMs);
+    this.#survey?.forgive();
+    if (this.#usable().length > 0) void this.#survey?.run();
     this.#backOff.reset();
     if (this.#usable().length === 0 || this.#state === 'degraded') this.#again();
   }
@@ -145,6 +156,7 @@ export class RelayLink {
 
   close(): void {
     this.#closed = true;
+    this.#survey?.close();
     this.#attempt?.abort(new LaneLostError());
     for (const timer of [this.#retry, this.#checks, this.#growth]) timer?.cancel();
     for (const lane of [...this.#lanes]) lane.close();
@@ -156,6 +168,7 @@ export class RelayLink {
   /** A lane dies between being chosen and being used more often than one thinks: then the next one is taken. */
   async #openOn(lane: Lane, target: Authority, options: TunnelOptions): Promise<Tunnel> {
     try {
+      if (lane.socket !== undefined) this.#options.steward?.wake(lane.socket);
       return await lane.open(target, options);
     } catch (error) {
       if (!(error instanceof LaneLostError) || options.signal.aborted) throw error;
@@ -231,13 +244,13 @@ export class RelayLink {
     if (this.#closed || this.#attempt !== undefined) return;
     const attempt = new AbortController();
     this.#attempt = attempt;
-    const { clock, limits, pairing, lookup } = this.#options;
+    const { clock, limits, pairing, lookup, steward } = this.#options;
     const timer = clock.after(limits.laneSetupMs, () => {
       attempt.abort(new Error(`it did not answer within ${limits.laneSetupMs / 1000} s`));
     });
     const events = { changed: (lane: Lane) => this.#laneChanged(lane) };
     const open = this.#options.openLane ?? openLane;
-    open({ pairing, limits, clock, events, lookup }, attempt.signal)
+    open({ pairing, limits, clock, events, lookup, steward }, attempt.signal)
       .then(
         lane => this.#opened(lane, attempt),
         error => this.#failed(error, attempt),
@@ -261,6 +274,7 @@ export class RelayLink {
     }
     this.#attemptEnded();
     this.#lanes.add(lane);
+    void this.#survey?.run();
     this.#failure = undefined;
     this.#settle();
     this.#growIfNeeded();

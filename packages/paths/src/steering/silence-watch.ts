@@ -15,20 +15,26 @@ interface Watched {
   /** Since when something waits to be acknowledged and nothing was, by the clock. */
   unansweredSince: number | undefined;
   bytesReceived: number;
-  /** Since when it receives nothing though the others do. */
-  leftOutSince: number | undefined;
-  /** What the others had received then. */
-  othersThen: number;
 }
+
+/** The connection as a whole: when it last got further, and what had arrived by then. */
+interface Progress {
+  inOrder: number;
+  at: number;
+  arrived: number;
+}
+
+/** What arrives beyond a gap before the gap is blamed on a subflow, in bytes. */
+const beyondGapBytes = 32_768;
 
 /**
  * Notices subflows that have gone silent, from what the kernel tells of them, before the kernel's own timers do: one that
- * has something in flight and gets no acknowledgement, or one that carried its share of a transfer and gets nothing more
- * while the others do.
+ * has something in flight and gets no acknowledgement, or one that gets nothing while the others deliver what comes after a gap.
  */
 export class SilenceWatch {
   readonly #limits: SilenceLimits;
   readonly #watched = new Map<string, Watched>();
+  #progress: Progress | undefined;
 
   constructor(limits: SilenceLimits = silenceLimits) {
     this.#limits = limits;
@@ -38,23 +44,42 @@ export class SilenceWatch {
    * Looks at all subflows of a connection that carry data.
    *
    * @param subflows By a key that stays with a subflow.
+   * @param inOrder Bytes that the connection has received without a gap.
    * @param now By a steady clock, in milliseconds.
    * @returns The keys of those that are silent.
    */
-  look(subflows: ReadonlyMap<string, SubflowInfo>, now: number): string[] {
+  look(subflows: ReadonlyMap<string, SubflowInfo>, inOrder: number, now: number): string[] {
+    const gapMs = this.#noteProgress(subflows, inOrder, now);
     const silent: string[] = [];
-    let received = 0;
-    for (const { bytesReceived } of subflows.values()) received += bytesReceived;
     for (const [key, subflow] of subflows) {
       const watched = this.#watched.get(key) ?? begin(subflow);
       this.#watched.set(key, watched);
-      const patience = this.#patience(subflow);
       const unanswered = noteAcknowledgements(watched, subflow, now);
-      const leftOut = noteReceived(watched, subflow, received - subflow.bytesReceived, now);
-      if (unanswered >= patience || leftOut >= patience) silent.push(key);
+      const isLeftOut = gapMs > 0 && subflow.bytesReceived === watched.bytesReceived;
+      const silence = Math.max(unanswered, isLeftOut ? gapMs : 0);
+      if (silence >= this.#patience(subflow)) silent.push(key);
     }
+    if (gapMs === 0) this.#noteReceived(subflows);
     for (const key of this.#watched.keys()) if (!subflows.has(key)) this.#watched.delete(key);
     return silent;
+  }
+
+  /** @returns For how long a gap has held the connection up while more and more came after it, in milliseconds. */
+  #noteProgress(subflows: ReadonlyMap<string, SubflowInfo>, inOrder: number, now: number): number {
+    let arrived = 0;
+    for (const { bytesReceived } of subflows.values()) arrived += bytesReceived;
+    if (this.#progress === undefined || inOrder !== this.#progress.inOrder) {
+      this.#progress = { inOrder, at: now, arrived };
+      return 0;
+    }
+    return arrived - this.#progress.arrived < beyondGapBytes ? 0 : now - this.#progress.at;
+  }
+
+  #noteReceived(subflows: ReadonlyMap<string, SubflowInfo>): void {
+    for (const [key, { bytesReceived }] of subflows) {
+      const watched = this.#watched.get(key);
+      if (watched !== undefined) watched.bytesReceived = bytesReceived;
+    }
   }
 
   #patience({ rttMs, rttVarianceMs }: SubflowInfo): number {
@@ -64,13 +89,7 @@ export class SilenceWatch {
 }
 
 function begin({ bytesAcked, bytesReceived }: SubflowInfo): Watched {
-  return {
-    bytesAcked,
-    unansweredSince: undefined,
-    bytesReceived,
-    leftOutSince: undefined,
-    othersThen: 0,
-  };
+  return { bytesAcked, unansweredSince: undefined, bytesReceived };
 }
 
 /** @returns How long something has been waiting to be acknowledged, in milliseconds. */
@@ -81,22 +100,3 @@ function noteAcknowledgements(watched: Watched, subflow: SubflowInfo, now: numbe
   if (unacknowledged > 0) watched.unansweredSince ??= now;
   return watched.unansweredSince === undefined ? 0 : now - watched.unansweredSince;
 }
-
-/** Bytes that the others must have received meanwhile: a few stragglers at the end of a transfer are no sign. */
-const meanwhileBytes = 65_536;
-
-/** @returns How long it has been left out of a transfer that it had a part in, in milliseconds. */
-function noteReceived(watched: Watched, subflow: SubflowInfo, others: number, now: number): number {
-  if (subflow.bytesReceived !== watched.bytesReceived) {
-    watched.bytesReceived = subflow.bytesReceived;
-    watched.leftOutSince = now;
-    watched.othersThen = others;
-    return 0;
-  }
-  if (watched.leftOutSince === undefined || others - watched.othersThen < meanwhileBytes) return 0;
-  const silence = now - watched.leftOutSince;
-  // Long ago means that the transfer ended, and another one goes on without this subflow.
-  return silence > longAgoMs ? 0 : silence;
-}
-
-const longAgoMs = 1500;

@@ -12,8 +12,10 @@ export interface SteeredConnectionOptions {
   readonly rights: SteeringRights;
   /** The paths now, in the order in which the host prefers them. */
   readonly outlooks: () => readonly PathOutlook[];
-  /** Bytes of the longest transfer that is under way on the connection; 0 when there is none. */
-  readonly transferredBytes: () => number;
+  /** Whether a transfer may begin at any moment, so that the connection is to be looked at often. */
+  readonly isInUse: () => boolean;
+  /** Has something small sent, so that a path that takes it and never answers shows. */
+  readonly ping?: () => void;
   /** A path seems not to work any more. */
   readonly onDoubt: (path: string) => void;
   readonly logger: PathsLogger;
@@ -21,13 +23,23 @@ export interface SteeredConnectionOptions {
 }
 
 /** How often a connection that carries something is looked at, in milliseconds. */
-const busyMs = 40;
-/** The same for one that carries nothing. */
+const busyMs = 30;
+/** The same for one that is in use and carries nothing just now. */
+const waitingMs = 120;
+/** The same for one that is not in use. */
 const idleMs = 1000;
+/** A transfer is over when nothing has moved for so long, in milliseconds. */
+const transferEndMs = 300;
+/** How long a transfer may pause, beside two round trips, before the path is asked, in milliseconds. */
+const pauseMs = 120;
+/** How often it is asked at most, in milliseconds. */
+const pingMs = 400;
+/** A transfer of fewer bytes may pause as it likes. */
+const flowingBytes = 65_536;
 /** How long a subflow that could not be made is not tried again, in milliseconds. */
 const retryMs = 1000;
 
-/** A subflow that is open, and which path it is on. */
+/** A subflow, and which path it is on. */
 interface OpenSubflow {
   readonly key: string;
   readonly path: string;
@@ -56,8 +68,12 @@ export class SteeredConnection {
   readonly #created = new Map<string, SubflowRole>();
   #plan: Roles = { lead: undefined, of: new Map() };
   #timer: Timer | undefined;
+  /** Bytes in both directions so far, and when that last grew. */
   #moved = 0;
-  #busyUntil = 0;
+  #movedAt = Number.NEGATIVE_INFINITY;
+  /** Bytes of the transfer that is under way. */
+  #transferred = 0;
+  #pingedAt = Number.NEGATIVE_INFINITY;
   #working = false;
   #again = false;
 
@@ -94,54 +110,73 @@ export class SteeredConnection {
       this.#working = false;
     }
     if (this.#socket.destroyed) return;
-    const pause = this.#clock.now() < this.#busyUntil ? busyMs : idleMs;
-    this.#timer = this.#clock.after(pause, () => void this.look());
+    this.#timer = this.#clock.after(this.#pause(), () => void this.look());
+  }
+
+  #pause(): number {
+    if (this.#clock.now() - this.#movedAt < 2 * transferEndMs) return busyMs;
+    return this.#options.isInUse() ? waitingMs : idleMs;
   }
 
   async #look(): Promise<void> {
-    const { token, multipath, flags, subflows } = info(this.#socket);
+    const { token, multipath, flags, subflows, bytesReceived } = info(this.#socket);
     // Until the other side's key is known there is nothing that could be joined.
-    if (!multipath || token === undefined || !flags.remoteKeyReceived) {
-      this.#busyUntil = this.#clock.now() + busyMs;
-      return;
-    }
+    if (!multipath || token === undefined || !flags.remoteKeyReceived) return;
     const outlooks = this.#options.outlooks();
-    const open = this.#openSubflows(subflows, outlooks);
-    this.#noteActivity(subflows);
-    this.#noteSilence(open);
-    this.#plan = planRoles(this.#unshunned(outlooks), this.#options.transferredBytes(), this.#plan);
-    await this.#create(token, outlooks, open);
+    const known = this.#subflowsByPath(subflows, outlooks);
+    const open = known.filter(({ info }) => info.state === 'established');
+    this.#noteTransfer(subflows);
+    this.#noteSilence(open, bytesReceived);
+    this.#plan = planRoles(this.#unshunned(outlooks), this.#transferred, this.#plan);
+    await this.#create(token, outlooks, known);
     await this.#setRoles(token, open);
     await this.#leaveDeadPaths(token, open);
+    await this.#closeSurplus(token, open);
   }
 
-  #openSubflows(subflows: readonly SubflowInfo[], outlooks: readonly PathOutlook[]): OpenSubflow[] {
-    const open: OpenSubflow[] = [];
+  #subflowsByPath(subflows: readonly SubflowInfo[], outlooks: readonly PathOutlook[]): OpenSubflow[] {
+    const known: OpenSubflow[] = [];
     for (const subflow of subflows) {
-      if (subflow.state !== 'established') continue;
-      const key = keyOf(subflow);
+      if (subflow.state !== 'established' && subflow.state !== 'syn-sent') continue;
       const outlook = outlooks.find(({ path }) =>
         path.addresses.some(({ address }) => address === subflow.local.address),
       );
-      open.push({ key, path: outlook?.path.name ?? '', info: subflow });
+      known.push({ key: keyOf(subflow), path: outlook?.path.name ?? '', info: subflow });
     }
     for (const key of this.#roles.keys()) {
-      if (!open.some(subflow => subflow.key === key)) this.#roles.delete(key);
+      if (!known.some(subflow => subflow.key === key)) this.#roles.delete(key);
     }
-    return open;
+    return known;
   }
 
-  #noteActivity(subflows: readonly SubflowInfo[]): void {
+  #noteTransfer(subflows: readonly SubflowInfo[]): void {
+    const now = this.#clock.now();
     let moved = 0;
-    for (const { bytesReceived, bytesSent } of subflows) moved += bytesReceived + bytesSent;
-    if (moved !== this.#moved) this.#busyUntil = this.#clock.now() + 2 * idleMs;
+    let rttMs = 0;
+    for (const subflow of subflows) {
+      moved += subflow.bytesReceived + subflow.bytesAcked;
+      rttMs = Math.max(rttMs, subflow.rttMs);
+    }
+    const more = moved - this.#moved;
     this.#moved = moved;
+    const stillMs = now - this.#movedAt;
+    if (more > 0) {
+      this.#transferred = stillMs > transferEndMs ? more : this.#transferred + more;
+      this.#movedAt = now;
+    } else if (stillMs > transferEndMs + 2 * rttMs) {
+      this.#transferred = 0;
+    } else if (this.#transferred > flowingBytes && stillMs > pauseMs + 2 * rttMs) {
+      if (now - this.#pingedAt < pingMs) return;
+      this.#pingedAt = now;
+      this.#options.ping?.();
+    }
   }
 
-  #noteSilence(open: readonly OpenSubflow[]): void {
+  #noteSilence(open: readonly OpenSubflow[], inOrder: number): void {
     const now = this.#clock.now();
     const carrying = open.filter(({ key }) => this.#roleOf(key) === 'active');
-    const silent = this.#silence.look(new Map(carrying.map(subflow => [subflow.key, subflow.info])), now);
+    const watched = new Map(carrying.map(subflow => [subflow.key, subflow.info]));
+    const silent = this.#silence.look(watched, inOrder, now);
     for (const key of silent) {
       const path = open.find(subflow => subflow.key === key)?.path ?? '';
       if (path === '') continue;
@@ -171,18 +206,24 @@ export class SteeredConnection {
   async #create(
     token: number,
     outlooks: readonly PathOutlook[],
-    open: readonly OpenSubflow[],
+    known: readonly OpenSubflow[],
   ): Promise<void> {
+    const { rights } = this.#options;
     for (const [name, role] of this.#plan.of) {
-      if (open.some(({ path }) => path === name)) continue;
+      const there = known.filter(({ path }) => path === name);
+      if (there.some(({ info }) => info.state === 'established')) continue;
       const path = outlooks.find(outlook => outlook.path.name === name)?.path;
       const local = path?.addresses.find(({ family }) => family === familyOf(this.#remote.address));
       if (path === undefined || local === undefined) continue;
       const now = this.#clock.now();
       if (now - (this.#triedAt.get(name) ?? Number.NEGATIVE_INFINITY) < retryMs) continue;
       this.#triedAt.set(name, now);
+      // The kernel would try again ever more seldom.
+      for (const { info: late } of there) {
+        await this.#tryTo('give up a subflow', name, () => rights.destroySubflow(token, late));
+      }
       await this.#tryTo('create a subflow', name, async () => {
-        await this.#options.rights.createSubflow({
+        await rights.createSubflow({
           token,
           localAddress: local.address,
           localId: this.#idOf(local.address),
@@ -221,6 +262,20 @@ export class SteeredConnection {
       // The other side is told over a path that works: what it had sent here it then sends again at once.
       await this.#tryTo('withdraw an address', path, () => this.#options.rights.removeAddress(token, id));
       await this.#tryTo('close a subflow', path, () => this.#options.rights.destroySubflow(token, subflow));
+    }
+  }
+
+  /** Of several subflows on one path, as when one that was given up was established all the same, one stays. */
+  async #closeSurplus(token: number, open: readonly OpenSubflow[]): Promise<void> {
+    const seen = new Set<string>();
+    for (const { path, info: subflow } of [...open].reverse()) {
+      if (!this.#plan.of.has(path)) continue;
+      if (seen.has(path)) {
+        await this.#tryTo('close a second subflow', path, () =>
+          this.#options.rights.destroySubflow(token, subflow),
+        );
+      }
+      seen.add(path);
     }
   }
 

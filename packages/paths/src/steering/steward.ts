@@ -1,0 +1,119 @@
+import type { Socket } from 'node:net';
+import type { OpenDescriptor } from '@manypath/mptcp';
+import type { PathOutlook } from '../outlook.ts';
+import type { PathSet, PathsLogger } from '../path-set.ts';
+import { planRoles } from './roles.ts';
+import { SteeredConnection } from './steered-connection.ts';
+import type { SteeringRights } from './steering-rights.ts';
+
+/** What a {@link Steward} works with. */
+export interface StewardOptions {
+  readonly paths: Pick<PathSet, 'outlooks' | 'onChange' | 'doubt'>;
+  /** `undefined` where single connections cannot be steered: then the kernel's path manager does what it can. */
+  readonly rights: SteeringRights | undefined;
+  readonly logger: PathsLogger;
+  /** Has what was measured remembered beyond this process. */
+  readonly onMeasured?: (outlook: PathOutlook, measured: MeasuredPath) => void;
+}
+
+/** What a user of a steered connection tells of it. */
+export interface SteeringHints {
+  /** Whether a transfer may begin at any moment. */
+  readonly isInUse: () => boolean;
+  /** Has something small sent to the other side. */
+  readonly ping?: () => void;
+}
+
+/** What was measured of a path; what is left out is not known. */
+export interface MeasuredPath {
+  readonly rttMs?: number;
+  readonly downMbps?: number;
+  readonly upMbps?: number;
+}
+
+/** Steers the connections of this process over the paths of this host, and looks at them all when those change. */
+export class Steward {
+  readonly #options: StewardOptions;
+  readonly #connections = new Map<Socket, SteeredConnection>();
+  readonly #unsubscribe: () => void;
+  /** What was measured since the start, by path and network. */
+  readonly #measured = new Map<string, MeasuredPath>();
+
+  constructor(options: StewardOptions) {
+    this.#options = options;
+    this.#unsubscribe = options.paths.onChange(() => this.#lookAtAll());
+  }
+
+  /** Makes the sockets of connections that can be steered; to be given to `connect` of @manypath/mptcp. */
+  get openSocket(): OpenDescriptor | undefined {
+    const { rights } = this.#options;
+    return rights && (family => rights.openSocket(family));
+  }
+
+  /** The paths with what is known of them; what was measured just now goes before what is remembered. */
+  outlooks(): readonly PathOutlook[] {
+    return this.#options.paths.outlooks().map(outlook => {
+      const measured = this.#measured.get(placeOf(outlook));
+      return measured === undefined ? outlook : { ...outlook, ...measured };
+    });
+  }
+
+  /** Whether a path was measured since the start. */
+  hasMeasured(outlook: PathOutlook): boolean {
+    return this.#measured.has(placeOf(outlook));
+  }
+
+  /** Takes in what was measured of a path. */
+  note(outlook: PathOutlook, measured: MeasuredPath): void {
+    const place = placeOf(outlook);
+    this.#measured.set(place, { ...this.#measured.get(place), ...measured });
+    this.#options.onMeasured?.(outlook, measured);
+    this.#lookAtAll();
+  }
+
+  /** The paths, with the one first that a new connection had best begin on. */
+  preferred(): readonly PathOutlook[] {
+    const outlooks = this.outlooks();
+    const { lead } = planRoles(outlooks, 0);
+    const first = outlooks.find(({ path }) => path.name === lead);
+    return first === undefined ? outlooks : [first, ...outlooks.filter(outlook => outlook !== first)];
+  }
+
+  /** Takes a connection over whose socket came from {@link openSocket}, until it closes. */
+  steer(socket: Socket, hints: SteeringHints): void {
+    const { rights, paths, logger } = this.#options;
+    const { remoteAddress, remotePort } = socket;
+    if (rights === undefined || remoteAddress === undefined || remotePort === undefined) return;
+    const connection = new SteeredConnection(
+      socket,
+      { address: remoteAddress, port: remotePort },
+      {
+        ...hints,
+        rights,
+        logger,
+        outlooks: () => this.outlooks(),
+        onDoubt: path => paths.doubt(path),
+      },
+    );
+    this.#connections.set(socket, connection);
+    socket.once('close', () => this.#connections.delete(socket));
+  }
+
+  /** Something begins on a connection: it is looked at now. */
+  wake(socket: Socket): void {
+    void this.#connections.get(socket)?.look();
+  }
+
+  close(): void {
+    this.#unsubscribe();
+    this.#options.rights?.close();
+  }
+
+  #lookAtAll(): void {
+    for (const connection of this.#connections.values()) void connection.look();
+  }
+}
+
+function placeOf({ path }: PathOutlook): string {
+  return `${path.name} ${path.network}`;
+}
