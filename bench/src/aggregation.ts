@@ -1,11 +1,9 @@
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { Lab } from '@manypath/lab';
+import { startRelay, startUp } from './manypath-in-lab.ts';
 import { saveResult } from './results.ts';
 import { median } from './statistics.ts';
 import { formatTable } from './table.ts';
@@ -28,7 +26,6 @@ interface Way {
   download(bytes: number): Promise<number>;
 }
 
-const main = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url));
 const socksPort = 1080;
 
 /**
@@ -64,18 +61,8 @@ function direct(lab: Lab): Way {
 }
 
 async function manypath(lab: Lab, state: string): Promise<Way> {
-  const relayArguments = ['relay', '--json', '--listen', '0.0.0.0:8443', '--public', lab.addresses.relay];
-  const relay = lab.spawn(
-    'relay',
-    [process.execPath, main, ...relayArguments, '--allow-private', '--state', join(state, 'relay')],
-    { stdio: ['ignore', 'pipe', 'ignore'] },
-  );
-  const { pairing } = await readyEvent(relay);
-  const upArguments = ['up', '--json', '--listen', '127.0.0.1:8118', '--relay', String(pairing)];
-  const up = lab.spawn('client', [process.execPath, main, ...upArguments, '--state', join(state, 'up')], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  await readyEvent(up);
+  const pairing = await startRelay(lab, join(state, 'relay'));
+  await startUp(lab, { state: join(state, 'up'), port: 8118, pairing });
   const proxied = ['curl', '--proxy', 'http://127.0.0.1:8118', '--proxytunnel'];
   return { name: 'manypath up and relay', download: bytes => curl(lab, proxied, bytes) };
 }
@@ -116,15 +103,6 @@ async function curl(lab: Lab, command: readonly string[], bytes: number): Promis
     },
   );
   return (Number(stdout) * 8) / 1e6;
-}
-
-async function readyEvent(child: ChildProcess): Promise<Record<string, unknown>> {
-  if (child.stdout === null) throw new Error('its output is not piped');
-  for await (const line of createInterface({ input: child.stdout })) {
-    const event = JSON.parse(line) as Record<string, unknown>;
-    if (event.event === 'ready') return event;
-  }
-  throw new Error('manypath ended before it was ready');
 }
 
 function report(results: ReadonlyMap<string, readonly number[]>, options: AggregationOptions): void {

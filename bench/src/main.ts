@@ -1,16 +1,22 @@
 import { parseArgs } from 'node:util';
 import { errorMessage, ManypathError } from '@manypath/core';
 import { aggregation } from './aggregation.ts';
+import { promotion } from './promotion.ts';
 import { relayCost } from './relay-cost.ts';
 
-const usage = `Usage: npm run bench [-- relay-cost|aggregation] [options]
+const usage = `Usage: npm run bench [-- relay-cost|aggregation|promotion] [options]
 
   relay-cost   what it costs to relay bytes, beside HAProxy, microsocks and plain Node
   aggregation  what two links carry together, beside microsocks under mptcpize
+  promotion    when a second path pays: transfers of many sizes over unequal links, beside the
+               best path alone and a gateway that joins every path at once
 
   --quick      few rounds of few bytes: shows that it runs, not more
   --rounds N   how often every relay gets its turn (default 9)
   --only TEXT  only relays with TEXT in their names, beside HAProxy
+  --links A/B  promotion: only links of these rates in Mbit/s
+  --delay A/B  promotion: only links with these round trips in ms
+  --bytes N,N  promotion: only transfers of these sizes
   --tcp        both legs TCP instead of Multipath TCP
 `;
 
@@ -29,7 +35,34 @@ const benchmarks: Record<string, () => Promise<void>> = {
       bytes: (values.quick ? 8 : 32) * 1e6,
       rates: [30, 30],
     }),
+  promotion: () =>
+    promotion({
+      rounds: Number(values.rounds ?? (values.quick ? 1 : 3)),
+      rates: values.links === undefined ? matrix.rates : [pair(values.links)],
+      roundTrips: values.delay === undefined ? matrix.roundTrips : [pair(values.delay)],
+      sizes: values.bytes?.split(',').map(Number) ?? matrix.sizes.slice(0, values.quick ? 3 : 5),
+    }),
 };
+
+const matrix = {
+  rates: [
+    [20, 20],
+    [50, 10],
+    [100, 10],
+    [10, 50],
+  ],
+  roundTrips: [
+    [0, 0],
+    [10, 40],
+    [60, 20],
+  ],
+  sizes: [100_000, 500_000, 2_000_000, 8_000_000, 32_000_000],
+} as const;
+
+function pair(text: string): readonly [number, number] {
+  const [first = Number.NaN, second = Number.NaN] = text.split('/').map(Number);
+  return [first, second];
+}
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -37,6 +70,9 @@ const { values, positionals } = parseArgs({
     quick: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     only: { type: 'string' },
+    links: { type: 'string' },
+    delay: { type: 'string' },
+    bytes: { type: 'string' },
     tcp: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },

@@ -1,6 +1,6 @@
 import { parseAuthority } from '@manypath/core';
 import { Gateway } from '@manypath/gateway';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { describePaths, openPaths, openSteward } from '../open-paths.ts';
 import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
@@ -12,6 +12,7 @@ interface UpOptions extends CommonOptions {
   listen: string;
   relay?: string;
   paths?: string;
+  join: string;
 }
 
 /** `manypath up`: the gateway alone, for any browser or program. */
@@ -30,6 +31,11 @@ export function addUpCommand(program: Command): void {
       'the pairing URL that `manypath relay` printed, or https://user:password@host:port',
     )
     .option('--paths <names>', 'use only these interfaces, separated by commas')
+    .addOption(
+      new Option('--join <when>', 'when a second path joins a connection: when that pays, or always at once')
+        .choices(['measured', 'at-once'])
+        .default('measured'),
+    )
     .action(runUp);
 }
 
@@ -39,14 +45,14 @@ async function runUp(options: UpOptions): Promise<void> {
   const logger = createLogger(options.logLevel, options.json);
   const stateDir = stateFolder(options.state);
   const paths = await openPaths({ names: options.paths?.split(','), stateDir, logger });
-  const steward = openSteward(paths, logger);
+  const steward = options.join === 'measured' ? openSteward(paths, logger) : undefined;
   try {
     const gateway = await Gateway.start({
       listen: parseAuthority(options.listen, 8118),
       stateDir,
       logger,
       paths,
-      steward,
+      ...(steward === undefined ? {} : { steward }),
       ...(options.relay === undefined ? {} : { relay: options.relay }),
     });
     events.emit({
@@ -63,7 +69,7 @@ async function runUp(options: UpOptions): Promise<void> {
     await Promise.race([signalled, untilAborted(gateway.stopRequested)]);
     await gateway.close();
   } finally {
-    steward.close();
+    steward?.close();
     await paths.close();
   }
 }

@@ -21,8 +21,13 @@ export interface RoleLimits {
   alikeRttMs: number;
   /** A path below this share of the lead's rate never pays. */
   leastShare: number;
-  /** Bytes of one transfer after which a path that is not alike is promoted. */
+  /** Bytes of one transfer after which another path is promoted at the earliest. */
   promoteAfterBytes: number;
+  /**
+   * How long the lead alone takes for a transfer before a much slower path is promoted, in milliseconds. What that path has
+   * been given when the transfer ends is waited for, up to some hundred milliseconds: a tenth of all at most.
+   */
+  promoteSlowAfterMs: number;
   /** The same for a path that the user wants spared (tier `secondary`). */
   promoteSecondaryAfterBytes: number;
   /** How much sooner another path must be done to take the lead, as a factor. */
@@ -35,6 +40,7 @@ export const roleLimits: RoleLimits = {
   alikeRttMs: 5,
   leastShare: 0.15,
   promoteAfterBytes: 524_288,
+  promoteSlowAfterMs: 1000,
   promoteSecondaryAfterBytes: 4_194_304,
   leadMargin: 0.8,
 };
@@ -106,8 +112,10 @@ function isWorth(
   if (share !== undefined && share < limits.leastShare) return false;
   if (!isSpared && isAlike(outlook, lead, share, limits)) return true;
   if (before === 'active' && transferredBytes > 0) return true;
-  const after = isSpared ? limits.promoteSecondaryAfterBytes : limits.promoteAfterBytes;
-  return transferredBytes >= Math.max(after, 4 * lateBytes(outlook, lead));
+  const least = isSpared ? limits.promoteSecondaryAfterBytes : limits.promoteAfterBytes;
+  const isSlow = share !== undefined && share < limits.alikeRate;
+  const slow = isSlow ? bytesIn(lead, limits.promoteSlowAfterMs) : 0;
+  return transferredBytes >= Math.max(least, slow, 4 * lateBytes(outlook, lead));
 }
 
 /** Rate of a path as a share of the lead's, by the direction in which it does worse. */
@@ -135,6 +143,10 @@ function isAlike(
 
 /** What the lead moves while the first byte over the other path is still under way. */
 function lateBytes(outlook: PathOutlook, lead: PathOutlook): number {
-  if (outlook.rttMs === undefined || lead.rttMs === undefined || lead.downMbps === undefined) return 0;
-  return (Math.max(0, outlook.rttMs - lead.rttMs) * lead.downMbps * 1000) / 8;
+  if (outlook.rttMs === undefined || lead.rttMs === undefined) return 0;
+  return bytesIn(lead, Math.max(0, outlook.rttMs - lead.rttMs));
+}
+
+function bytesIn({ downMbps = 0 }: PathOutlook, milliseconds: number): number {
+  return (downMbps * 1000 * milliseconds) / 8;
 }

@@ -1,0 +1,45 @@
+import type { ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import type { Lab } from '@manypath/lab';
+
+const main = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url));
+
+/** Starts a relay in its namespace, as people do. @returns Its pairing URL. */
+export async function startRelay(lab: Lab, state: string): Promise<string> {
+  const relayArguments = ['relay', '--json', '--listen', '0.0.0.0:8443', '--public', lab.addresses.relay];
+  const relay = lab.spawn(
+    'relay',
+    [process.execPath, main, ...relayArguments, '--allow-private', '--state', state],
+    { stdio: ['ignore', 'pipe', 'ignore'] },
+  );
+  const { pairing } = await readyEvent(relay);
+  return String(pairing);
+}
+
+/** A gateway to start. */
+export interface UpOptions {
+  readonly state: string;
+  readonly port: number;
+  readonly pairing: string;
+  /** More of its options. */
+  readonly more?: readonly string[];
+}
+
+/** Starts a gateway in the client's namespace, and waits until it listens. */
+export async function startUp(lab: Lab, { state, port, pairing, more = [] }: UpOptions): Promise<void> {
+  const upArguments = ['up', '--json', '--listen', `127.0.0.1:${port}`, '--relay', pairing, ...more];
+  const up = lab.spawn('client', [process.execPath, main, ...upArguments, '--state', state], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  await readyEvent(up);
+}
+
+async function readyEvent({ stdout }: ChildProcess): Promise<Record<string, unknown>> {
+  if (stdout === null) throw new Error('the program has no standard output');
+  for await (const line of createInterface({ input: stdout })) {
+    const event = JSON.parse(line) as Record<string, unknown>;
+    if (event.event === 'ready') return event;
+  }
+  throw new Error('the program ended before it was ready');
+}
