@@ -62,8 +62,8 @@ async function measureLinks(
   const links = `${rates.join('/')} Mbit/s ${roundTrips.join('/')} ms`;
   const lab = await Lab.create({
     links: [
-      { name: 'a', rateMbit: rates[0], delayMs: roundTrips[0] },
-      { name: 'b', rateMbit: rates[1], delayMs: roundTrips[1] },
+      { name: 'a', rateMbit: rates[0], delayMs: roundTrips[0] / 2 },
+      { name: 'b', rateMbit: rates[1], delayMs: roundTrips[1] / 2 },
     ],
   });
   const state = mkdtempSync(join(tmpdir(), 'manypath-bench-'));

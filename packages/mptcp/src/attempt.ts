@@ -135,7 +135,7 @@ function kernelSocket(libc: Libc, address: string, options: AttemptOptions, made
     // Without manualStart Node reads from the descriptor before it is connected, and ENOTCONN kills the socket.
     const settings = { ...options.socket, fd: opened.fd, manualStart: true, noDelay };
     const socket = new net.Socket(settings as net.SocketConstructorOpts);
-    remember(socket, { protocol: opened.protocol, plainReason: opened.plainReason });
+    remember(socket, { protocol: opened.protocol, plainReason: opened.plainReason, device });
     return socket;
   } catch (error) {
     libc.close(opened.fd);

@@ -36,6 +36,7 @@ export * from './netlink/index.ts';
 export { originalDestination } from './original-destination.ts';
 export { type Pump, type PumpOptions, startPump } from './pump.ts';
 export { type InfoReason, reasonText } from './reasons.ts';
+export { widenReceiveBuffer } from './receive-buffer.ts';
 export { resetSocket } from './reset-socket.ts';
 export {
   getSocketOption,

@@ -24,6 +24,8 @@ export interface SocketInfo {
   reason: InfoReason;
   /** Names the connection in this network namespace; only while it is multipath. */
   token?: number;
+  /** The device that `connect` bound it to; with Multipath TCP, its first subflow. */
+  device?: string;
   /** How many subflows there are; 1 for plain TCP. */
   subflowCount: number;
   flags: {
@@ -63,7 +65,8 @@ export function info(socket: net.Socket): SocketInfo {
     return closedInfo(socket, memory.last ?? plainInfo(socket, memory, 'closed'));
   }
   const plain = libc === undefined;
-  const found = plain ? plainInfo(socket, memory, memory.plainReason) : read(libc, fd, socket, memory);
+  const asked = plain ? plainInfo(socket, memory, memory.plainReason) : read(libc, fd, socket, memory);
+  const found = memory.device === undefined ? asked : { ...asked, device: memory.device };
   memory.last = found;
   return found;
 }

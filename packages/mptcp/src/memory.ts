@@ -8,6 +8,8 @@ export interface SocketMemory {
   protocol: 'mptcp' | 'tcp' | undefined;
   /** Why the descriptor is plain TCP, should it be. */
   plainReason: InfoReason;
+  /** The device it was bound to when it was made. */
+  device: string | undefined;
   /** Whether Multipath TCP was ever seen on it. */
   wasMultipath: boolean;
   /** The last answer of `info`. */
@@ -30,6 +32,7 @@ export function remember(socket: net.Socket, about: Partial<SocketMemory>): Sock
   const memory: SocketMemory = {
     protocol: undefined,
     plainReason: 'not-requested',
+    device: undefined,
     wasMultipath: false,
     last: undefined,
     ...about,

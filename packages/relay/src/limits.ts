@@ -70,6 +70,8 @@ export const relayLimits = {
   closeGraceMs: 2_000,
   /** Bytes of one measurement of a path by a paired gateway. */
   rateProbeBytes: 4_194_304,
+  /** Room for what arrives over one path before what was sent earlier over another, in bytes for each connection of a client. */
+  receiveBufferBytes: 8_388_608,
 } as const;
 
 /** Limits with some of them changed. */

@@ -1,7 +1,7 @@
 import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { type Authority, errorCode, errorMessage, ManypathError } from '@manypath/core';
-import { info, listen, setSocketOption } from '@manypath/mptcp';
+import { info, listen, setSocketOption, widenReceiveBuffer } from '@manypath/mptcp';
 import { ConnectionQuota } from './connection-quota.ts';
 import type { RelayLimits } from './limits.ts';
 import type { RelayLogger } from './relay-options.ts';
@@ -109,6 +109,7 @@ export class TlsListener {
   #serve(socket: TLSSocket): void {
     const { limits, logger, serve } = this.#options;
     keepQueueShort(socket, limits.notSentBytes);
+    widenReceiveBuffer(socket, limits.receiveBufferBytes);
     socket.on('error', error => logger.debug({ code: errorCode(error) }, 'client connection failed'));
     serve(socket);
   }

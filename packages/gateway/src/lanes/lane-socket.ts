@@ -1,8 +1,15 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
-import { errorCode, errorMessage, formatAuthority, type Pairing } from '@manypath/core';
-import { type ConnectOptions, connect, type Lookup, preferredCongestion } from '@manypath/mptcp';
+import { errorCode, errorMessage, formatAuthority, ManypathError, type Pairing } from '@manypath/core';
+import {
+  type ConnectOptions,
+  connect,
+  type Lookup,
+  preferredCongestion,
+  setSocketOption,
+  widenReceiveBuffer,
+} from '@manypath/mptcp';
 import { RelayUntrustedError } from '../errors.ts';
 
 /** A connection to the relay before anything was said on it. */
@@ -41,9 +48,25 @@ export async function openLaneSocket(pairing: Pairing, options: LaneSocketOption
     ...way,
   });
   raw.on('error', ignore);
+  tune(raw);
   if (!pairing.secure) return { stream: raw, raw, protocol: 'http/1.1' };
   const stream = await secured(raw, pairing, signal);
   return { stream, raw, protocol: stream.alpnProtocol === 'h2' ? 'h2' : 'http/1.1' };
+}
+
+/** Room for what arrives over one path before what was sent earlier over another, in bytes. */
+const receiveBufferBytes = 8_388_608;
+/** What may be handed to the kernel and not yet be sent, in bytes: more would be bound to a path too early. */
+const notSentBytes = 131_072;
+
+/** Where the kernel does not, transfers over unequal paths are slower, and all else works. */
+function tune(socket: Socket): void {
+  widenReceiveBuffer(socket, receiveBufferBytes);
+  try {
+    setSocketOption(socket, 'notSentLowWater', notSentBytes);
+  } catch (error) {
+    if (!ManypathError.is(error)) throw error;
+  }
 }
 
 async function secured(raw: Socket, pairing: Pairing, signal: AbortSignal): Promise<TLSSocket> {

@@ -25,6 +25,7 @@ export const SO_REUSEADDR = 2;
 export const SO_ERROR = 4;
 export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
+export const SO_RCVBUFFORCE = 33;
 export const SO_PRIORITY = 12;
 export const SO_REUSEPORT = 15;
 export const SO_RCVLOWAT = 18;

@@ -15,6 +15,8 @@ export interface Roles {
 export interface RoleLimits {
   /** A transfer is taken for at least this long when a lead is chosen, in bytes. */
   shortTransferBytes: number;
+  /** A transfer is expected to become so many times as long as it is: few are long, but those are very long. */
+  expectedGrowth: number;
   /** Paths whose rates differ by no more than this factor, and whose round trips by no more than the next, join at once. */
   alikeRate: number;
   /** In milliseconds. */
@@ -36,10 +38,11 @@ export interface RoleLimits {
 
 export const roleLimits: RoleLimits = {
   shortTransferBytes: 65_536,
+  expectedGrowth: 6,
   alikeRate: 0.7,
   alikeRttMs: 5,
   leastShare: 0.15,
-  promoteAfterBytes: 524_288,
+  promoteAfterBytes: 262_144,
   promoteSlowAfterMs: 1000,
   promoteSecondaryAfterBytes: 4_194_304,
   leadMargin: 0.8,
@@ -51,7 +54,7 @@ export const roleLimits: RoleLimits = {
  * out to be long; at once only where the paths are alike.
  *
  * @param outlooks The paths, in the order in which the host prefers them.
- * @param transferredBytes What the longest transfer on the connection has moved so far; it is expected to move as much again.
+ * @param transferredBytes What the longest transfer on the connection has moved so far.
  * @param before What was said last time: a path that was promoted stays so while the transfer lasts.
  */
 export function planRoles(
@@ -90,7 +93,7 @@ function chooseLead(
   leadBefore: string | undefined,
   limits: RoleLimits,
 ): PathOutlook | undefined {
-  const expected = Math.max(limits.shortTransferBytes, transferredBytes * 2);
+  const expected = Math.max(limits.shortTransferBytes, transferredBytes * limits.expectedGrowth);
   const firsts = candidates.filter(({ tier }) => tier !== 'secondary');
   const pool = firsts.length > 0 ? firsts : candidates;
   const current = pool.find(({ path }) => path.name === leadBefore) ?? pool[0];
