@@ -54,10 +54,10 @@ export class ArrivalRate {
 export interface ArrivalRateOptions {
   /** A stretch of arrivals is at least so long, in bytes. Default 65 536. */
   stretchBytes: number;
-  /** What comes first is not counted, because shapers let a burst pass, in bytes. Default 24 576. */
+  /** what comes first is not counted: shapers let a burst pass, and windows are small, in bytes. Default 32 768. */
   skipBytes: number;
-  /** Arrivals within this time count as one turn, in milliseconds. Default 2. */
+  /** Arrivals within this time count as one turn, in milliseconds. Default 4. */
   turnMs: number;
 }
 
-const defaults: ArrivalRateOptions = { stretchBytes: 65_536, skipBytes: 24_576, turnMs: 2 };
+const defaults: ArrivalRateOptions = { stretchBytes: 65_536, skipBytes: 32_768, turnMs: 4 };

@@ -1,4 +1,5 @@
 export { acceptTunnel, refuseTunnel } from './answers.ts';
+export { ArrivalMeter } from './arrival-meter.ts';
 export { OriginFailedError } from './exchange.ts';
 export {
   type Dial,

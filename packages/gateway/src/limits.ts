@@ -16,6 +16,20 @@ export const gatewayLimits = {
   namesKept: 1024,
   /** How long a new connection waits for a relay that is being connected to, in milliseconds. */
   relayWaitMs: 2_000,
+  /** Origins of which it is kept whether they speak Multipath TCP. */
+  originsKept: 2048,
+  /** How long it is kept that an origin speaks Multipath TCP, in milliseconds. */
+  originMs: 86_400_000,
+  /** How long it is kept that one does not, in milliseconds. */
+  plainOriginMs: 3_600_000,
+  /** Bytes through the relay after which an origin is asked whether it speaks Multipath TCP. */
+  originCheckBytes: 1_048_576,
+  /** Connections through the relay after which it is asked. */
+  originCheckConnections: 5,
+  /** How long an origin is not asked again, in milliseconds. */
+  originCheckPauseMs: 86_400_000,
+  /** How long it may take to answer, in milliseconds. */
+  originCheckMs: 5_000,
   /** How long the relay may take to answer for a target, in milliseconds. */
   relayAnswerMs: 35_000,
   /** How long a lane may take to be connected, authenticated and ready, in milliseconds. */
@@ -69,7 +83,7 @@ export const gatewayLimits = {
   /** How long `close` waits for connections that end by themselves, in milliseconds. */
   closeMs: 1_000,
   /** Bytes each way with which a path to the relay is measured when nothing is known of it. */
-  measureBytes: 262_144,
+  measureBytes: 393_216,
   /** How long that may take, in milliseconds. */
   measureMs: 5_000,
 } as const;

@@ -2,6 +2,7 @@ export { Agent, type AgentConnectOptions, HttpsAgent } from './agent.ts';
 export type { KeepAlive, OpenDescriptor } from './attempt.ts';
 export { preferredCongestion } from './congestion.ts';
 export { type ConnectOptions, connect, type Lookup } from './connect.ts';
+export { type DatagramOptions, openDatagram } from './datagram.ts';
 export { fdOf } from './descriptor.ts';
 export { type DuplicateOptions, duplicateSocket } from './duplicate.ts';
 export {

@@ -19,6 +19,8 @@ export class ClientSession implements Asker {
   readonly remoteAddress: string | undefined;
   /** Connections to origins for the plain requests of this client. */
   readonly agent: OriginAgent;
+  /** The connection below. */
+  readonly socket: Socket;
   readonly #session: ServerHttp2Session;
   readonly #limits: RelayLimits;
   readonly #clock: Clock;
@@ -35,6 +37,7 @@ export class ClientSession implements Asker {
   constructor(session: ServerHttp2Session, socket: Socket, options: ClientSessionOptions) {
     const { limits, forwardLimits, dial, clock = systemClock } = options;
     this.#session = session;
+    this.socket = socket;
     this.#limits = limits;
     this.#clock = clock;
     this.#resetsSince = clock.now();

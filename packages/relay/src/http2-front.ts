@@ -107,7 +107,7 @@ export class Http2Front {
       await this.#options.authorize(fieldsOf(headers), client);
       client.accepted();
       if (headers[':method'] === 'CONNECT') return await this.#connect(stream, headers);
-      if (asksForRate(headers)) return serveRate(stream, headers, this.#options.limits);
+      if (asksForRate(headers)) return serveRate(stream, headers, client.socket, this.#options.limits);
       const { agent } = client;
       const { forwardLimits } = this.#options;
       forwardPlainRequest({ stream, headers, rawHeaders }, { agent, limits: forwardLimits, refuse });

@@ -1,5 +1,7 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
-import { ArrivalRate, rateServicePath } from '@manypath/core';
+import type { Socket } from 'node:net';
+import { rateServicePath } from '@manypath/core';
+import { ArrivalMeter } from '@manypath/forward';
 import type { RelayLimits } from './limits.ts';
 
 /** Whether a request is for the relay itself: how fast is a path between the two of us? */
@@ -14,9 +16,10 @@ export function asksForRate(headers: IncomingHttpHeaders): boolean {
 export function serveRate(
   stream: ServerHttp2Stream,
   headers: IncomingHttpHeaders,
+  socket: Socket,
   limits: Pick<RelayLimits, 'rateProbeBytes'>,
 ): void {
-  if (headers[':method'] === 'POST') takeBytes(stream, limits.rateProbeBytes);
+  if (headers[':method'] === 'POST') takeBytes(stream, socket, limits.rateProbeBytes);
   else sendBytes(stream, Math.min(wantedBytes(headers), limits.rateProbeBytes));
 }
 
@@ -35,17 +38,17 @@ function sendBytes(stream: ServerHttp2Stream, bytes: number): void {
   stream.end(Buffer.alloc(bytes));
 }
 
-function takeBytes(stream: ServerHttp2Stream, most: number): void {
-  const rate = new ArrivalRate();
+function takeBytes(stream: ServerHttp2Stream, socket: Socket, most: number): void {
+  const meter = new ArrivalMeter(socket);
   let taken = 0;
   stream.on('data', (chunk: Buffer) => {
     taken += chunk.length;
     if (taken > most) stream.close();
-    else rate.add(chunk.length, performance.now());
   });
+  stream.once('close', () => meter.stop());
   stream.once('end', () => {
     if (stream.destroyed) return;
     stream.respond({ ':status': 200, 'content-type': 'application/json', 'cache-control': 'no-store' });
-    stream.end(JSON.stringify({ mbps: rate.mbps() ?? null }));
+    stream.end(JSON.stringify({ mbps: meter.stop() ?? null }));
   });
 }

@@ -4,13 +4,9 @@ import {
   constants,
   connect as http2Connect,
 } from 'node:http2';
-import {
-  ArrivalRate,
-  formatAuthority,
-  formatBasicCredentials,
-  type Pairing,
-  rateServicePath,
-} from '@manypath/core';
+import type { Socket } from 'node:net';
+import { formatAuthority, formatBasicCredentials, type Pairing, rateServicePath } from '@manypath/core';
+import { ArrivalMeter } from '@manypath/forward';
 import { info } from '@manypath/mptcp';
 import type { MeasuredPath, PathOutlook } from '@manypath/paths';
 import { openLaneSocket } from './lane-socket.ts';
@@ -37,7 +33,7 @@ export async function measurePath(
   session.once('connect', () => session.setLocalWindowSize(2 * bytes));
   signal.addEventListener('abort', end, { once: true });
   try {
-    const downMbps = await measureDown(session, pairing, bytes);
+    const downMbps = await measureDown(session, socket.raw, pairing, bytes);
     if (downMbps === undefined) return undefined;
     const upMbps = await measureUp(session, pairing, bytes);
     const rttMs = info(socket.raw).subflows[0]?.minRttMs;
@@ -54,14 +50,18 @@ export async function measurePath(
 }
 
 /** @returns In Mbit/s; `null` when too little came to tell, `undefined` when there is no such service. */
-async function measureDown(session: ClientHttp2Session, pairing: Pairing, bytes: number) {
+async function measureDown(session: ClientHttp2Session, raw: Socket, pairing: Pairing, bytes: number) {
   const stream = ask(session, pairing, 'GET', `?bytes=${bytes}`);
   stream.end();
-  const rate = new ArrivalRate();
-  stream.on('data', (chunk: Buffer) => rate.add(chunk.length, performance.now()));
-  const status = await statusOf(stream);
-  await ended(stream);
-  return status === 200 ? (rate.mbps() ?? null) : undefined;
+  const meter = new ArrivalMeter(raw);
+  try {
+    const status = await statusOf(stream);
+    stream.resume();
+    await ended(stream);
+    return status === 200 ? (meter.stop() ?? null) : undefined;
+  } finally {
+    meter.stop();
+  }
 }
 
 async function measureUp(session: ClientHttp2Session, pairing: Pairing, bytes: number) {

@@ -168,6 +168,10 @@ export interface TcpInfo {
   pacingRate: number;
   lastDataSentMs: number;
   lastDataReceivedMs: number;
+  /** Segments with payload that arrived, also those that came out of order. */
+  segmentsReceived: number;
+  /** Bytes of payload in a segment that arrives, as the kernel guesses. */
+  receivedSegmentSize: number;
 }
 
 /** Who is on both ends of a subflow. */
@@ -217,6 +221,8 @@ export function decodeSubflow(
     pacingRate: field.u64(104) ?? 0,
     lastDataSentMs: field.u32(44) ?? 0,
     lastDataReceivedMs: field.u32(52) ?? 0,
+    segmentsReceived: field.u32(152) ?? 0,
+    receivedSegmentSize: field.u32(20) ?? 0,
   };
 }
 
