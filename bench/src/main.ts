@@ -1,19 +1,24 @@
 import { parseArgs } from 'node:util';
 import { errorMessage, ManypathError } from '@manypath/core';
 import { aggregation } from './aggregation.ts';
+import { endurance } from './endurance.ts';
 import { promotion } from './promotion.ts';
 import { relayCost } from './relay-cost.ts';
 
-const usage = `Usage: npm run bench [-- relay-cost|aggregation|promotion] [options]
+const usage = `Usage: npm run bench [-- relay-cost|aggregation|promotion|endurance] [options]
 
   relay-cost   what it costs to relay bytes, beside HAProxy, microsocks and plain Node
   aggregation  what two links carry together, beside microsocks under mptcpize
   promotion    when a second path pays: transfers of many sizes over unequal links, beside the
                best path alone and a gateway that joins every path at once
+  endurance    200 faults in 10 minutes of transfers: is anything lost?
+
+  Without a name: relay-cost and aggregation; the others take long.
 
   --quick      few rounds of few bytes: shows that it runs, not more
   --rounds N   how often every relay gets its turn (default 9)
   --only TEXT  only relays with TEXT in their names, beside HAProxy
+  --seed N     endurance: other faults
   --links A/B  promotion: only links of these rates in Mbit/s
   --delay A/B  promotion: only links with these round trips in ms
   --bytes N,N  promotion: only transfers of these sizes
@@ -42,7 +47,16 @@ const benchmarks: Record<string, () => Promise<void>> = {
       roundTrips: values.delay === undefined ? matrix.roundTrips : [pair(values.delay)],
       sizes: values.bytes?.split(',').map(Number) ?? matrix.sizes.slice(0, values.quick ? 3 : 5),
     }),
+  endurance: () =>
+    endurance({
+      faults: values.quick ? 20 : 200,
+      seconds: values.quick ? 60 : 600,
+      seed: Number(values.seed ?? 1),
+    }),
 };
+
+/** What runs when nothing is named: the others take long. */
+const usual = ['relay-cost', 'aggregation'];
 
 const matrix = {
   rates: [
@@ -71,6 +85,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string' },
     only: { type: 'string' },
     links: { type: 'string' },
+    seed: { type: 'string' },
     delay: { type: 'string' },
     bytes: { type: 'string' },
     tcp: { type: 'boolean', default: false },
@@ -87,7 +102,7 @@ try {
 }
 
 async function main(): Promise<void> {
-  const names = positionals.length > 0 ? positionals : Object.keys(benchmarks);
+  const names = positionals.length > 0 ? positionals : usual;
   const unknown = names.find(name => benchmarks[name] === undefined);
   if (values.help || unknown !== undefined) {
     process.stderr.write(usage);

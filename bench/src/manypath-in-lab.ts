@@ -26,13 +26,17 @@ export interface UpOptions {
   readonly more?: readonly string[];
 }
 
-/** Starts a gateway in the client's namespace, and waits until it listens. */
-export async function startUp(lab: Lab, { state, port, pairing, more = [] }: UpOptions): Promise<void> {
+/** Starts a gateway in the client's namespace, and waits until it listens. @returns Its process. */
+export async function startUp(
+  lab: Lab,
+  { state, port, pairing, more = [] }: UpOptions,
+): Promise<ChildProcess> {
   const upArguments = ['up', '--json', '--listen', `127.0.0.1:${port}`, '--relay', pairing, ...more];
   const up = lab.spawn('client', [process.execPath, main, ...upArguments, '--state', state], {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   await readyEvent(up);
+  return up;
 }
 
 async function readyEvent({ stdout }: ChildProcess): Promise<Record<string, unknown>> {
