@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { addBrowseCommand } from './commands/browse.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addLabCommand } from './commands/lab.ts';
+import { addPathsCommand } from './commands/paths.ts';
 import { addRelayCommand } from './commands/relay.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTestCommand } from './commands/test.ts';
@@ -30,6 +31,7 @@ export function createProgram(): Command {
   addUpCommand(program);
   addRelayCommand(program);
   addStatusCommand(program);
+  addPathsCommand(program);
   addLabCommand(program);
   addTestCommand(program);
   return program;

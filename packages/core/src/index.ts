@@ -10,7 +10,15 @@ export { decodeBase64Url, encodeBase64Url } from './base64url.ts';
 export { ByteReader, BytesCutShortError, ByteWriter } from './byte-cursor.ts';
 export { concatBytes, decodeLatin1, encodeLatin1, encodeText, equalBytes } from './bytes.ts';
 export { type Clock, SimulatedClock, systemClock, type Timer } from './clock.ts';
-export { type Config, ConfigInvalidError, type PathConfig, type PathTier, parseConfig } from './config.ts';
+export {
+  type Config,
+  ConfigInvalidError,
+  type PathConfig,
+  type PathTier,
+  type ProbeConfig,
+  parseConfig,
+  type RuleConfig,
+} from './config.ts';
 export type {
   ConnectionStatus,
   ControlReply,
@@ -70,6 +78,7 @@ export {
   type SelfSignedCertificateOptions,
   selfSignedCertificate,
 } from './self-signed-certificate.ts';
+export { parseSize, SizeInvalidError } from './size.ts';
 export {
   type Socks5Event,
   Socks5ProtocolError,

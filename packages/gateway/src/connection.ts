@@ -18,6 +18,8 @@ export interface Way {
   /** The connection out of this host that carries it, alone or with others. */
   readonly socket: Socket;
   readonly relay: boolean;
+  /** Told when bytes begin to move, and through which socket; its answer is called when that is over. */
+  readonly begins?: (socket: Socket, count: () => ByteCount) => () => void;
 }
 
 /** What moves the bytes of a connection, and knows how many there were. */
@@ -40,6 +42,7 @@ export class Connection {
   readonly #onEnd: (connection: Connection) => void;
   #way: Way | undefined;
   #traffic: Traffic | undefined;
+  #over: () => void = () => {};
   #failure: unknown;
   #ended = false;
   #abort: (reason: Error) => void = () => {};
@@ -84,6 +87,10 @@ export class Connection {
   /** Bytes move. */
   carries(traffic: Traffic): void {
     this.#traffic = traffic;
+    const way = this.#way;
+    if (way?.begins !== undefined && !this.#ended) {
+      this.#over = way.begins(traffic.socket ?? way.socket, () => this.count);
+    }
   }
 
   /** No way to the target was found. */
@@ -96,6 +103,7 @@ export class Connection {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
+    this.#over();
     this.#onEnd(this);
   }
 

@@ -3,6 +3,7 @@ import { type Authority, addressScope } from '@manypath/core';
 import { RelayAwayError, RelayTargetError } from './errors.ts';
 import type { LocalNames } from './local-names.ts';
 import type { LocalNetworks } from './local-networks.ts';
+import type { Rule } from './rules.ts';
 
 /** How a connection leaves: `straight` from this host, or through the relay. */
 export type Route = 'straight' | 'relay';
@@ -13,15 +14,27 @@ export interface RouteKnowledge {
   readonly hasRelay: boolean;
   readonly localNames: LocalNames;
   readonly localNetworks: LocalNetworks;
+  /** What the user wants for this target. */
+  readonly rule?: Rule | undefined;
+  /** Whether the target is known to speak Multipath TCP itself. */
+  readonly speaksMultipath?: boolean | undefined;
 }
 
-/** Decides how a connection leaves. What only this host can reach or look up never goes to the relay. */
+/**
+ * Decides how a connection leaves. What only this host can reach or look up never goes to the relay, unless a rule says so;
+ * what speaks Multipath TCP itself does not need one.
+ */
 export function decideRoute(target: Authority, knowledge: RouteKnowledge): Route {
   if (!knowledge.hasRelay) return 'straight';
+  const { rule } = knowledge;
+  // A rule that names paths only is about connections of this host's own.
+  if (rule !== undefined && rule.route !== 'relay') return 'straight';
+  // Who names a local host in a rule for the relay means it; who names all of them does not mean this machine.
+  if (rule !== undefined && rule.host !== '*') return 'relay';
   const { host } = target;
   const local =
     isIP(host) === 0 ? knowledge.localNames.includes(host) : knowledge.localNetworks.includes(host);
-  return local ? 'straight' : 'relay';
+  return local || (rule === undefined && knowledge.speaksMultipath === true) ? 'straight' : 'relay';
 }
 
 /**

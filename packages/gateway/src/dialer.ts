@@ -1,14 +1,17 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Authority } from '@manypath/core';
-import { AddressRefusedError, connect, type Lookup } from '@manypath/mptcp';
+import { AddressRefusedError } from '@manypath/mptcp';
 import type { Dialect } from './connection.ts';
+import type { ByteCount } from './counted-stream.ts';
 import { decideRoute, mayGoStraight, type Route } from './decide-route.ts';
 import { LocalTargetError } from './errors.ts';
 import type { RelayLink } from './lanes/relay-link.ts';
-import type { GatewayLimits } from './limits.ts';
 import type { LocalNames } from './local-names.ts';
 import type { LocalNetworks } from './local-networks.ts';
+import type { OriginMemory } from './origins/origin-memory.ts';
+import type { Rules } from './rules.ts';
+import type { StraightConnection, StraightDialer } from './straight-dialer.ts';
 
 export interface DialerOptions {
   readonly relay: RelayLink | undefined;
@@ -18,8 +21,9 @@ export interface DialerOptions {
   readonly protectLocal: boolean;
   readonly localNames: LocalNames;
   readonly localNetworks: LocalNetworks;
-  readonly lookup: Lookup;
-  readonly limits: GatewayLimits;
+  readonly rules: Rules;
+  readonly origins: OriginMemory;
+  readonly straight: StraightDialer;
 }
 
 export interface DialRequest {
@@ -38,6 +42,8 @@ export interface Dialled {
   readonly relay: boolean;
   /** First bytes that were taken and could not be sent: they are the caller's to send. */
   readonly unsent: Uint8Array;
+  /** To be called when bytes begin to move, with the socket they move through; the answer, when that is over. */
+  readonly begins: (socket: Socket, count: () => ByteCount) => () => void;
 }
 
 /** Opens ways to targets: decides the route and dials. */
@@ -65,12 +71,28 @@ export class Dialer {
   async dial(request: DialRequest): Promise<Dialled> {
     const { relay } = this.#options;
     if (relay === undefined || this.#route(request.target) === 'straight') {
-      return this.#straight(request);
+      const isByKnowledge = relay !== undefined && this.#isForRelayOtherwise(request.target);
+      const dialled = this.#straight(request);
+      if (!isByKnowledge) return dialled;
+      try {
+        return await dialled;
+      } catch (error) {
+        if (request.signal.aborted) throw error;
+        // It spoke Multipath TCP to us once; that does not help now.
+        this.#options.origins.forget(request.target);
+      }
     }
+    return this.#overRelay(relay, request);
+  }
+
+  async #overRelay(relay: RelayLink, request: DialRequest): Promise<Dialled> {
+    const { straight } = this.#options;
     const firstBytes = request.takeFirstBytes();
     try {
       const { stream, socket } = await relay.open(request.target, { signal: request.signal, firstBytes });
-      return { stream, socket, relay: true, unsent: none };
+      const begins = (_: Socket, count: () => ByteCount) => () =>
+        straight.carriedByRelay(request.target, count());
+      return { stream, socket, relay: true, unsent: none, begins };
     } catch (error) {
       if (!mayGoStraight(error, request.target, this.#options.failover)) throw error;
       return { ...(await this.#straight(request)), unsent: firstBytes };
@@ -78,21 +100,35 @@ export class Dialer {
   }
 
   #route(target: Authority): Route {
-    const { relay, localNames, localNetworks } = this.#options;
-    return decideRoute(target, { hasRelay: relay !== undefined, localNames, localNetworks });
+    return this.#routeOf(target, this.#options.origins.speaksMultipath(target));
+  }
+
+  /** Whether it goes straight only because the target speaks Multipath TCP. */
+  #isForRelayOtherwise(target: Authority): boolean {
+    return this.#routeOf(target, undefined) === 'relay';
+  }
+
+  #routeOf(target: Authority, speaksMultipath: boolean | undefined): Route {
+    const { relay, localNames, localNetworks, rules } = this.#options;
+    return decideRoute(target, {
+      hasRelay: relay !== undefined,
+      localNames,
+      localNetworks,
+      rule: rules.for(target.host),
+      speaksMultipath,
+    });
   }
 
   async #straight({ target, dialect, signal }: DialRequest): Promise<Dialled> {
-    const { limits, lookup } = this.#options;
-    const options = { port: target.port, signal, timeout: limits.dialMs, allowHalfOpen: true };
+    const rule = this.#options.rules.for(target.host);
     const guarded = this.#isGuarded(target, dialect)
       ? { filterAddress: (address: string) => this.#refuseLocal(address) }
       : {};
     try {
-      const socket = await dialLoopbackTwice(target.host, dialect, host =>
-        connect({ host, ...options, lookup, ...guarded }),
+      const { socket, begins } = await dialLoopbackTwice(target.host, dialect, host =>
+        this.#options.straight.dial({ target: { host, port: target.port }, rule, signal, ...guarded }),
       );
-      return { stream: socket, socket, relay: false, unsent: none };
+      return { stream: socket, socket, relay: false, unsent: none, begins };
     } catch (error) {
       if (error instanceof AddressRefusedError && error.cause instanceof LocalTargetError) throw error.cause;
       throw error;
@@ -119,8 +155,8 @@ const otherLoopback: Record<string, string> = { '127.0.0.1': '::1', '::1': '127.
 async function dialLoopbackTwice(
   host: string,
   dialect: Dialect,
-  dial: (host: string) => Promise<Socket>,
-): Promise<Socket> {
+  dial: (host: string) => Promise<StraightConnection>,
+): Promise<StraightConnection> {
   const other = dialect === 'local' ? otherLoopback[host] : undefined;
   if (other === undefined) return dial(host);
   try {

@@ -1,4 +1,5 @@
 import type { Server } from 'node:net';
+import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import {
   type Authority,
@@ -11,7 +12,7 @@ import {
   systemClock,
 } from '@manypath/core';
 import { createServer, type Lookup, originalDestination, RouteSocket } from '@manypath/mptcp';
-import type { Steward } from '@manypath/paths';
+import { JsonStore, type Steward } from '@manypath/paths';
 import { ControlServer } from './control/control-server.ts';
 import { countBytes } from './counted-stream.ts';
 import { Dialer } from './dialer.ts';
@@ -22,13 +23,15 @@ import { type GatewayLimits, gatewayLimits } from './limits.ts';
 import { LocalNames } from './local-names.ts';
 import { LocalNetworks, type RouteLookup } from './local-networks.ts';
 import { type GatewayLogger, silentLogger } from './logger.ts';
-import { cachingLookup } from './name-cache.ts';
+import { OriginMemory, type OriginRecords, parseOriginRecords } from './origins/origin-memory.ts';
 import { type GuardMode, OwnerGuard } from './owner-guard.ts';
 import { Registry } from './registry.ts';
+import { type Rule, Rules } from './rules.ts';
+import { type PathKnowledge, StraightDialer } from './straight-dialer.ts';
 import { serveTunnel } from './tunnel.ts';
 
 /** Who knows the paths of this host; `PathSet` of @manypath/paths does. */
-export interface PathSource {
+export interface PathSource extends PathKnowledge {
   status(): readonly PathStatus[];
   /** Calls `listener` when they change. @returns What ends that. */
   onChange?(listener: () => void): () => void;
@@ -39,12 +42,18 @@ export interface GatewayOptions {
   readonly listen?: Authority;
   /** The relay to go through, or the URL that tells it. Default: none, every connection goes straight. */
   readonly relay?: Pairing | string;
-  /** Folder for the control socket; made with mode 0700 if it is missing. */
+  /** Folder for the control socket and what was learned of origins; made with mode 0700 if it is missing. */
   readonly stateDir: string;
   /** What is told of paths, and of their changes. */
   readonly paths?: PathSource;
   /** Chooses the paths of connections; without it the kernel does. */
   readonly steward?: Steward;
+  /** What the user wants for some hosts; the first that fits counts. */
+  readonly rules?: readonly Rule[];
+  /** Hosts that never go to the relay: a name, `*.domain`, an address, or a network. */
+  readonly bypass?: readonly string[];
+  /** Whether origins that the relay carries much for are asked, once a day, whether they speak it. Default true. */
+  readonly asksOrigins?: boolean;
   /** Who may use the proxy port: the user who started the gateway, and root (default); or everybody who reaches it. */
   readonly guard?: 'same-user' | 'none';
   /**
@@ -58,7 +67,7 @@ export interface GatewayOptions {
   /** What happens to new connections while the relay is away: an error (default), or straight, over one path mostly. */
   readonly failover?: 'refuse' | 'straight';
   readonly logger?: GatewayLogger;
-  /** Default: the system's resolver, with a short memory. */
+  /** Default: the name servers of every path, and the system's resolver for names of this machine's network. */
   readonly lookup?: Lookup;
   readonly clock?: Clock;
   readonly limits?: Partial<GatewayLimits>;
@@ -81,10 +90,11 @@ export class Gateway {
   readonly #registry: Registry;
   readonly #relay: RelayLink | undefined;
   readonly #dialer: Dialer;
+  readonly #straight: StraightDialer;
+  readonly #originStore: JsonStore<OriginRecords>;
   readonly #front: Front;
   readonly #guard: OwnerGuard;
   readonly #localNetworks: LocalNetworks;
-  readonly #forgetNames: () => void;
   readonly #servers = new Set<Server>();
   readonly #undo: (() => void)[] = [];
   readonly #stop = new AbortController();
@@ -126,15 +136,27 @@ export class Gateway {
     this.#registry = new Registry(clock);
     this.#guard = new OwnerGuard(options.guard ?? 'same-user', logger);
     this.#localNetworks = new LocalNetworks(clock, this.#routeLookup());
-    const names = cachingLookup(this.#limits, clock);
-    this.#forgetNames = names.forget;
+    this.#originStore = JsonStore.open(join(options.stateDir, 'origins.json'), parseOriginRecords, {
+      logger,
+    });
+    const origins = new OriginMemory({ store: this.#originStore, limits: this.#limits });
+    this.#straight = new StraightDialer({
+      paths: options.paths,
+      lookup: options.lookup,
+      origins,
+      asksOrigins: options.asksOrigins ?? true,
+      isLocal: address => this.#localNetworks.includes(address),
+      steward: options.steward,
+      limits: this.#limits,
+      clock,
+    });
     if (pairing !== undefined) {
       this.#relay = new RelayLink({
         pairing,
         limits: this.#limits,
         clock,
         logger,
-        lookup: options.lookup,
+        lookup: this.#straight.lookup,
         steward: options.steward,
       });
     }
@@ -144,8 +166,9 @@ export class Gateway {
       protectLocal: options.protectLocal ?? false,
       localNames: new LocalNames(options.localNames),
       localNetworks: this.#localNetworks,
-      lookup: options.lookup ?? names.lookup,
-      limits: this.#limits,
+      rules: new Rules(options.rules, options.bypass),
+      origins,
+      straight: this.#straight,
     });
     this.#front = new Front({
       limits: this.#limits,
@@ -199,7 +222,7 @@ export class Gateway {
   /** Tells that links, addresses or routes changed: lanes are checked at once, and what was learned is forgotten. */
   networkChanged(): void {
     this.#localNetworks.forget();
-    this.#forgetNames();
+    this.#straight.networkChanged();
     this.#relay?.networkChanged();
   }
 
@@ -217,6 +240,8 @@ export class Gateway {
     this.#front.close();
     await Promise.race([this.#registry.emptied(), this.#pause(this.#limits.closeMs)]);
     this.#relay?.close();
+    this.#straight.close();
+    this.#originStore.close();
     this.#guard.close();
     await control;
   }

@@ -10,10 +10,6 @@ export const gatewayLimits = {
   lingerMs: 2_000,
   /** How long a connection to a target may take, names included, in milliseconds. */
   dialMs: 30_000,
-  /** How long an answer of the system's resolver is used again, in milliseconds. */
-  nameMs: 30_000,
-  /** Answers of the system's resolver that are kept. */
-  namesKept: 1024,
   /** How long a new connection waits for a relay that is being connected to, in milliseconds. */
   relayWaitMs: 2_000,
   /** Origins of which it is kept whether they speak Multipath TCP. */

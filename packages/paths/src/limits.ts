@@ -6,4 +6,71 @@ export const pathsLimits = {
   settleMs: 20,
   /** Subflows per connection that the kernel may open or accept (MPTCP_PM_ADDR_MAX is 8). */
   subflowsPerConnection: 8,
+  /** How long changes of a learned fact are gathered before they are written, in milliseconds. */
+  storeDebounceMs: 1000,
+  /** Changes remembered while they cannot be written, so that they can be made again on what another process wrote. */
+  storeChanges: 10_000,
+  /** How long an estimate of a path's rate and round trip is kept without a new measurement, in milliseconds. */
+  estimateKeptMs: 30 * 24 * 3600 * 1000,
+  /** Estimates kept, one for each path and network; the ones that were not renewed longest give way. */
+  estimates: 500,
+  /** How long counted bytes are gathered before they are written, in milliseconds: so much is estimated after a crash. */
+  usageWrittenMs: 2000,
+  /** Days of which it is kept how much each path carried. */
+  usageDays: 100,
+  /** How often the bytes of connections are counted while no cap is near, in milliseconds. */
+  usageSampleMs: 1000,
+  /** The same at most, when a cap is near and bytes flow, in milliseconds. */
+  usageSampleNearCapMs: 50,
+  /** The same while nothing flows and a cap is near, in milliseconds. */
+  usageSampleStillMs: 200,
+  /** What a path is taken to carry at most as long as nothing is known of it, in bytes a second. */
+  assumedBytesPerSecond: 12_500_000,
+  /** How long it takes until a path that has reached its cap is left, beside two round trips, in milliseconds. */
+  leavePathMs: 100,
+  /** Longest wait for one way to a host before the next is tried beside it, in milliseconds (RFC 8305 §5). */
+  attemptDelayMs: 250,
+  /** Shortest such wait, for paths whose round trip is known, in milliseconds. */
+  attemptDelayLeastMs: 100,
+  /** How long other paths have to answer before one that is for backup is dialled, in milliseconds. */
+  backupDelayMs: 1000,
+  /** Ways (path and address) to one host that are tried. */
+  dialCandidates: 8,
+  /** How long a path counts as silent that did not answer where another one did, in milliseconds; doubles each time. */
+  doubtMs: 5000,
+  /** How long a path counts as silent over which no name server answered, in milliseconds. */
+  doubtBrieflyMs: 1000,
+  /** The longest it counts as that, in milliseconds. */
+  doubtMostMs: 60_000,
+  /** How long it is remembered which path answered for a host, in milliseconds. */
+  winnerMs: 600_000,
+  /** Hosts for which that is remembered. */
+  winnersKept: 512,
+  /** Sites for which it is remembered which path they are on. */
+  sitesKept: 2048,
+  /** Time over which it is counted what a path carries, in milliseconds. */
+  loadWindowMs: 1000,
+  /** How often a name server is asked over UDP until it counts as silent. */
+  nameTries: 2,
+  /** How long the first of these waits for an answer, in milliseconds; the second waits twice as long. */
+  nameTryMs: 1000,
+  /** How long addresses of one family wait for those of the other, in milliseconds (RFC 8305 §3). */
+  nameOtherFamilyMs: 50,
+  /** How long addresses are kept that came without those of the other family, in seconds. */
+  nameHalfSeconds: 5,
+  /** How long a name's addresses are kept at least and at most, in seconds, whatever their server says. */
+  nameLeastSeconds: 2,
+  nameMostSeconds: 600,
+  /** How long an answer of the system's resolver is kept, which does not say, in seconds. */
+  nameSystemSeconds: 30,
+  /** How long it is kept at most that a name is not known, in seconds. */
+  nameUnknownSeconds: 10,
+  /** Names that are kept. */
+  namesKept: 1024,
+  /** How long a name may take to be looked up by our own means before the system's resolver is asked, in milliseconds. */
+  nameMs: 6000,
+  /** How long what files say of name servers is believed, in milliseconds. */
+  nameFilesMs: 2000,
+  /** Longest such file that is read, in bytes. */
+  nameFileBytes: 1_048_576,
 } as const;

@@ -1,4 +1,5 @@
 import { type ConnectionStatus, formatBytes, formatDuration, type StatusDocument } from '@manypath/core';
+import { healthText } from './paths-text.ts';
 import { textTable } from './text-table.ts';
 
 const shownConnections = 20;
@@ -34,11 +35,13 @@ function pathsSection({ paths }: StatusDocument): string {
     path.name,
     path.kind,
     path.addresses.join(' '),
-    path.up && path.carrier ? (path.endpoint ? 'up' : 'up, no endpoint') : 'down',
+    path.usage.capReached ? `${path.tier} (cap)` : path.tier,
+    path.endpoint ? healthText(path) : `${healthText(path)}, no endpoint`,
     formatBytes(path.bytesIn),
     formatBytes(path.bytesOut),
   ]);
-  return textTable(['PATH', 'KIND', 'ADDRESSES', 'STATE', 'IN', 'OUT'], rows, [
+  const table = textTable(['PATH', 'KIND', 'ADDRESSES', 'TIER', 'HEALTH', 'IN', 'OUT'], rows, [
+    'left',
     'left',
     'left',
     'left',
@@ -46,6 +49,10 @@ function pathsSection({ paths }: StatusDocument): string {
     'right',
     'right',
   ]);
+  const reasons = paths.flatMap(({ name, healthReason }) =>
+    healthReason === null ? [] : [`${name}: ${healthReason}`],
+  );
+  return [table, ...reasons].join('\n');
 }
 
 function connectionsSection({ connections }: StatusDocument): string {

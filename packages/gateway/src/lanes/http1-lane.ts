@@ -8,11 +8,12 @@ import {
   HttpResponseHeadParser,
   type Pairing,
 } from '@manypath/core';
-import type { Lookup } from '@manypath/mptcp';
+import type { Steward } from '@manypath/paths';
 import { LaneLostError } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
 import { probeTarget } from './http2-lane.ts';
 import type { Lane, LaneEvents, LaneState, Tunnel, TunnelOptions } from './lane.ts';
+import type { LaneDial } from './lane-dial.ts';
 import { type LaneSocket, openLaneSocket } from './lane-socket.ts';
 import { type RelayAnswer, refusalOf, tunnelFailure } from './relay-answer.ts';
 
@@ -21,7 +22,9 @@ export interface Http1LaneOptions {
   readonly limits: GatewayLimits;
   readonly clock: Clock;
   readonly events: LaneEvents;
-  readonly lookup?: Lookup | undefined;
+  readonly dial: LaneDial;
+  /** Chooses the subflows of tunnels; without it the kernel does. */
+  readonly steward?: Steward | undefined;
 }
 
 /**
@@ -82,14 +85,15 @@ export class Http1Lane implements Lane {
   }
 
   async open(target: Authority, { signal, firstBytes }: TunnelOptions): Promise<Tunnel> {
-    const { pairing, limits, clock, lookup } = this.#options;
+    const { pairing, limits, clock, dial } = this.#options;
     const given = new AbortController();
     const timer = clock.after(limits.relayAnswerMs, () => given.abort(new LaneLostError()));
     const both = AbortSignal.any([signal, given.signal, this.#closing.signal]);
     this.#streams += 1;
     try {
-      const open = () => openLaneSocket(pairing, { signal: both, lookup });
+      const open = () => openLaneSocket(pairing, dial, both);
       const { stream, raw } = await this.#connected(open, signal);
+      this.#options.steward?.steer(raw, { isInUse: () => true });
       stream.once('close', () => this.#tunnelClosed());
       const { answer, rest } = await this.#ask(stream, target, both);
       const failure = tunnelFailure(answer, this.#relay);

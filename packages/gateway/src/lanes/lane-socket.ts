@@ -2,15 +2,9 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { errorCode, errorMessage, formatAuthority, ManypathError, type Pairing } from '@manypath/core';
-import {
-  type ConnectOptions,
-  connect,
-  type Lookup,
-  preferredCongestion,
-  setSocketOption,
-  widenReceiveBuffer,
-} from '@manypath/mptcp';
+import { setSocketOption, widenReceiveBuffer } from '@manypath/mptcp';
 import { RelayUntrustedError } from '../errors.ts';
+import type { LaneDial } from './lane-dial.ts';
 
 /** A connection to the relay before anything was said on it. */
 export interface LaneSocket {
@@ -21,32 +15,19 @@ export interface LaneSocket {
   readonly protocol: 'h2' | 'http/1.1';
 }
 
-export interface LaneSocketOptions {
-  readonly signal: AbortSignal;
-  readonly lookup?: Lookup | undefined;
-  /** More about how to connect: over which path, with whose descriptor. */
-  readonly way?: Partial<ConnectOptions> | undefined;
-}
-
 /**
- * Connects to the relay with MPTCP, in TLS unless the pairing is with a plain proxy, and sees that it is the relay
+ * Connects to the relay, in TLS unless the pairing is with a plain proxy, and sees that it is the relay
  * that was paired with.
  *
  * @throws RelayUntrustedError `MANYPATH_RELAY_UNTRUSTED`
- * @throws what `connect` of @manypath/mptcp throws
+ * @throws what `dial` throws
  */
-export async function openLaneSocket(pairing: Pairing, options: LaneSocketOptions): Promise<LaneSocket> {
-  const { signal, lookup, way } = options;
-  const congestion = preferredCongestion();
-  const raw = await connect({
-    ...pairing.address,
-    signal,
-    timeout: 0,
-    allowHalfOpen: true,
-    ...(lookup === undefined ? {} : { lookup }),
-    ...(congestion === undefined ? {} : { congestion }),
-    ...way,
-  });
+export async function openLaneSocket(
+  pairing: Pairing,
+  dial: LaneDial,
+  signal: AbortSignal,
+): Promise<LaneSocket> {
+  const raw = await dial(pairing.address, signal);
   raw.on('error', ignore);
   tune(raw);
   if (!pairing.secure) return { stream: raw, raw, protocol: 'http/1.1' };

@@ -9,6 +9,7 @@ import { formatAuthority, formatBasicCredentials, type Pairing, rateServicePath 
 import { ArrivalMeter } from '@manypath/forward';
 import { info } from '@manypath/mptcp';
 import type { MeasuredPath, PathOutlook } from '@manypath/paths';
+import { dialOver } from './lane-dial.ts';
 import { openLaneSocket } from './lane-socket.ts';
 
 /**
@@ -23,7 +24,7 @@ export async function measurePath(
   bytes: number,
   signal: AbortSignal,
 ): Promise<MeasuredPath | undefined> {
-  const socket = await openLaneSocket(pairing, { signal, way: { device: path.name, mptcp: false } });
+  const socket = await openLaneSocket(pairing, dialOver(path.name), signal);
   const session = http2Connect(`https://${formatAuthority(pairing.address)}`, {
     createConnection: () => socket.stream,
     settings: { enablePush: false, initialWindowSize: bytes },

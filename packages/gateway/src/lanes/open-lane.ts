@@ -1,10 +1,10 @@
 import type { Clock, Pairing } from '@manypath/core';
-import type { ConnectOptions, Lookup } from '@manypath/mptcp';
 import type { Steward } from '@manypath/paths';
 import type { GatewayLimits } from '../limits.ts';
 import { Http1Lane } from './http1-lane.ts';
 import { Http2Lane } from './http2-lane.ts';
 import type { Lane, LaneEvents } from './lane.ts';
+import type { LaneDial } from './lane-dial.ts';
 import { openLaneSocket } from './lane-socket.ts';
 
 export interface OpenLaneOptions {
@@ -12,7 +12,7 @@ export interface OpenLaneOptions {
   readonly limits: GatewayLimits;
   readonly clock: Clock;
   readonly events: LaneEvents;
-  readonly lookup?: Lookup | undefined;
+  readonly dial: LaneDial;
   /** Chooses the subflows of lanes; without it the kernel does. */
   readonly steward?: Steward | undefined;
 }
@@ -25,8 +25,8 @@ export type OpenLane = (options: OpenLaneOptions, signal: AbortSignal) => Promis
  * offers: HTTP/2 if it can, else HTTP/1.1.
  */
 export const openLane: OpenLane = async (options, signal) => {
-  const { pairing, lookup, steward } = options;
-  const socket = await openLaneSocket(pairing, { signal, lookup, way: bestWay(steward) });
+  const { pairing, dial, steward } = options;
+  const socket = await openLaneSocket(pairing, dial, signal);
   if (socket.protocol !== 'h2') return Http1Lane.open(socket, options, signal);
   const lane = await Http2Lane.open(socket, options, signal);
   steward?.steer(socket.raw, {
@@ -35,14 +35,3 @@ export const openLane: OpenLane = async (options, signal) => {
   });
   return lane;
 };
-
-/** A lane begins on the path that leads; the others join later. */
-function bestWay(steward: Steward | undefined): Partial<ConnectOptions> | undefined {
-  if (steward === undefined) return undefined;
-  const [first] = steward.preferred();
-  const { openSocket } = steward;
-  return {
-    ...(first === undefined ? {} : { device: first.path.name }),
-    ...(openSocket === undefined ? {} : { openSocket }),
-  };
-}

@@ -24,6 +24,7 @@ import { BackOff } from './back-off.ts';
 import { chooseLane, needsAnotherLane } from './choose-lane.ts';
 import { KnownTargets } from './known-targets.ts';
 import type { Lane, Tunnel, TunnelOptions } from './lane.ts';
+import { type LaneDial, laneDial } from './lane-dial.ts';
 import { type OpenLane, openLane } from './open-lane.ts';
 import { SpeedSurvey } from './speed-survey.ts';
 
@@ -58,6 +59,7 @@ export class RelayLink {
   readonly #backOff: BackOff;
   readonly #known: KnownTargets;
   readonly #survey: SpeedSurvey | undefined;
+  readonly #dial: LaneDial;
   readonly #lanes = new Set<Lane>();
   readonly #waiting = new Set<() => void>();
   #state: RelayState = 'connecting';
@@ -75,7 +77,8 @@ export class RelayLink {
     this.#options = options;
     this.#address = formatAuthority(pairing.address);
     this.#backOff = new BackOff(limits.backOffFirstMs, limits.backOffMostMs, options.random);
-    const { steward, logger } = options;
+    const { steward, logger, lookup } = options;
+    this.#dial = laneDial({ steward, lookup, clock });
     if (steward !== undefined && pairing.secure) {
       this.#survey = new SpeedSurvey({ pairing, steward, limits, logger });
     }
@@ -244,13 +247,13 @@ export class RelayLink {
     if (this.#closed || this.#attempt !== undefined) return;
     const attempt = new AbortController();
     this.#attempt = attempt;
-    const { clock, limits, pairing, lookup, steward } = this.#options;
+    const { clock, limits, pairing, steward } = this.#options;
     const timer = clock.after(limits.laneSetupMs, () => {
       attempt.abort(new Error(`it did not answer within ${limits.laneSetupMs / 1000} s`));
     });
     const events = { changed: (lane: Lane) => this.#laneChanged(lane) };
     const open = this.#options.openLane ?? openLane;
-    open({ pairing, limits, clock, events, lookup, steward }, attempt.signal)
+    open({ pairing, limits, clock, events, dial: this.#dial, steward }, attempt.signal)
       .then(
         lane => this.#opened(lane, attempt),
         error => this.#failed(error, attempt),

@@ -290,7 +290,10 @@ export class SteeredConnection {
   async #tryTo(what: string, path: string, act: () => Promise<void>): Promise<void> {
     try {
       await act();
-      this.#options.logger.debug({ path, port: this.#socket.localPort, transferred: this.#transferred }, what);
+      this.#options.logger.debug(
+        { path, port: this.#socket.localPort, transferred: this.#transferred },
+        what,
+      );
     } catch (error) {
       this.#options.logger.debug({ path, error: errorMessage(error) }, `could not ${what}`);
     }

@@ -8,7 +8,7 @@ import type { SteeringRights } from './steering-rights.ts';
 
 /** What a {@link Steward} works with. */
 export interface StewardOptions {
-  readonly paths: Pick<PathSet, 'outlooks' | 'onChange' | 'doubt'>;
+  readonly paths: Pick<PathSet, 'outlooks' | 'onChange' | 'doubt' | 'works'>;
   /** `undefined` where single connections cannot be steered: then the kernel's path manager does what it can. */
   readonly rights: SteeringRights | undefined;
   readonly logger: PathsLogger;
@@ -77,6 +77,12 @@ export class Steward {
     const { lead } = planRoles(outlooks, 0);
     const first = outlooks.find(({ path }) => path.name === lead);
     return first === undefined ? outlooks : [first, ...outlooks.filter(outlook => outlook !== first)];
+  }
+
+  /** Takes in how a path did when something was dialled. @param rttMs Time of the handshake, in milliseconds. */
+  tell(path: string, outcome: 'answered' | 'silent', rttMs?: number): void {
+    if (outcome === 'silent') this.#options.paths.doubt(path);
+    else this.#options.paths.works(path, rttMs);
   }
 
   /** Takes a connection over whose socket came from {@link openSocket}, until it closes. */

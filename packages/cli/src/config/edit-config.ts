@@ -1,0 +1,66 @@
+import { mkdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { parseConfig } from '@manypath/core';
+import { readConfigText } from './config-file.ts';
+import { ConfigFileError } from './errors.ts';
+
+/** A configuration as it stands in the file. */
+export type RawConfig = Record<string, unknown>;
+
+/**
+ * Changes a configuration file and leaves all else in it as it is; makes it, for its owner alone, where there is none.
+ * Nothing is written unless the outcome is a configuration.
+ *
+ * @throws ConfigFileError `MANYPATH_CONFIG_FILE`
+ * @throws ConfigInvalidError `MANYPATH_CONFIG_INVALID`, before the change or by it
+ */
+export function editConfig(file: string, change: (config: RawConfig) => void): void {
+  const before = readConfigText(file) ?? '{}';
+  parseConfig(before, file);
+  const config = JSON.parse(before) as RawConfig;
+  change(config);
+  const after = `${JSON.stringify(config, null, indentOf(before))}\n`;
+  parseConfig(after, file);
+  try {
+    replaceFile(file, after);
+  } catch (error) {
+    throw new ConfigFileError('write', file, error);
+  }
+}
+
+/** Readers see the old file or the new one. */
+function replaceFile(file: string, text: string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const target = followed(file);
+  const draft = `${target}.${process.pid}`;
+  try {
+    writeFileSync(draft, text, { mode: modeOf(target) });
+    renameSync(draft, target);
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error;
+  }
+}
+
+/** A link to a file elsewhere stays one. */
+function followed(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return file;
+  }
+}
+
+/** It may hold the secret of the relay. */
+function modeOf(file: string): number {
+  try {
+    return statSync(file).mode & 0o777;
+  } catch {
+    return 0o600;
+  }
+}
+
+/** As the file has it, else two spaces. */
+function indentOf(text: string): string {
+  return /^\{\r?\n([ \t]+)"/.exec(text)?.[1] ?? '  ';
+}

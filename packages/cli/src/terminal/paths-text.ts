@@ -1,0 +1,67 @@
+import { formatBytes, formatDuration, type PathStatus, type PathUsage } from '@manypath/core';
+import { textTable } from './text-table.ts';
+
+/** The paths as a person reads them, at most 80 columns wide. */
+export function pathsText(paths: readonly PathStatus[]): string {
+  if (paths.length === 0) {
+    return 'No path: no interface has an address and a gateway. (ip route shows what there is.)\n';
+  }
+  const rows = paths.map(path => [
+    path.name,
+    path.kind,
+    path.usage.capReached ? `${path.tier} (cap)` : path.tier,
+    healthText(path),
+    rateText(path),
+    path.rttMs === null ? '-' : formatDuration(path.rttMs),
+    amount(path.usage.todayBytes, path.usage.dailyCapBytes),
+    amount(path.usage.monthBytes, path.usage.monthlyCapBytes),
+  ]);
+  const table = textTable(['PATH', 'KIND', 'TIER', 'HEALTH', 'MBIT/S', 'RTT', 'TODAY', 'MONTH'], rows, [
+    'left',
+    'left',
+    'left',
+    'left',
+    'right',
+    'right',
+    'right',
+    'right',
+  ]);
+  return `${[table, ...notes(paths)].join('\n')}\n`;
+}
+
+/** `up`, or what is the matter. */
+export function healthText({ up, carrier, health }: PathStatus): string {
+  if (!up) return 'off';
+  return carrier ? health : 'no carrier';
+}
+
+function rateText({ downMbps, upMbps }: PathStatus): string {
+  if (downMbps === null && upMbps === null) return '-';
+  return `${mbps(downMbps)}/${mbps(upMbps)}`;
+}
+
+function mbps(rate: number | null): string {
+  if (rate === null) return '?';
+  return rate < 9.95 ? rate.toFixed(1) : rate.toFixed(0);
+}
+
+function amount(bytes: number, cap: number | null): string {
+  return cap === null ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(cap)}`;
+}
+
+/** What does not fit into a row: networks, and why something is not as it should be. */
+function notes(paths: readonly PathStatus[]): string[] {
+  return paths.flatMap(({ name, network, healthReason, usage, tier }) => [
+    ...(network === null ? [] : [`${name} leads into ${network}`]),
+    ...(healthReason === null ? [] : [`${name}: ${healthReason}`]),
+    ...(usage.capReached ? [`${name} is ${tier} because its cap is reached: ${capText(usage)}`] : []),
+  ]);
+}
+
+function capText({ todayBytes, dailyCapBytes, monthBytes, monthlyCapBytes }: PathUsage): string {
+  const day = `${formatBytes(todayBytes)} of ${formatBytes(dailyCapBytes ?? 0)} today`;
+  const month = `${formatBytes(monthBytes)} of ${formatBytes(monthlyCapBytes ?? 0)} this month`;
+  if (dailyCapBytes === null) return month;
+  if (monthlyCapBytes === null) return day;
+  return `${day}, ${month}`;
+}

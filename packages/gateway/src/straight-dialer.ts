@@ -1,0 +1,215 @@
+import type { Socket } from 'node:net';
+import { type Authority, type Clock, ManypathError } from '@manypath/core';
+import { info, type Lookup, RouteSocket, resetSocket } from '@manypath/mptcp';
+import {
+  type AskRoute,
+  type DialledSocket,
+  type DialOptions,
+  dialOverPaths,
+  type PathOutlook,
+  PathResolver,
+  Spreader,
+  type Steward,
+  WinnerMemory,
+} from '@manypath/paths';
+import type { ByteCount } from './counted-stream.ts';
+import { LocalTargetError } from './errors.ts';
+import type { GatewayLimits } from './limits.ts';
+import { OriginInterest, type OriginMemory } from './origins/origin-memory.ts';
+import type { Rule } from './rules.ts';
+
+/** Who knows how the paths stand; `PathSet` of @manypath/paths does. */
+export interface PathKnowledge {
+  outlooks?(): readonly PathOutlook[];
+  /** A path was silent where another one answered. */
+  doubt?(name: string): void;
+  /** A path answered, after `rttMs` milliseconds. */
+  works?(name: string, rttMs?: number): void;
+}
+
+export interface StraightDialerOptions {
+  readonly paths: PathKnowledge | undefined;
+  /** Default: names are looked up over the paths, see `PathResolver`. */
+  readonly lookup: Lookup | undefined;
+  readonly origins: OriginMemory;
+  /** Whether origins that the relay carries much for are asked whether they speak Multipath TCP. */
+  readonly asksOrigins: boolean;
+  /** Whether an address is of this machine or of a network it is on. */
+  readonly isLocal: (address: string) => boolean;
+  readonly steward: Steward | undefined;
+  readonly limits: GatewayLimits;
+  readonly clock: Clock;
+}
+
+export interface StraightRequest {
+  readonly target: Authority;
+  readonly rule: Rule | undefined;
+  readonly signal: AbortSignal;
+  readonly filterAddress?: (address: string) => Error | undefined;
+}
+
+/** A straight connection, and what wants to know how it goes. */
+export interface StraightConnection {
+  readonly socket: Socket;
+  /** To be called when bytes begin to move, with the socket they move through; the answer, when that is over. */
+  readonly begins: (socket: Socket, count: () => ByteCount) => () => void;
+}
+
+/**
+ * Dials straight to origins, over whichever path answers; spreads connections over the paths and learns which
+ * origins speak Multipath TCP.
+ */
+export class StraightDialer {
+  /** Looks names up; for others who dial, too. */
+  readonly lookup: Lookup;
+  readonly #options: StraightDialerOptions;
+  readonly #remembered: WinnerMemory;
+  readonly #spreader: Spreader;
+  readonly #interest: OriginInterest;
+  readonly #resolver: PathResolver;
+  readonly #onOutcome: NonNullable<DialOptions['onOutcome']>;
+  readonly #stop = new AbortController();
+  #routes: RouteSocket | undefined;
+  #routesFailed = false;
+  /** One at a time: it is never urgent. */
+  #asking = false;
+
+  constructor(options: StraightDialerOptions) {
+    this.#options = options;
+    this.#remembered = new WinnerMemory(options.clock);
+    this.#spreader = new Spreader(options.clock);
+    this.#interest = new OriginInterest(options.clock, options.limits);
+    this.#onOutcome = (name, outcome, rttMs) => {
+      if (outcome === 'silent') options.paths?.doubt?.(name);
+      else options.paths?.works?.(name, rttMs);
+    };
+    this.#resolver = new PathResolver({
+      outlooks: () => this.#outlooks(),
+      remembered: this.#remembered,
+      askRoute: (address, question) => this.#askRoute()?.(address, question),
+      onOutcome: this.#onOutcome,
+      clock: options.clock,
+    });
+    this.lookup = options.lookup ?? this.#resolver.lookup;
+  }
+
+  /**
+   * @throws NoPathError `MANYPATH_NO_PATH`
+   * @throws what `connect` of @manypath/mptcp throws
+   */
+  async dial({ target, rule, signal, filterAddress }: StraightRequest): Promise<StraightConnection> {
+    const { origins, limits, steward } = this.#options;
+    const outlooks = this.#outlooks();
+    const speaks = origins.speaksMultipath(target) === true;
+    const mptcp = rule?.route !== 'tcp';
+    const openSocket = speaks && mptcp ? steward?.openSocket : undefined;
+    // What aggregates anyway begins on the best path; what has one path only, on the one that has room.
+    const prefer = speaks ? steward?.preferred()[0]?.path.name : this.#spreader.choose(outlooks, target.host);
+    const dialled = await dialOverPaths({
+      ...target,
+      outlooks: () => this.#outlooks(),
+      remembered: this.#remembered,
+      prefer,
+      only: rule?.paths && namesOf(rule.paths, outlooks),
+      lookup: this.lookup,
+      signal,
+      timeout: limits.dialMs,
+      mptcp,
+      allowHalfOpen: true,
+      filterAddress,
+      openSocket,
+      askRoute: this.#askRoute(),
+      onOutcome: this.#onOutcome,
+    });
+    const multipath = mptcp && this.#learn(target, dialled);
+    return {
+      socket: dialled.socket,
+      begins: (socket, count) => {
+        if (multipath && openSocket !== undefined) steward?.steer(socket, { isInUse: () => true });
+        const { path } = dialled;
+        if (path === undefined) return () => {};
+        const placement = this.#spreader.placed(target.host, path.name, () => count().bytesIn);
+        return () => placement.end();
+      },
+    };
+  }
+
+  /** Notes what the relay carried for an origin, and asks the origin itself when that was much. */
+  carriedByRelay(target: Authority, { bytesIn, bytesOut }: ByteCount): void {
+    if (!this.#options.asksOrigins || this.#stop.signal.aborted) return;
+    if (this.#options.origins.speaksMultipath(target) !== undefined) return;
+    if (this.#asking || !this.#interest.carried(target, bytesIn + bytesOut)) return;
+    this.#asking = true;
+    void this.#ask(target).finally(() => {
+      this.#asking = false;
+    });
+  }
+
+  /** The paths changed: those that were tried and found to work are not doubted any more. */
+  networkChanged(): void {
+    this.#resolver.forget();
+    for (const { path, health } of this.#outlooks()) if (health === 'up') this.#remembered.answered(path);
+  }
+
+  close(): void {
+    this.#stop.abort();
+    this.#routes?.close();
+    this.#routes = undefined;
+    this.#routesFailed = true;
+  }
+
+  /** Connects, sees whether that is Multipath TCP, and hangs up. */
+  async #ask(target: Authority): Promise<void> {
+    const { limits, origins, isLocal } = this.#options;
+    try {
+      const dialled = await dialOverPaths({
+        ...target,
+        outlooks: () => this.#outlooks(),
+        remembered: this.#remembered,
+        lookup: this.lookup,
+        signal: this.#stop.signal,
+        timeout: limits.originCheckMs,
+        // Nobody asked for this connection: it must not reach into the local network by a name of somebody's choice.
+        filterAddress: address => (isLocal(address) ? new LocalTargetError(address) : undefined),
+        askRoute: this.#askRoute(),
+      });
+      this.#learn(target, dialled);
+      resetSocket(dialled.socket);
+    } catch {
+      // It cannot be reached from here: the relay's way is the only one.
+      origins.learn(target, false);
+    }
+  }
+
+  #learn(target: Authority, { socket }: DialledSocket): boolean {
+    const { multipath, reason } = info(socket);
+    if (multipath || reason === 'peer-refused') this.#options.origins.learn(target, multipath);
+    return multipath;
+  }
+
+  #outlooks(): readonly PathOutlook[] {
+    return this.#options.steward?.outlooks() ?? this.#options.paths?.outlooks?.() ?? [];
+  }
+
+  #askRoute(): AskRoute | undefined {
+    if (this.#routes === undefined && !this.#routesFailed) {
+      try {
+        this.#routes = RouteSocket.open();
+      } catch (error) {
+        if (!ManypathError.is(error)) throw error;
+        this.#routesFailed = true;
+      }
+    }
+    const routes = this.#routes;
+    return routes && ((address, question) => routes.routeTo(address, question));
+  }
+}
+
+/** The names that a rule means: of interfaces, or of all of a kind. */
+function namesOf(wanted: readonly string[], outlooks: readonly PathOutlook[]): string[] {
+  return wanted.flatMap(word => {
+    const kind = /^kind:(.*)$/.exec(word)?.[1];
+    if (kind === undefined) return [word];
+    return outlooks.filter(({ path }) => path.kind === kind).map(({ path }) => path.name);
+  });
+}

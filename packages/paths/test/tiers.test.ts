@@ -1,0 +1,182 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SimulatedClock } from '@manypath/core';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ruleFor, tierAtCap } from '../src/tiers/path-rules.ts';
+import { Tiers, type TiersOptions } from '../src/tiers/tier-keeper.ts';
+
+const zone = process.env.TZ;
+let folder: string;
+let clock: SimulatedClock;
+let changes: (readonly string[])[];
+let opened: Tiers[];
+beforeEach(() => {
+  process.env.TZ = 'UTC';
+  folder = mkdtempSync(join(tmpdir(), 'manypath-tiers-'));
+  clock = new SimulatedClock();
+  changes = [];
+  opened = [];
+});
+afterEach(() => {
+  for (const tiers of opened) tiers.close();
+  rmSync(folder, { recursive: true });
+  if (zone === undefined) delete process.env.TZ;
+  else process.env.TZ = zone;
+});
+
+/** Noon. */
+const start = Date.parse('2025-07-10T12:00:00Z');
+const hour = 3_600_000;
+
+function open(rules?: TiersOptions['rules']): Tiers {
+  const tiers = Tiers.open({
+    file: join(folder, 'usage.json'),
+    ...(rules === undefined ? {} : { rules }),
+    clock,
+    now: () => start + clock.now(),
+    logger: { info() {}, warn() {} },
+  });
+  tiers.onChange(changed => changes.push(changed));
+  tiers.tierOf(wwan);
+  tiers.tierOf(wlan);
+  opened.push(tiers);
+  return tiers;
+}
+
+const wwan = { name: 'wwan0', kind: 'cellular' } as const;
+const wlan = { name: 'wlan0', kind: 'wifi' } as const;
+
+describe('rules', () => {
+  it('are the usual ones of the kind where nothing is said', () => {
+    const tiers = open();
+    expect(tiers.tierOf(wwan)).toBe('secondary');
+    expect(tiers.tierOf({ name: 'usb0', kind: 'usb' })).toBe('secondary');
+    expect(tiers.tierOf(wlan)).toBe('primary');
+    expect(tiers.tierOf({ name: 'eth0', kind: 'ethernet' })).toBe('primary');
+  });
+
+  it('say of a name what goes before what is said of its kind, key by key', () => {
+    const rules = {
+      'kind:cellular': { tier: 'backup', dailyCapBytes: 5, resetDay: 3 },
+      wwan0: { dailyCapBytes: 7 },
+      constructor: {},
+    } as const;
+    expect(ruleFor(rules, 'wwan0', 'cellular')).toEqual({ tier: 'backup', dailyCapBytes: 7, resetDay: 3 });
+    expect(ruleFor(rules, 'wwan1', 'cellular')).toEqual({ tier: 'backup', dailyCapBytes: 5, resetDay: 3 });
+    expect(ruleFor({}, 'toString', 'wifi')).toEqual({ tier: 'primary' });
+  });
+
+  it('never make a path better at its cap', () => {
+    expect(tierAtCap({ tier: 'primary' })).toBe('backup');
+    expect(tierAtCap({ tier: 'secondary', atCap: 'never' })).toBe('never');
+    expect(tierAtCap({ tier: 'backup' })).toBe('never');
+    expect(tierAtCap({ tier: 'backup', atCap: 'backup' })).toBe('backup');
+    expect(tierAtCap({ tier: 'never', atCap: 'backup' })).toBe('never');
+  });
+
+  it('take effect when they change, and are told of where they do', () => {
+    const tiers = open();
+    tiers.configure({ wwan0: { tier: 'never' } });
+    expect(tiers.tierOf(wwan)).toBe('never');
+    tiers.configure({ wwan0: { tier: 'never', dailyCapBytes: 1000 } });
+    expect(changes).toEqual([['wwan0']]);
+    tiers.configure({ 'kind:wifi': { tier: 'backup' } });
+    expect(changes).toEqual([['wwan0'], ['wwan0', 'wlan0']]);
+  });
+});
+
+describe('a cap', () => {
+  it('makes a path backup when it is reached, and says so', () => {
+    const tiers = open({ wwan0: { dailyCapBytes: 1_000_000 } });
+    clock.advance(60_000);
+    tiers.add('wwan0', 400_000, 100_000);
+    expect(tiers.usageOf('wwan0')).toEqual({
+      todayBytes: 500_000,
+      monthBytes: 500_000,
+      dailyCapBytes: 1_000_000,
+      monthlyCapBytes: null,
+      capReached: false,
+    });
+    expect(changes).toEqual([]);
+    clock.advance(60_000);
+    tiers.add('wwan0', 495_000, 0);
+    expect(tiers.tierOf(wwan)).toBe('backup');
+    expect(tiers.usageOf('wwan0').capReached).toBe(true);
+    expect(changes).toEqual([['wwan0']]);
+    expect(tiers.tierOf(wlan)).toBe('primary');
+  });
+
+  for (const mbps of [1, 20, 100]) {
+    it(`is not passed at ${mbps} Mbit/s: it is reached as much before as still comes`, () => {
+      const cap = 20_000_000;
+      const tiers = open({ wwan0: { monthlyCapBytes: cap, atCap: 'never' } });
+      const bytesPerMs = (mbps * 1e6) / 8000;
+      let used = 0;
+      while (tiers.tierOf(wwan) !== 'never') {
+        clock.advance(50);
+        used += bytesPerMs * 50;
+        tiers.add('wwan0', bytesPerMs * 50, 0);
+        expect(used).toBeLessThan(cap);
+      }
+      const late = bytesPerMs * 100;
+      expect(used + late).toBeLessThanOrEqual(cap * 1.01);
+      expect(used).toBeGreaterThan(cap * 0.85);
+      tiers.add('wwan0', late, 0);
+      clock.advance(5000);
+      tiers.add('wwan0', 1, 0);
+      // What was foreseen and did not come changes nothing.
+      expect(tiers.tierOf(wwan)).toBe('never');
+    });
+  }
+
+  it('begins afresh at midnight without anything being carried', () => {
+    const tiers = open({ wwan0: { dailyCapBytes: 1000 } });
+    tiers.add('wwan0', 1000, 0);
+    expect(tiers.tierOf(wwan)).toBe('backup');
+    clock.advance(11 * hour);
+    expect(tiers.tierOf(wwan)).toBe('backup');
+    clock.advance(hour + 10_000);
+    expect(changes).toEqual([['wwan0'], ['wwan0']]);
+    expect(tiers.tierOf(wwan)).toBe('secondary');
+    expect(tiers.usageOf('wwan0')).toMatchObject({ todayBytes: 0, monthBytes: 1000, capReached: false });
+  });
+
+  it('of a month begins afresh on the reset day', () => {
+    const tiers = open({ wwan0: { monthlyCapBytes: 1000, resetDay: 12 } });
+    tiers.add('wwan0', 1000, 0);
+    clock.advance(24 * hour);
+    expect(tiers.tierOf(wwan)).toBe('backup');
+    clock.advance(12 * hour + 10_000);
+    expect(tiers.tierOf(wwan)).toBe('secondary');
+    expect(tiers.usageOf('wwan0').monthBytes).toBe(0);
+  });
+
+  it('stays reached over a restart, and not when it is raised', () => {
+    const before = open({ wwan0: { dailyCapBytes: 1000 } });
+    before.add('wwan0', 996, 0);
+    before.close();
+    const tiers = open({ wwan0: { dailyCapBytes: 1000 } });
+    expect(tiers.tierOf(wwan)).toBe('backup');
+    tiers.configure({ wwan0: { dailyCapBytes: 2000 } });
+    expect(tiers.tierOf(wwan)).toBe('secondary');
+    tiers.configure({ wwan0: { dailyCapBytes: 900 } });
+    expect(tiers.tierOf(wwan)).toBe('backup');
+    tiers.configure({});
+    expect(tiers.tierOf(wwan)).toBe('secondary');
+  });
+
+  it('counts what was carried before there was a cap', () => {
+    const tiers = open();
+    tiers.add('wwan0', 5000, 0);
+    tiers.configure({ 'kind:cellular': { monthlyCapBytes: 4000 } });
+    expect(tiers.tierOf(wwan)).toBe('backup');
+  });
+
+  it('of a kind holds for each path of it', () => {
+    const tiers = open({ 'kind:cellular': { dailyCapBytes: 1000, atCap: 'never' } });
+    tiers.add('wwan0', 1000, 0);
+    expect(tiers.tierOf(wwan)).toBe('never');
+    expect(tiers.tierOf({ name: 'wwan1', kind: 'cellular' })).toBe('secondary');
+  });
+});
