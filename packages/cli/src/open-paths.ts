@@ -1,32 +1,112 @@
-import { errorMessage } from '@manypath/core';
-import { DirectSteering, PathSet, Steward } from '@manypath/paths';
+import { join } from 'node:path';
+import { type Config, errorMessage, parseAuthority, parsePairing } from '@manypath/core';
+import type { GatewayOptions } from '@manypath/gateway';
+import { DirectSteering, Estimates, PathSet, Steward, Tiers } from '@manypath/paths';
+import { type ConfigPlace, type ConfigWatch, loadConfig, watchConfig } from './config/index.ts';
 import type { Logger } from './terminal/log.ts';
+import { usageFile } from './usage-file.ts';
 
-interface OpenPathsOptions {
+export interface OpenPathsOptions {
   /** Interfaces to use; `undefined` uses all that lead out. */
-  names: readonly string[] | undefined;
-  stateDir: string;
-  logger: Logger;
+  readonly names: readonly string[] | undefined;
+  readonly stateDir: string;
+  readonly logger: Logger;
+  readonly config: ConfigPlace;
+  /** The relay of the command line; the one of the configuration is the default. */
+  readonly relay: string | undefined;
+  /** When a second path joins a connection. */
+  readonly join?: 'measured' | 'at-once';
 }
 
-/** Finds the paths of this host and sets them up for MPTCP as far as this process may. */
-export async function openPaths({ names, stateDir, logger }: OpenPathsOptions): Promise<PathSet> {
-  const paths = await PathSet.open({ stateDir, logger, ...(names === undefined ? {} : { names }) });
+/** The paths of this host with everything that knows of them, and the configuration that they are used by. */
+export interface OpenedPaths {
+  readonly paths: PathSet;
+  readonly config: Config;
+  /** What of it all a gateway takes. */
+  readonly forGateway: Pick<
+    GatewayOptions,
+    'paths' | 'steward' | 'relay' | 'rules' | 'bypass' | 'localNames' | 'limits'
+  >;
+  close(): Promise<void>;
+}
+
+/**
+ * Finds the paths of this host and sets them up for MPTCP as far as this process may, with tiers, caps and what was learned
+ * earlier. Tiers and caps follow changes of the configuration file.
+ */
+export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths> {
+  const { names, stateDir, logger, join: joining = 'measured' } = options;
+  const config = loadConfig(options.config);
+  const relay = options.relay ?? config.relay;
+  const tiers = Tiers.open({ file: usageFile(stateDir), rules: config.paths ?? {}, logger });
+  const estimates = Estimates.open(join(stateDir, 'paths', 'estimates.json'));
+  const paths = await PathSet.open({
+    stateDir,
+    logger,
+    tiers,
+    estimates,
+    ...(names === undefined ? {} : { names }),
+  });
   if (paths.mode === 'observing') logger.info({ reason: paths.reason }, 'using the paths as they are set up');
-  return paths;
+  paths.setProbeTarget(probeTarget(config, relay));
+  const steward = joining === 'measured' ? openSteward(paths, tiers, estimates, logger) : undefined;
+  const stopStuck = tiers.onChange(changed => endStuck(tiers, changed));
+  const watch = watchConfig(options.config, changed => tiers.configure(changed.paths ?? {}), { logger });
+  return {
+    paths,
+    config,
+    forGateway: {
+      paths,
+      ...(steward === undefined ? {} : { steward }),
+      ...(relay === undefined ? {} : { relay }),
+      rules: rulesOf(config),
+      bypass: config.bypass ?? [],
+      localNames: config.local ?? [],
+      limits: config.limits ?? {},
+    },
+    close: () => close({ paths, tiers, estimates, steward, watch, stopStuck }),
+  };
 }
 
-/** How many paths there are, for the line that says what was set up. */
-export function describePaths(paths: PathSet): string {
-  const names = paths.current().map(({ name }) => name);
-  if (names.length === 0) return 'no path out of this host yet';
-  if (names.length === 1) return `one path: ${names[0]}`;
-  return `${names.length} paths: ${names.join(', ')}`;
+interface Opened {
+  readonly paths: PathSet;
+  readonly tiers: Tiers;
+  readonly estimates: Estimates;
+  readonly steward: Steward | undefined;
+  readonly watch: ConfigWatch;
+  readonly stopStuck: () => void;
 }
 
-/** What chooses the paths of this process's connections. */
-export function openSteward(paths: PathSet, logger: Logger): Steward {
-  return new Steward({ paths, rights: steeringRights(paths, logger), logger });
+async function close({ paths, tiers, estimates, steward, watch, stopStuck }: Opened): Promise<void> {
+  watch.close();
+  stopStuck();
+  steward?.close();
+  await paths.close();
+  tiers.close();
+  estimates.close();
+}
+
+/** What paths have to reach to prove themselves. */
+function probeTarget({ probe }: Config, relay: string | undefined) {
+  const wanted = probe?.target ?? 'relay';
+  if (wanted === 'gateway' || (wanted === 'relay' && relay === undefined)) return undefined;
+  return wanted === 'relay' ? parsePairing(relay ?? '').address : parseAuthority(wanted);
+}
+
+function rulesOf({ rules = [], straight = [] }: Config): NonNullable<GatewayOptions['rules']> {
+  return [...rules, ...straight.map(host => ({ host, route: 'straight' as const }))];
+}
+
+function openSteward(paths: PathSet, tiers: Tiers, estimates: Estimates, logger: Logger): Steward {
+  return new Steward({
+    paths,
+    rights: steeringRights(paths, logger),
+    logger,
+    onConnection: socket => tiers.watch(socket),
+    onMeasured: ({ path }, measured) => {
+      estimates.note({ path: path.name, network: path.network, ...measured });
+    },
+  });
 }
 
 function steeringRights(paths: PathSet, logger: Logger): DirectSteering | undefined {
@@ -37,4 +117,20 @@ function steeringRights(paths: PathSet, logger: Logger): DirectSteering | undefi
     logger.info({ reason: errorMessage(error) }, 'the kernel chooses the subflows');
     return undefined;
   }
+}
+
+/** A plain TCP connection cannot leave the path it is on: at the path's cap it has to end. */
+function endStuck(tiers: Tiers, changed: readonly string[]): void {
+  for (const name of changed) {
+    if (!tiers.usageOf(name).capReached) continue;
+    for (const socket of tiers.stuckOn(name)) socket.destroy(new Error(`the cap of ${name} is reached`));
+  }
+}
+
+/** How many paths there are, for the line that says what was set up. */
+export function describePaths(paths: PathSet): string {
+  const names = paths.current().map(({ name }) => name);
+  if (names.length === 0) return 'no path out of this host yet';
+  if (names.length === 1) return `one path: ${names[0]}`;
+  return `${names.length} paths: ${names.join(', ')}`;
 }

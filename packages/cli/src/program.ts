@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { addBrowseCommand } from './commands/browse.ts';
+import { addCheckCommand } from './commands/check.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addLabCommand } from './commands/lab.ts';
 import { addPathsCommand } from './commands/paths.ts';
@@ -32,6 +33,7 @@ export function createProgram(): Command {
   addRelayCommand(program);
   addStatusCommand(program);
   addPathsCommand(program);
+  addCheckCommand(program);
   addLabCommand(program);
   addTestCommand(program);
   return program;

@@ -62,8 +62,9 @@ export interface StraightConnection {
 export class StraightDialer {
   /** Looks names up; for others who dial, too. */
   readonly lookup: Lookup;
+  /** What dials taught of the paths; for others who dial, too. */
+  readonly remembered: WinnerMemory;
   readonly #options: StraightDialerOptions;
-  readonly #remembered: WinnerMemory;
   readonly #spreader: Spreader;
   readonly #interest: OriginInterest;
   readonly #resolver: PathResolver;
@@ -76,7 +77,7 @@ export class StraightDialer {
 
   constructor(options: StraightDialerOptions) {
     this.#options = options;
-    this.#remembered = new WinnerMemory(options.clock);
+    this.remembered = new WinnerMemory(options.clock);
     this.#spreader = new Spreader(options.clock);
     this.#interest = new OriginInterest(options.clock, options.limits);
     this.#onOutcome = (name, outcome, rttMs) => {
@@ -85,7 +86,7 @@ export class StraightDialer {
     };
     this.#resolver = new PathResolver({
       outlooks: () => this.#outlooks(),
-      remembered: this.#remembered,
+      remembered: this.remembered,
       askRoute: (address, question) => this.#askRoute()?.(address, question),
       onOutcome: this.#onOutcome,
       clock: options.clock,
@@ -108,7 +109,7 @@ export class StraightDialer {
     const dialled = await dialOverPaths({
       ...target,
       outlooks: () => this.#outlooks(),
-      remembered: this.#remembered,
+      remembered: this.remembered,
       prefer,
       only: rule?.paths && namesOf(rule.paths, outlooks),
       lookup: this.lookup,
@@ -125,6 +126,7 @@ export class StraightDialer {
     return {
       socket: dialled.socket,
       begins: (socket, count) => {
+        steward?.account(socket);
         if (multipath && openSocket !== undefined) steward?.steer(socket, { isInUse: () => true });
         const { path } = dialled;
         if (path === undefined) return () => {};
@@ -148,7 +150,7 @@ export class StraightDialer {
   /** The paths changed: those that were tried and found to work are not doubted any more. */
   networkChanged(): void {
     this.#resolver.forget();
-    for (const { path, health } of this.#outlooks()) if (health === 'up') this.#remembered.answered(path);
+    for (const { path, health } of this.#outlooks()) if (health === 'up') this.remembered.answered(path);
   }
 
   close(): void {
@@ -165,7 +167,7 @@ export class StraightDialer {
       const dialled = await dialOverPaths({
         ...target,
         outlooks: () => this.#outlooks(),
-        remembered: this.#remembered,
+        remembered: this.remembered,
         lookup: this.lookup,
         signal: this.#stop.signal,
         timeout: limits.originCheckMs,

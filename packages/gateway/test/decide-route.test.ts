@@ -41,6 +41,25 @@ describe('the route of a connection', () => {
     expect(route(host)).toBe('straight');
   });
 
+  it('leads straight to what speaks Multipath TCP itself, unless a rule says otherwise', () => {
+    const target = { host: 'example.org', port: 443 };
+    const to = (more: Partial<Parameters<typeof decideRoute>[1]>) =>
+      decideRoute(target, { ...knowledge, ...more });
+    expect(to({ speaksMultipath: true })).toBe('straight');
+    expect(to({ speaksMultipath: false })).toBe('relay');
+    expect(to({ speaksMultipath: true, rule: { host: 'example.org', route: 'relay' } })).toBe('relay');
+    expect(to({ rule: { host: 'example.org', route: 'straight' } })).toBe('straight');
+    expect(to({ rule: { host: 'example.org', route: 'tcp' } })).toBe('straight');
+    expect(to({ rule: { host: 'example.org', paths: ['eth0'] } })).toBe('straight');
+  });
+
+  it('leads a local name through the relay only if a rule means that name', () => {
+    const to = (host: string) =>
+      decideRoute({ host: 'localhost', port: 80 }, { ...knowledge, rule: { host, route: 'relay' } });
+    expect(to('localhost')).toBe('relay');
+    expect(to('*')).toBe('straight');
+  });
+
   it('leads straight when there is no relay', () => {
     expect(decideRoute({ host: 'example.org', port: 1 }, { ...knowledge, hasRelay: false })).toBe('straight');
   });

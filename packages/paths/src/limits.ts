@@ -73,4 +73,13 @@ export const pathsLimits = {
   nameFilesMs: 2000,
   /** Longest such file that is read, in bytes. */
   nameFileBytes: 1_048_576,
+  /** How long a path has to answer a probe, in milliseconds; four round trips where those are long, up to the second. */
+  probeMs: 200,
+  probeMostMs: 800,
+  /** How long until a dead path is asked again, in milliseconds; each time so many times longer, up to the last. */
+  deadRetryMs: 800,
+  deadRetryGrowth: 1.2,
+  deadRetryMostMs: 1400,
+  /** How often it is seen whether endpoints and limits are still there, in milliseconds. */
+  upkeepCheckMs: 5000,
 } as const;

@@ -1,10 +1,14 @@
-import type { PathStatus } from '@manypath/core';
+import type { PathStatus, PathTier } from '@manypath/core';
 import { errorMessage } from '@manypath/core';
 import { discoverPaths } from './discovery/discover-paths.ts';
 import type { Path } from './discovery/path.ts';
 import { pathStatuses } from './discovery/path-status.ts';
+import { HealthKeeper } from './health/health-keeper.ts';
+import type { ProbeTarget } from './health/probe.ts';
+import type { Estimates } from './learned/estimates.ts';
 import { pathsLimits } from './limits.ts';
 import type { PathOutlook } from './outlook.ts';
+import type { Tiers } from './tiers/tier-keeper.ts';
 import { Journal } from './upkeep/journal.ts';
 import { journalFolder } from './upkeep/journal-folder.ts';
 import type { Keeper } from './upkeep/keeper.ts';
@@ -26,6 +30,12 @@ export interface PathSetOptions {
   /** Where the journal lives when /run cannot be written. */
   stateDir: string;
   logger: PathsLogger;
+  /** What the user allows each path. Default: everything. */
+  tiers?: Pick<Tiers, 'tierOf' | 'usageOf' | 'usePaths' | 'onChange'>;
+  /** What was learned of paths earlier. */
+  estimates?: Pick<Estimates, 'of'>;
+  /** Changes the kernel's settings. Default: this process does, if it may. */
+  keeper?: Keeper;
 }
 
 /**
@@ -41,17 +51,23 @@ export class PathSet {
   readonly #stop = new AbortController();
   readonly #listeners = new Set<(paths: readonly Path[]) => void>();
   readonly #known = new Set<string>();
+  readonly #forgetTiers: () => void;
+  readonly #health: HealthKeeper;
+  #working: Promise<void> = Promise.resolve();
   #paths: readonly Path[] = [];
   #watching: Promise<void> = Promise.resolve();
 
   private constructor(options: PathSetOptions) {
     this.#options = options;
     for (const name of options.names ?? []) this.#known.add(name);
-    this.#keeper = new SettingsKeeper(
-      this.#tables,
-      new Journal(journalFolder(options.stateDir)),
-      options.logger,
-    );
+    this.#keeper =
+      options.keeper ??
+      new SettingsKeeper(this.#tables, new Journal(journalFolder(options.stateDir)), options.logger);
+    this.#health = new HealthKeeper({
+      logger: options.logger,
+      onChange: () => void this.#reconcile(true),
+    });
+    this.#forgetTiers = options.tiers?.onChange(() => void this.#reconcile(true)) ?? (() => {});
   }
 
   /** Finds the paths, undoes what a killed predecessor left, sets the paths up and begins to watch. */
@@ -82,32 +98,60 @@ export class PathSet {
 
   /** Every interface that is or could be a path, with its counters, for `status`. */
   status(): PathStatus[] {
-    return pathStatuses(this.#tables.dump(), this.#paths, this.#tables.endpoints(), this.#known);
+    const outlooks = this.outlooks();
+    const statuses = pathStatuses(this.#tables.dump(), this.#paths, this.#tables.endpoints(), this.#known);
+    return statuses.map(status => {
+      const outlook = outlooks.find(({ path }) => path.index === status.index);
+      return {
+        ...status,
+        tier: outlook?.tier ?? this.#options.tiers?.tierOf(status) ?? status.tier,
+        usage: this.#options.tiers?.usageOf(status.name) ?? status.usage,
+        ...(outlook === undefined
+          ? {}
+          : {
+              health: outlook.health,
+              healthReason: this.#health.verdict(status.name)?.reason ?? null,
+              rttMs: outlook.rttMs ?? null,
+              downMbps: outlook.downMbps ?? null,
+              upMbps: outlook.upMbps ?? null,
+            }),
+      };
+    });
   }
 
   /** What is known of the usable paths, in the order of {@link current}. */
   outlooks(): readonly PathOutlook[] {
-    return this.#paths.map(path => ({
-      path,
-      tier: 'primary',
-      health: 'unknown',
-      rttMs: undefined,
-      downMbps: undefined,
-      upMbps: undefined,
-    }));
+    const { tiers, estimates } = this.#options;
+    return this.#paths.map(path => {
+      const verdict = this.#health.verdict(path.name);
+      const learned = estimates?.of(path.name, path.network);
+      return {
+        path,
+        tier: tiers?.tierOf(path) ?? 'primary',
+        health: verdict?.health ?? 'unknown',
+        rttMs: learned?.rttMs ?? verdict?.rttMs,
+        downMbps: learned?.downMbps,
+        upMbps: learned?.upMbps,
+      };
+    });
+  }
+
+  /** Has paths prove themselves by reaching this from now on, e.g. the relay; `undefined` for their own routers. */
+  setProbeTarget(target: ProbeTarget | undefined): void {
+    this.#health.setTarget(target);
   }
 
   /**
-   * Somebody who uses a path doubts that it works: nothing came back for longer than it should. Has it tried at once; the
+   * Somebody who uses a path doubts that it works: nothing came back for longer than it should. It is asked at once, and the
    * outcome comes as a change.
    */
   doubt(name: string): void {
-    this.#options.logger.debug({ path: name }, 'a path is doubted');
+    this.#health.doubt(name);
   }
 
   /** Somebody got an answer over a path: it works, whatever was thought of it. @param rttMs in milliseconds */
   works(name: string, rttMs?: number): void {
-    this.#options.logger.debug({ path: name, rttMs }, 'a path works');
+    this.#health.works(name, rttMs);
   }
 
   /** Calls `listener` after every change of the usable paths. @returns What ends that. */
@@ -119,13 +163,19 @@ export class PathSet {
   /** Stops watching and takes out of the kernel what was put in, unless another process still relies on it. */
   async close(): Promise<void> {
     this.#stop.abort();
+    this.#forgetTiers();
+    this.#health.close();
     await this.#watching;
+    await this.#working;
     await this.#keeper.end();
     this.#tables.close();
   }
 
   async #watch(): Promise<void> {
     const { signal } = this.#stop;
+    // Endpoints tell nobody when another program takes them away.
+    const check = setInterval(() => void this.#reconcile(), pathsLimits.upkeepCheckMs);
+    signal.addEventListener('abort', () => clearInterval(check), { once: true });
     let planned = false;
     try {
       for await (const _ of this.#tables.changes(signal)) {
@@ -143,14 +193,36 @@ export class PathSet {
     }
   }
 
-  async #reconcile(): Promise<void> {
+  /**
+   * Brings the kernel in line with the paths that there are, one time after the other.
+   *
+   * @param again Whether the listeners are to be told even if the paths are the same.
+   */
+  #reconcile(again = false): Promise<void> {
+    this.#working = this.#working.then(() => this.#reconcileNow(again));
+    return this.#working;
+  }
+
+  async #reconcileNow(again: boolean): Promise<void> {
+    if (this.#stop.signal.aborted) return;
     const paths = discoverPaths(this.#tables.dump(), this.#options.names);
+    const isNews = describe(paths) !== describe(this.#paths);
     for (const { name } of paths) this.#known.add(name);
-    await this.#keeper.apply(planPaths(paths));
-    if (describe(paths) === describe(this.#paths)) return;
+    this.#options.tiers?.usePaths(paths);
     this.#paths = paths;
-    this.#options.logger.info({ paths: paths.map(({ name }) => name) }, 'the paths of this host changed');
-    for (const listener of this.#listeners) listener(paths);
+    await this.#keeper.apply(planPaths(paths, path => this.#tierInKernel(path)));
+    if (isNews) {
+      this.#options.logger.info({ paths: paths.map(({ name }) => name) }, 'the paths of this host changed');
+      this.#health.usePaths(paths);
+    }
+    if (isNews || again) for (const listener of this.#listeners) listener(paths);
+  }
+
+  /** The kernel knows nothing of health: it must not open subflows on a path that is dead. */
+  #tierInKernel(path: Path): PathTier {
+    const health = this.#health.verdict(path.name)?.health;
+    if (health === 'dead' || health === 'captive') return 'never';
+    return this.#options.tiers?.tierOf(path) ?? 'primary';
   }
 }
 

@@ -4,6 +4,7 @@ import { errorCode } from '@manypath/core';
 import { Gateway, type GatewayOptions } from '@manypath/gateway';
 import type { Command } from 'commander';
 import { browse, browseHelp, findBrowser } from '../browser/index.ts';
+import { configPlace, withConfigOption } from '../config/index.ts';
 import { openPaths } from '../open-paths.ts';
 import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
@@ -13,6 +14,7 @@ import { createLogger } from '../terminal/log.ts';
 
 interface BrowseCommandOptions extends CommonOptions {
   relay?: string;
+  config?: string;
   paths?: string;
   headless: boolean;
   isolate: boolean;
@@ -23,7 +25,7 @@ interface BrowseCommandOptions extends CommonOptions {
 
 /** `manypath browse`: an unmodified Chromium whose every TCP connection goes through a gateway. */
 export function addBrowseCommand(program: Command): void {
-  withCommonOptions(program.command('browse'))
+  withConfigOption(withCommonOptions(program.command('browse')))
     .summary('open an unmodified Chromium whose every TCP connection goes over all your paths')
     .description(
       'Starts a gateway and opens Chromium, Chrome, Brave or Edge on it, in a network namespace of\n' +
@@ -63,15 +65,21 @@ async function runBrowse(
   const { url, extra } = splitArguments(first, rest);
   const logger = createLogger(options.logLevel, options.json);
   const stateDir = stateFolder(options.state);
-  const paths = await openPaths({ names: options.paths?.split(','), stateDir, logger });
+  const opened = await openPaths({
+    names: options.paths?.split(','),
+    stateDir,
+    logger,
+    config: configPlace(options.config),
+    relay: options.relay,
+  });
+  const localNames = [...options.localName, ...(opened.config.local ?? [])];
   try {
     const gateway = await startGateway(stateDir, {
+      ...opened.forGateway,
       listen: { host: '127.0.0.1', port: 0 },
       protectLocal: true,
-      localNames: options.localName,
-      paths,
+      localNames,
       logger,
-      ...(options.relay === undefined ? {} : { relay: options.relay }),
     });
     try {
       process.exitCode = await browse({
@@ -82,7 +90,7 @@ async function runBrowse(
         isolate: options.isolate,
         profile: options.profile,
         browser: options.browser,
-        localNames: options.localName,
+        localNames,
         chromiumArguments: extra,
         logger,
         events: new EventOutput(options.json),
@@ -92,7 +100,7 @@ async function runBrowse(
       await gateway.close();
     }
   } finally {
-    await paths.close();
+    await opened.close();
   }
 }
 

@@ -1,7 +1,8 @@
 import { parseAuthority } from '@manypath/core';
 import { Gateway } from '@manypath/gateway';
 import { type Command, Option } from 'commander';
-import { describePaths, openPaths, openSteward } from '../open-paths.ts';
+import { configPlace, withConfigOption } from '../config/index.ts';
+import { describePaths, openPaths } from '../open-paths.ts';
 import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
@@ -9,15 +10,16 @@ import { createLogger } from '../terminal/log.ts';
 import { untilAborted, untilSignal } from '../until-signal.ts';
 
 interface UpOptions extends CommonOptions {
-  listen: string;
+  listen?: string;
   relay?: string;
   paths?: string;
-  join: string;
+  join: 'measured' | 'at-once';
+  config?: string;
 }
 
 /** `manypath up`: the gateway alone, for any browser or program. */
 export function addUpCommand(program: Command): void {
-  withCommonOptions(program.command('up'))
+  withConfigOption(withCommonOptions(program.command('up')))
     .summary('run the gateway alone, for any browser or program')
     .description(
       'One port on loopback that speaks HTTP CONNECT, plain HTTP proxying and SOCKS5.\n' +
@@ -25,7 +27,7 @@ export function addUpCommand(program: Command): void {
         '  curl -x http://127.0.0.1:8118 https://example.org/\n' +
         '  curl -x socks5h://127.0.0.1:8118 https://example.org/',
     )
-    .option('--listen <host:port>', 'where to listen; port 0 takes a free one', '127.0.0.1:8118')
+    .option('--listen <host:port>', 'where to listen; port 0 takes a free one (default: 127.0.0.1:8118)')
     .option(
       '--relay <pairing>',
       'the pairing URL that `manypath relay` printed, or https://user:password@host:port',
@@ -44,16 +46,22 @@ async function runUp(options: UpOptions): Promise<void> {
   const events = new EventOutput(options.json);
   const logger = createLogger(options.logLevel, options.json);
   const stateDir = stateFolder(options.state);
-  const paths = await openPaths({ names: options.paths?.split(','), stateDir, logger });
-  const steward = options.join === 'measured' ? openSteward(paths, logger) : undefined;
+  const opened = await openPaths({
+    names: options.paths?.split(','),
+    stateDir,
+    logger,
+    config: configPlace(options.config),
+    relay: options.relay,
+    join: options.join,
+  });
+  const { paths, config, forGateway } = opened;
   try {
+    const listen = options.listen ?? config.listen ?? '127.0.0.1:8118';
     const gateway = await Gateway.start({
-      listen: parseAuthority(options.listen, 8118),
+      ...forGateway,
+      listen: parseAuthority(listen, 8118),
       stateDir,
       logger,
-      paths,
-      ...(steward === undefined ? {} : { steward }),
-      ...(options.relay === undefined ? {} : { relay: options.relay }),
     });
     events.emit({
       event: 'ready',
@@ -69,7 +77,6 @@ async function runUp(options: UpOptions): Promise<void> {
     await Promise.race([signalled, untilAborted(gateway.stopRequested)]);
     await gateway.close();
   } finally {
-    steward?.close();
-    await paths.close();
+    await opened.close();
   }
 }

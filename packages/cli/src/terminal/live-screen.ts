@@ -5,10 +5,10 @@ const leaveScreen = '\x1b[?25h\x1b[?1049l';
 const home = '\x1b[H';
 const clearLine = '\x1b[K';
 const clearBelow = '\x1b[J';
-const escape = '\x1b';
+const escapeKey = '\x1b';
 const ctrlZ = '\x1a';
 /** q, Escape, ctrl-C, ctrl-D. */
-const leavingKeys = ['q', 'Q', escape, '\x03', '\x04'];
+const leavingKeys = ['q', 'Q', escapeKey, '\x03', '\x04'];
 
 /** What {@link LiveScreen} needs; both are terminals. */
 export interface LiveScreenOptions {
@@ -82,7 +82,7 @@ export class LiveScreen {
   readonly #onKeys = (keys: Buffer): void => {
     const text = keys.toString('latin1');
     // Arrows and function keys come as Escape and letters, which are not meant.
-    const letters = text.startsWith(escape) && text !== escape ? [] : [...text];
+    const letters = text.startsWith(escapeKey) && text !== escapeKey ? [] : [...text];
     if (letters.includes(ctrlZ)) this.#suspend();
     else if (letters.some(letter => leavingKeys.includes(letter))) this.#options.onLeave();
   };

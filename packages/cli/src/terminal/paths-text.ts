@@ -9,12 +9,12 @@ export function pathsText(paths: readonly PathStatus[]): string {
   const rows = paths.map(path => [
     path.name,
     path.kind,
-    path.usage.capReached ? `${path.tier} (cap)` : path.tier,
+    path.usage.capReached ? `${path.tier}!` : path.tier,
     healthText(path),
     rateText(path),
     path.rttMs === null ? '-' : formatDuration(path.rttMs),
-    amount(path.usage.todayBytes, path.usage.dailyCapBytes),
-    amount(path.usage.monthBytes, path.usage.monthlyCapBytes),
+    formatBytes(path.usage.todayBytes),
+    formatBytes(path.usage.monthBytes),
   ]);
   const table = textTable(['PATH', 'KIND', 'TIER', 'HEALTH', 'MBIT/S', 'RTT', 'TODAY', 'MONTH'], rows, [
     'left',
@@ -45,23 +45,23 @@ function mbps(rate: number | null): string {
   return rate < 9.95 ? rate.toFixed(1) : rate.toFixed(0);
 }
 
-function amount(bytes: number, cap: number | null): string {
-  return cap === null ? formatBytes(bytes) : `${formatBytes(bytes)} of ${formatBytes(cap)}`;
-}
-
 /** What does not fit into a row: networks, and why something is not as it should be. */
 function notes(paths: readonly PathStatus[]): string[] {
   return paths.flatMap(({ name, network, healthReason, usage, tier }) => [
     ...(network === null ? [] : [`${name} leads into ${network}`]),
     ...(healthReason === null ? [] : [`${name}: ${healthReason}`]),
-    ...(usage.capReached ? [`${name} is ${tier} because its cap is reached: ${capText(usage)}`] : []),
+    ...capNotes(name, usage),
+    ...(usage.capReached ? [`${name} is ${tier} now because its cap is reached`] : []),
   ]);
 }
 
-function capText({ todayBytes, dailyCapBytes, monthBytes, monthlyCapBytes }: PathUsage): string {
-  const day = `${formatBytes(todayBytes)} of ${formatBytes(dailyCapBytes ?? 0)} today`;
-  const month = `${formatBytes(monthBytes)} of ${formatBytes(monthlyCapBytes ?? 0)} this month`;
-  if (dailyCapBytes === null) return month;
-  if (monthlyCapBytes === null) return day;
-  return `${day}, ${month}`;
+function capNotes(name: string, usage: PathUsage): string[] {
+  const { todayBytes, dailyCapBytes, monthBytes, monthlyCapBytes } = usage;
+  const parts = [
+    ...(dailyCapBytes === null ? [] : [`${formatBytes(todayBytes)} of ${formatBytes(dailyCapBytes)} today`]),
+    ...(monthlyCapBytes === null
+      ? []
+      : [`${formatBytes(monthBytes)} of ${formatBytes(monthlyCapBytes)} this month`]),
+  ];
+  return parts.length === 0 ? [] : [`${name}: ${parts.join(', ')}`];
 }

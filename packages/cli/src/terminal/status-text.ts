@@ -35,7 +35,7 @@ function pathsSection({ paths }: StatusDocument): string {
     path.name,
     path.kind,
     path.addresses.join(' '),
-    path.usage.capReached ? `${path.tier} (cap)` : path.tier,
+    path.usage.capReached ? `${path.tier}!` : path.tier,
     path.endpoint ? healthText(path) : `${healthText(path)}, no endpoint`,
     formatBytes(path.bytesIn),
     formatBytes(path.bytesOut),

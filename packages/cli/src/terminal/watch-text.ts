@@ -46,54 +46,80 @@ function relayLine(relay: RelayStatus | null): string {
 
 function pathLines(paths: readonly PathHistory[], columns: number): string[] {
   if (paths.length === 0) return ['No path: no interface has an address and a gateway.'];
-  const isWide = columns >= wideColumns;
   const name = Math.max(4, ...paths.map(({ path }) => path.name.length));
   const health = Math.max(6, ...paths.map(({ path }) => healthText(path).length));
-  // PATH TIER HEALTH IN-spark IN OUT-spark OUT RTT-spark RTT, with a space between any two.
-  const fixed = name + 9 + health + 3 * 11 + 8;
-  const room = Math.max(0, columns - fixed);
-  const spark = isWide
-    ? { in: Math.floor(room * 0.5), out: Math.floor(room * 0.25), rtt: Math.floor(room * 0.25) }
-    : { in: Math.floor(room * 0.6), out: 0, rtt: Math.floor(room * 0.4) };
-  const top = Math.max(1, ...paths.flatMap(path => path.inRates.slice(-spark.in)));
-  const topOut = Math.max(1, ...paths.flatMap(path => path.outRates.slice(-spark.out)));
-  const row = (cells: readonly string[], sparks: readonly [string, string, string]): string => {
-    const [path = '', tier = '', state = '', into = '', out = '', rtt = ''] = cells;
-    return [
+  const spark = sparkColumns(columns - (name + tierColumns + health + 4), columns);
+  const top = highest(paths, ({ inRates }) => inRates.slice(-kept(spark.in)));
+  const topOut = highest(paths, ({ outRates }) => outRates.slice(-kept(spark.out)));
+  const row = (path: string, tier: string, state: string, figures: readonly (string | undefined)[]): string =>
+    [
       path.padEnd(name),
-      tier.padEnd(9),
+      tier.padEnd(tierColumns),
       state.padEnd(health),
-      withSpark(sparks[0], into, spark.in),
-      withSpark(sparks[1], out, spark.out),
-      withSpark(sparks[2], rtt, spark.rtt),
+      ...figures.filter(text => text !== undefined),
     ].join(' ');
-  };
-  const head = row(['PATH', 'TIER', 'HEALTH', 'IN', 'OUT', 'RTT'], ['', '', '']);
+  const cells = (into: string, out: string, rtt: string) => [
+    into.padStart(spark.in + rateColumns),
+    spark.out === undefined ? undefined : out.padStart(spark.out + rateColumns),
+    rtt.padStart(spark.rtt + rttColumns),
+  ];
   return [
-    head,
-    ...paths.map(({ path, inRates, outRates, rttsMs }) =>
-      row(
-        [
-          path.name,
-          path.usage.capReached ? `${path.tier}!` : path.tier,
-          healthText(path),
-          formatRate(inRates.at(-1) ?? 0),
-          formatRate(outRates.at(-1) ?? 0),
-          rttText(rttsMs.at(-1) ?? 0),
-        ],
-        [
-          sparkline(inRates.slice(-spark.in || inRates.length), top),
-          sparkline(outRates.slice(-spark.out || outRates.length), topOut),
-          // Each path by itself: what matters is whether it grows.
-          sparkline(
-            rttsMs.slice(-spark.rtt || rttsMs.length),
-            1.2 * Math.max(1, ...rttsMs.slice(-spark.rtt)),
-          ),
-        ],
-      ),
-    ),
+    row('PATH', 'TIER', 'HEALTH', cells('IN', 'OUT', 'RTT')),
+    ...paths.map(({ path, inRates, outRates, rttsMs }) => {
+      const tier = path.usage.capReached ? `${path.tier}!` : path.tier;
+      const rtts = rttsMs.slice(-kept(spark.rtt));
+      const figures = cells(
+        figure(inRates, spark.in, top, formatRate(inRates.at(-1) ?? 0).padStart(rateColumns)),
+        figure(outRates, spark.out, topOut, formatRate(outRates.at(-1) ?? 0).padStart(rateColumns)),
+        // Each path by itself: what matters is whether it grows.
+        figure(
+          rttsMs,
+          spark.rtt,
+          1.2 * Math.max(1, ...rtts),
+          rttText(rttsMs.at(-1) ?? 0).padStart(rttColumns),
+        ),
+      );
+      return row(path.name, tier, healthText(path), figures);
+    }),
     ...paths.flatMap(({ path }) => pathNotes(path)),
   ];
+}
+
+/** `secondary`, and a mark for a cap that is reached. */
+const tierColumns = 9;
+/** A space and `99.9 Mbit/s`. */
+const rateColumns = 12;
+/** `1 min 5 s` is no round trip any more. */
+const rttColumns = 7;
+
+interface SparkColumns {
+  readonly in: number;
+  /** `undefined` when there is no room for the figure either. */
+  readonly out: number | undefined;
+  readonly rtt: number;
+}
+
+/** Shares what the figures leave of `room`. */
+function sparkColumns(room: number, columns: number): SparkColumns {
+  if (columns < narrowColumns) {
+    return { in: Math.max(0, room - rateColumns - rttColumns), out: undefined, rtt: 0 };
+  }
+  const left = Math.max(0, room - 1 - 2 * rateColumns - rttColumns);
+  const part = (share: number): number => Math.floor(left * share);
+  if (columns < wideColumns) return { in: part(0.6), out: 0, rtt: part(0.4) };
+  return { in: part(0.5), out: part(0.25), rtt: part(0.25) };
+}
+
+function figure(series: readonly number[], columns: number | undefined, top: number, text: string): string {
+  return `${columns ? sparkline(series.slice(-columns), top) : ''}${text}`;
+}
+
+function highest(paths: readonly PathHistory[], of: (path: PathHistory) => readonly number[]): number {
+  return Math.max(1, ...paths.flatMap(of));
+}
+
+function kept(columns: number | undefined): number {
+  return Math.max(1, columns ?? 1);
 }
 
 function pathNotes({ name, healthReason, usage, tier }: PathHistory['path']): string[] {
@@ -107,11 +133,6 @@ function pathNotes({ name, healthReason, usage, tier }: PathHistory['path']): st
   }
   if (capReached) notes.push(`  ${name}: its cap is reached, so it is ${tier} now`);
   return notes;
-}
-
-/** A sparkline of `width` and 11 columns of figures right of it. */
-function withSpark(spark: string, text: string, width: number): string {
-  return `${spark.padStart(width)}${text.padStart(11)}`;
 }
 
 function connectionsLine({ totals }: StatusDocument): string {

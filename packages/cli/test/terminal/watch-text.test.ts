@@ -139,11 +139,11 @@ describe('the live view', () => {
         '62 ms',
         '36.0 Mbit/s',
         'a.very',
-        '… and',
         'relay.example',
       ]) {
-        if (word !== '… and') expect(text).toContain(word);
+        expect(text).toContain(word);
       }
+      if (process.env.SHOW) console.log(text);
       expect(text).toContain('499 MB of 500 MB today');
       expect(text).toContain('its cap is reached, so it is backup now');
       expect(lines.find(line => line.startsWith('wlan0'))).toMatch(/[▁▂▃▄▅▆▇█]{4}/);

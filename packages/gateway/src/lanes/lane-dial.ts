@@ -39,6 +39,7 @@ export function laneDial({ steward, lookup, clock }: LaneDialOptions): LaneDial 
       openSocket: steward.openSocket,
       onOutcome: (path, outcome, rttMs) => steward.tell(path, outcome, rttMs),
     });
+    steward.account(socket);
     return socket;
   };
 }

@@ -59,7 +59,7 @@ interface Share {
   readonly name: string;
   /** What it can take, relative to the others. */
   readonly weight: number;
-  /** Connections it would have with one more, for its weight. */
+  /** Connections it has, for its weight. */
   readonly burden: number;
 }
 
@@ -77,16 +77,19 @@ function weigh(outlooks: readonly PathOutlook[], load: ReadonlyMap<string, PathL
   const hasRoom = best.downMbps === undefined || carried < saturated * best.downMbps;
   const useful = outlooks.filter(one => !hasRoom || rateOf(one) >= tooSlow * rateOf(best));
   const quickest = Math.min(...useful.flatMap(({ rttMs }) => rttMs ?? []), Number.MAX_VALUE);
-  return useful.map(one => {
+  const weighed = useful.map(one => {
     const slowness = one.rttMs === undefined ? 1 : (one.rttMs + rttGraceMs) / (quickest + rttGraceMs);
-    const weight = rateOf(one) / slowness;
-    const { connections } = load.get(one.path.name) ?? idle;
-    return { name: one.path.name, weight, burden: (connections + startingBurden) / weight };
+    return { name: one.path.name, weight: rateOf(one) / slowness };
+  });
+  const total = weighed.reduce((sum, { weight }) => sum + weight, 0);
+  return weighed.map(({ name, weight }) => {
+    const { connections } = load.get(name) ?? idle;
+    return { name, weight, burden: connections / weight + startingBurden / total };
   });
 }
 
-/** Makes the first few connections too few to say that one path is freer. */
-const startingBurden = 4;
+/** Connections in all that are too few to say that one path is freer than another. */
+const startingBurden = 16;
 
 /** Draws one of several by weight, always the same one for the same site (weighted rendezvous hashing). */
 function lot(site: string, shares: readonly Share[]): string | undefined {

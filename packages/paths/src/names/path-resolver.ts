@@ -105,7 +105,7 @@ export class PathResolver {
             ? this.#askSystem(host, family).catch(asAnswer)
             : askServer(server, host, families, signal).catch(asAnswer),
         discard: () => {},
-        delay: staggering,
+        delay: (last, next) => staggering(last, next, candidates.includes(bySystem)),
         clock: this.#clock,
         signal: giveUp.signal,
       });
@@ -166,12 +166,16 @@ function asAnswer(error: unknown): NameUnknownError {
 }
 
 /** Once the system's resolver was silent, its servers are asked in quick succession: a good part of the time is gone. */
-function staggering(last: LookupCandidate, next: LookupCandidate): number {
+function staggering(last: LookupCandidate, next: LookupCandidate, isAfterSystem: boolean): number {
   const { attemptDelayMs, attemptDelayLeastMs, backupDelayMs } = pathsLimits;
   const way = { address: '', path: last.path, rank: last.rank, rttMs: last.rttMs };
   const following = { address: '', path: next.path, rank: next.rank, rttMs: next.rttMs };
   if (last.server === undefined) return attemptDelayMs;
-  return delayBetween(way, following, { attemptDelayMs, leastDelayMs: attemptDelayLeastMs, backupDelayMs });
+  return delayBetween(way, following, {
+    attemptDelayMs: isAfterSystem ? attemptDelayLeastMs : attemptDelayMs,
+    leastDelayMs: attemptDelayLeastMs,
+    backupDelayMs,
+  });
 }
 
 /** Names that the public DNS knows nothing of, or that mean something else there. */

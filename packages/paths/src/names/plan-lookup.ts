@@ -43,6 +43,7 @@ export function planLookup(
   const stubs = servers.filter(server => addressScope(server) === 'loopback');
   const isOneWay =
     paths.length < 2 ||
+    servers.length === 0 ||
     stubs.some(stub => !resolvedStubs.has(stub)) ||
     [...servers, somewhere].some(server => !isReachedOverPaths(server, paths, askRoute));
   if (isOneWay) return [bySystem];

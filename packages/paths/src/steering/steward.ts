@@ -12,6 +12,8 @@ export interface StewardOptions {
   /** `undefined` where single connections cannot be steered: then the kernel's path manager does what it can. */
   readonly rights: SteeringRights | undefined;
   readonly logger: PathsLogger;
+  /** Told of every connection out of this host, once, as soon as it carries something. */
+  readonly onConnection?: (socket: Socket) => void;
   /** Has what was measured remembered beyond this process. */
   readonly onMeasured?: (outlook: PathOutlook, measured: MeasuredPath) => void;
 }
@@ -83,6 +85,11 @@ export class Steward {
   tell(path: string, outcome: 'answered' | 'silent', rttMs?: number): void {
     if (outcome === 'silent') this.#options.paths.doubt(path);
     else this.#options.paths.works(path, rttMs);
+  }
+
+  /** A connection out of this host begins to carry something: what it carries is counted. */
+  account(socket: Socket): void {
+    this.#options.onConnection?.(socket);
   }
 
   /** Takes a connection over whose socket came from {@link openSocket}, until it closes. */

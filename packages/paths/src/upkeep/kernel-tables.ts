@@ -1,6 +1,7 @@
 import { errorCode } from '@manypath/core';
 import {
   type Endpoint,
+  type EndpointFlag,
   PathManager,
   type PathManagerLimits,
   type Route,
@@ -89,7 +90,7 @@ export class KernelTables {
         this.#routes.addRule(ruleChange(setting));
         break;
       case 'endpoint':
-        this.#manager?.addEndpoint({ address: setting.address, device: setting.device, flags: ['subflow'] });
+        this.#addEndpoint(setting);
     }
   }
 
@@ -127,10 +128,20 @@ export class KernelTables {
     return this.#routes.events(signal, ['link', 'address', 'route']);
   }
 
+  /** One that is there changes its flags and keeps its subflows. */
+  #addEndpoint({ address, device, backup = false }: EndpointSetting): void {
+    const flags: EndpointFlag[] = backup ? ['subflow', 'backup'] : ['subflow'];
+    const there = this.#endpointAt(address);
+    if (there === undefined) this.#manager?.addEndpoint({ address, device, flags });
+    else this.#manager?.setEndpointFlags({ id: there.id, address }, flags);
+  }
+
+  #endpointAt(address: string): Endpoint | undefined {
+    return this.endpoints().find(endpoint => endpoint.address === address && endpoint.port === undefined);
+  }
+
   #removeEndpoint({ address }: EndpointSetting): void {
-    const found = this.endpoints().find(
-      endpoint => endpoint.address === address && endpoint.port === undefined,
-    );
+    const found = this.#endpointAt(address);
     if (found !== undefined) this.#manager?.removeEndpoint({ id: found.id, address });
   }
 }
@@ -215,6 +226,7 @@ function ruleSetting({ family, priority, table, from, oif }: Rule): RuleSetting[
   ];
 }
 
-function endpointSetting({ address, family, index, device }: Endpoint): EndpointSetting[] {
-  return [{ type: 'endpoint', address, family, index: index ?? 0, device: device ?? '' }];
+function endpointSetting({ address, family, index, device, flags }: Endpoint): EndpointSetting[] {
+  const backup = flags.includes('backup');
+  return [{ type: 'endpoint', address, family, index: index ?? 0, device: device ?? '', backup }];
 }

@@ -1,3 +1,4 @@
+import type { PathTier } from '@manypath/core';
 import { networkOf } from '../discovery/network-of.ts';
 import type { Path, PathAddress } from '../discovery/path.ts';
 
@@ -34,6 +35,8 @@ export interface EndpointSetting {
   readonly family: 4 | 6;
   readonly device: string;
   readonly index: number;
+  /** Whether its subflows carry nothing while others work. */
+  readonly backup?: boolean;
 }
 
 /** Numbers that Manypath claims in the kernel's tables, chosen to be out of everybody's way. */
@@ -54,9 +57,15 @@ const maximumEndpoints = 8;
  * that packets from that address use it, another for sockets bound to the interface, and an endpoint. Routes come
  * first, so that a subflow made the moment its endpoint appears finds its way.
  */
-export function planPaths(paths: readonly Path[]): Setting[] {
+export function planPaths(
+  paths: readonly Path[],
+  tierOf: (path: Path) => PathTier = () => 'primary',
+): Setting[] {
   const routing = paths.flatMap(path => path.addresses.flatMap(address => routingOf(path, address)));
-  const endpoints = paths.flatMap(path => path.addresses.map(address => endpointOf(path, address)));
+  const endpoints = paths.flatMap(path => {
+    const tier = tierOf(path);
+    return tier === 'never' ? [] : path.addresses.map(address => endpointOf(path, address, tier));
+  });
   return unique([...routing, ...endpoints.slice(0, maximumEndpoints)]);
 }
 
@@ -79,8 +88,9 @@ function routingOf(path: Path, { address, family, prefixLength, gateway }: PathA
   ];
 }
 
-function endpointOf(path: Path, { address, family }: PathAddress): EndpointSetting {
-  return { type: 'endpoint', address, family, device: path.name, index: path.index };
+function endpointOf(path: Path, { address, family }: PathAddress, tier: PathTier): EndpointSetting {
+  const { name: device, index } = path;
+  return { type: 'endpoint', address, family, device, index, backup: tier === 'backup' };
 }
 
 /** A text that is equal for settings that mean the same. */
@@ -94,7 +104,7 @@ export function settingKey(setting: Setting): string {
     case 'rule':
       return `rule ${setting.family} ${setting.priority} ${setting.table} ${setting.from} ${setting.outInterface}`;
     case 'endpoint':
-      return `endpoint ${setting.address} dev ${setting.index}`;
+      return `endpoint ${setting.address} dev ${setting.index}${setting.backup ? ' backup' : ''}`;
   }
 }
 

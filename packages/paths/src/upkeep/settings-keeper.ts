@@ -57,15 +57,46 @@ export class SettingsKeeper implements Keeper {
     this.#journal.update(entries => {
       const wantedKeys = new Set(wanted.map(settingKey));
       const unwanted = entries.settings.filter(setting => !wantedKeys.has(settingKey(setting)));
-      const stale = unwanted.filter(
-        setting => isReplaced(setting, wanted) || !this.#tables.canCarry(setting),
-      );
+      const stale = unwanted.filter(setting => this.#isStale(setting, wanted));
       // An endpoint goes before the routes under it, so that the peer is told while it can be.
-      for (const setting of stale.reverse()) this.#remove(entries, setting);
+      for (const setting of stale.reverse()) {
+        if (isChanged(setting, wanted)) forgetSetting(entries, setting);
+        else this.#remove(entries, setting);
+      }
       this.#loosenReversePath(entries, wanted);
       const present = this.#tables.presentSettings();
-      for (const setting of wanted) if (!present.has(settingKey(setting))) this.#add(entries, setting);
+      const others = this.#endpointsOfOthers(entries, unwanted);
+      for (const setting of wanted) {
+        if (setting.type === 'endpoint' && others.has(setting.address)) continue;
+        if (!present.has(settingKey(setting))) this.#add(entries, setting);
+        else if (this.#isRelabelled(setting, unwanted)) noteSetting(entries, setting);
+      }
     });
+  }
+
+  /** An endpoint makes connections use its path, so it goes at once; what routes packets may stay while it can carry some. */
+  #isStale(setting: Setting, wanted: readonly Setting[]): boolean {
+    return setting.type === 'endpoint' || isReplaced(setting, wanted) || !this.#tables.canCarry(setting);
+  }
+
+  /** Whether a setting that is there already is one of ours that was known under another key. */
+  #isRelabelled(setting: Setting, unwanted: readonly Setting[]): boolean {
+    return unwanted.some(other => isSameEndpoint(setting, other));
+  }
+
+  /** Addresses of endpoints that somebody else made: they stay as they are. */
+  #endpointsOfOthers(entries: JournalEntries, before: readonly Setting[]): Set<string> {
+    const ours = new Set(
+      [...entries.settings, ...before].flatMap(setting =>
+        setting.type === 'endpoint' ? [setting.address] : [],
+      ),
+    );
+    return new Set(
+      this.#tables
+        .endpoints()
+        .map(({ address }) => address)
+        .filter(address => !ours.has(address)),
+    );
   }
 
   /** Leaves; when nobody else is left, everything is undone. */
@@ -143,4 +174,13 @@ function isReplaced(setting: Setting, wanted: readonly Setting[]): boolean {
   const place = ({ table, family, destination }: RouteSetting) =>
     JSON.stringify([table, family, destination]);
   return wanted.some(other => other.type === 'route' && place(other) === place(setting));
+}
+
+/** Whether an endpoint is wanted with other flags: it is then changed in place. */
+function isChanged(setting: Setting, wanted: readonly Setting[]): boolean {
+  return wanted.some(other => isSameEndpoint(setting, other));
+}
+
+function isSameEndpoint(one: Setting, other: Setting): boolean {
+  return one.type === 'endpoint' && other.type === 'endpoint' && one.address === other.address;
 }

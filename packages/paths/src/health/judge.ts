@@ -1,0 +1,136 @@
+import type { PathHealth } from '@manypath/core';
+
+/** When a path changes its state. */
+export interface JudgeLimits {
+  /** Probes without an answer, in a row, after which a path is dead. */
+  deadAfter: number;
+  /** Answers in a row after which a dead path is up again. */
+  upAfter: number;
+  /** A round trip this many times the least one lately counts as slow. */
+  slowFactor: number;
+  /** And it is longer than this, in milliseconds. */
+  slowMs: number;
+  /** Slow or lost probes among the last ones after which a path is degraded. */
+  degradedAfter: number;
+  /** How many of the last probes are looked at. */
+  memory: number;
+}
+
+export const judgeLimits: JudgeLimits = {
+  deadAfter: 2,
+  upAfter: 1,
+  slowFactor: 4,
+  slowMs: 400,
+  degradedAfter: 3,
+  memory: 8,
+};
+
+/** How a path did once. */
+export type Evidence =
+  | { readonly kind: 'answer'; readonly rttMs: number | undefined }
+  | { readonly kind: 'silence' }
+  | { readonly kind: 'portal'; readonly place: string };
+
+/** What is thought of a path, and why. */
+export interface Verdict {
+  readonly health: PathHealth;
+  /** In words; `null` when it is up, or nothing is known. */
+  readonly reason: string | null;
+  /** The least round trip lately, in milliseconds. */
+  readonly rttMs: number | undefined;
+}
+
+/**
+ * What is thought of one path, from how it did lately. One lost probe is no proof, but two in a row are; one answer is proof of
+ * life; and a path that loses or delays many is degraded until most come back in time.
+ */
+export class HealthJudge {
+  readonly #limits: JudgeLimits;
+  #health: PathHealth = 'unknown';
+  #portal: string | undefined;
+  /** The last ones, the latest at the end: whether they came back in time. */
+  readonly #lately: boolean[] = [];
+  #silences = 0;
+  #answers = 0;
+  #rttMs: number | undefined;
+
+  constructor(limits: JudgeLimits = judgeLimits) {
+    this.#limits = limits;
+  }
+
+  get verdict(): Verdict {
+    return { health: this.#health, reason: this.#reason(), rttMs: this.#rttMs };
+  }
+
+  /** Whether one more silence makes it dead. */
+  get isInDoubt(): boolean {
+    return this.#silences > 0 && this.#health !== 'dead';
+  }
+
+  /** Takes in how the path did. @returns Whether that changed its state. */
+  hear(evidence: Evidence): boolean {
+    const before = this.#health;
+    if (evidence.kind === 'portal') {
+      this.#portal = evidence.place;
+      this.#health = 'captive';
+    } else if (evidence.kind === 'silence') {
+      this.#hearSilence();
+    } else {
+      this.#hearAnswer(evidence.rttMs);
+    }
+    return this.#health !== before;
+  }
+
+  /** The path has changed: what was known is no more. */
+  forget(): void {
+    this.#health = 'unknown';
+    this.#lately.length = 0;
+    this.#silences = 0;
+    this.#answers = 0;
+    this.#rttMs = undefined;
+  }
+
+  #hearSilence(): void {
+    this.#silences += 1;
+    this.#answers = 0;
+    this.#note(false);
+    if (this.#silences >= this.#limits.deadAfter) this.#health = 'dead';
+  }
+
+  #hearAnswer(rttMs: number | undefined): void {
+    this.#silences = 0;
+    this.#answers += 1;
+    this.#note(!this.#isSlow(rttMs));
+    if (rttMs !== undefined) this.#rttMs = Math.min(this.#rttMs ?? rttMs, rttMs);
+    if (this.#health === 'dead') {
+      if (this.#answers < this.#limits.upAfter) return;
+      // What was lost while it was dead says nothing about how it is now.
+      this.#lately.length = 0;
+    }
+    const late = this.#lately.filter(isInTime => !isInTime).length;
+    this.#health = late >= this.#limits.degradedAfter ? 'degraded' : 'up';
+  }
+
+  #isSlow(rttMs: number | undefined): boolean {
+    if (rttMs === undefined || this.#rttMs === undefined) return false;
+    return rttMs > this.#limits.slowMs && rttMs > this.#rttMs * this.#limits.slowFactor;
+  }
+
+  #note(isInTime: boolean): void {
+    this.#lately.push(isInTime);
+    if (this.#lately.length > this.#limits.memory) this.#lately.shift();
+  }
+
+  #reason(): string | null {
+    switch (this.#health) {
+      case 'dead':
+        return 'it is up, but nothing comes back';
+      case 'degraded':
+        return 'much is lost on it, or comes late';
+      case 'captive':
+        return `a portal answers in place of the world: ${this.#portal}`;
+      default:
+        return null;
+    }
+  }
+}
