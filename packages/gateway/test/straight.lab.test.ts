@@ -25,7 +25,9 @@ describe.skipIf(why)(`straight connections through the gateway${why ? ` (skipped
   /** A gateway in the client's namespace, and curl beside it. */
   async function gateway({ asUser = false, more = [] }: { asUser?: boolean; more?: string[] } = {}) {
     const state = mkdtempSync(join(tmpdir(), 'manypath-straight-'));
-    const user = asUser ? ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'] : [];
+    const user = asUser
+      ? ['env', `HOME=${state}`, 'setpriv', '--reuid=65534', '--regid=65534', '--clear-groups']
+      : [];
     if (asUser) await lab.exec('client', ['chown', '65534', state]);
     const running = await startManypath(
       ['up', '--json', '--listen', '127.0.0.1:0', '--state', state, ...more],

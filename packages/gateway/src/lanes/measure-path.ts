@@ -22,9 +22,10 @@ export async function measurePath(
   pairing: Pairing,
   { path }: PathOutlook,
   bytes: number,
-  signal: AbortSignal,
+  { signal, onSocket }: { signal: AbortSignal; onSocket: (socket: Socket) => void },
 ): Promise<MeasuredPath | undefined> {
   const socket = await openLaneSocket(pairing, dialOver(path.name), signal);
+  onSocket(socket.raw);
   const session = http2Connect(`https://${formatAuthority(pairing.address)}`, {
     createConnection: () => socket.stream,
     settings: { enablePush: false, initialWindowSize: bytes },

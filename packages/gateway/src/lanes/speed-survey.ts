@@ -6,14 +6,15 @@ import { measurePath } from './measure-path.ts';
 
 export interface SpeedSurveyOptions {
   readonly pairing: Pairing;
-  readonly steward: Pick<Steward, 'outlooks' | 'hasMeasured' | 'note'>;
+  readonly steward: Pick<Steward, 'outlooks' | 'hasMeasured' | 'note' | 'account'>;
   readonly limits: GatewayLimits;
   readonly logger: GatewayLogger;
 }
 
 /**
  * Knows how fast each path to the relay is before something has to be carried: every path is measured once on every network, one
- * after the other. Who pays for a path by the byte is spared: a path that is not `primary` is measured when nothing is known.
+ * after the other. A `secondary` path is
+ * spared: it is measured only when nothing is known of it.
  */
 export class SpeedSurvey {
   readonly #options: SpeedSurveyOptions;
@@ -54,7 +55,8 @@ export class SpeedSurvey {
     if (outlooks.length < 2) return undefined;
     return outlooks.find(outlook => {
       const { tier, health, path, downMbps } = outlook;
-      if (tier === 'never' || health === 'dead' || health === 'captive') return false;
+      // What is for backup only carries nothing, not even this.
+      if (tier === 'never' || tier === 'backup' || health === 'dead' || health === 'captive') return false;
       if (this.#failed.has(path.name) || steward.hasMeasured(outlook)) return false;
       return tier === 'primary' || downMbps === undefined;
     });
@@ -65,7 +67,10 @@ export class SpeedSurvey {
     const { name } = outlook.path;
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(limits.measureMs)]);
     try {
-      const measured = await measurePath(pairing, outlook, limits.measureBytes, signal);
+      const measured = await measurePath(pairing, outlook, limits.measureBytes, {
+        signal,
+        onSocket: socket => steward.account(socket),
+      });
       this.#useless = measured === undefined;
       if (measured === undefined) return;
       steward.note(outlook, measured);

@@ -110,6 +110,7 @@ class Dial {
   readonly #target: string;
   readonly #addresses: readonly string[];
   readonly #refused: FailedAttempt[] = [];
+  readonly #askRoute: AskRoute | undefined;
   readonly #clock: Clock;
   #entries: () => readonly RaceEntry<DialCandidate>[] = () => [];
 
@@ -117,6 +118,7 @@ class Dial {
     this.#options = options;
     this.#target = target;
     this.#clock = clock;
+    this.#askRoute = options.askRoute && askedOnce(options.askRoute);
     this.#addresses = addresses.filter(address => {
       const error = options.filterAddress?.(address);
       if (error !== undefined) this.#refused.push({ address, error });
@@ -162,11 +164,11 @@ class Dial {
 
   /** Addresses that lead out take the paths in turns; the others, and what is left at the end, the routing table's way. */
   #candidates(all: readonly PathOutlook[]): DialCandidate[] {
-    const { only, prefer, remembered, host, askRoute } = this.#options;
+    const { only, prefer, remembered, host } = this.#options;
     const paths = all.map(({ path }) => path);
     const allowed = only === undefined ? all : all.filter(({ path }) => only.includes(path.name));
     const isChoice = all.length > 1 || allowed.some(({ tier }) => tier === 'never') || only !== undefined;
-    const far = isChoice ? this.#addresses.filter(address => leadsOut(address, paths, askRoute)) : [];
+    const far = isChoice ? this.#addresses.filter(address => leadsOut(address, paths, this.#askRoute)) : [];
     const leanings = {
       preferred: [remembered?.winner(host, all), prefer],
       isDoubted: (path: Path) => remembered?.isDoubted(path) ?? false,
@@ -189,15 +191,15 @@ class Dial {
 
   /** Whether the routing table's way is not one that the user forbids, or wants to be sparing with. */
   #mayLeavePlain(address: string, outlooks: readonly PathOutlook[]): boolean {
-    const device = this.#options.askRoute?.(address)?.device;
+    const device = this.#askRoute?.(address)?.device;
     if (device === undefined) return outlooks.every(({ tier }) => tier === 'primary' || tier === 'secondary');
     const outlook = outlooks.find(({ path }) => path.name === device);
     return outlook === undefined || (outlook.tier !== 'never' && outlook.tier !== 'backup');
   }
 
   #attempt({ address, path }: DialCandidate, signal: AbortSignal): Promise<Socket> {
-    const { port, mptcp, allowHalfOpen, congestion, openSocket, keepAlive, askRoute } = this.#options;
-    const source = path && sourceFor(address, path, askRoute);
+    const { port, mptcp, allowHalfOpen, congestion, openSocket, keepAlive } = this.#options;
+    const source = path && sourceFor(address, path, this.#askRoute);
     return connect({
       host: address,
       port,
@@ -250,6 +252,16 @@ class Dial {
       return own;
     return new ConnectError(this.#target, failures);
   }
+}
+
+/** Remembers answers for the time of one dial: each costs a tenth of a millisecond. */
+function askedOnce(askRoute: AskRoute): AskRoute {
+  const answers = new Map<string, ReturnType<AskRoute>>();
+  return (address, question) => {
+    const key = `${address} ${question?.oif ?? ''}`;
+    if (!answers.has(key)) answers.set(key, askRoute(address, question));
+    return answers.get(key);
+  };
 }
 
 function asPlain(address: string): DialCandidate {
