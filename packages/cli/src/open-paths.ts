@@ -38,6 +38,8 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
   const { names, stateDir, logger, join: joining = 'measured' } = options;
   const config = loadConfig(options.config);
   const relay = options.relay ?? config.relay;
+  // What the user wrote is looked at before anything is set up.
+  const target = probeTarget(config, relay);
   const tiers = Tiers.open({ file: usageFile(stateDir), rules: config.paths ?? {}, logger });
   const estimates = Estimates.open(join(stateDir, 'paths', 'estimates.json'));
   const paths = await PathSet.open({
@@ -48,7 +50,7 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
     ...(names === undefined ? {} : { names }),
   });
   if (paths.mode === 'observing') logger.info({ reason: paths.reason }, 'using the paths as they are set up');
-  paths.setProbeTarget(probeTarget(config, relay));
+  paths.setProbeTarget(target);
   const steward = joining === 'measured' ? openSteward(paths, tiers, estimates, logger) : undefined;
   const stopStuck = tiers.onChange(changed => endStuck(tiers, changed));
   const watch = watchConfig(options.config, changed => tiers.configure(changed.paths ?? {}), { logger });

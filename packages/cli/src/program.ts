@@ -3,6 +3,7 @@ import { Command, Option } from 'commander';
 import { addBrowseCommand } from './commands/browse.ts';
 import { addCheckCommand } from './commands/check.ts';
 import { addDemoCommand } from './commands/demo.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addLabCommand } from './commands/lab.ts';
 import { addPathsCommand } from './commands/paths.ts';
 import { addRelayCommand } from './commands/relay.ts';
@@ -34,6 +35,7 @@ export function createProgram(): Command {
   addStatusCommand(program);
   addPathsCommand(program);
   addCheckCommand(program);
+  addDoctorCommand(program);
   addLabCommand(program);
   addTestCommand(program);
   return program;

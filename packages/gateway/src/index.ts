@@ -17,6 +17,7 @@ export {
   RelayUntrustedError,
 } from './errors.ts';
 export { Gateway, type GatewayOptions, type PathSource } from './gateway.ts';
+export { examineRelay, type RelayExamination } from './lanes/examine-relay.ts';
 export { type GatewayLimits, gatewayLimits } from './limits.ts';
 export type { GatewayLogger } from './logger.ts';
 export type { GuardMode } from './owner-guard.ts';

@@ -23,9 +23,9 @@ export const pathsLimits = {
   /** The same at most, when a cap is near and bytes flow, in milliseconds. */
   usageSampleNearCapMs: 50,
   /** The same while nothing flows and a cap is near, in milliseconds. */
-  usageSampleStillMs: 200,
+  usageSampleStillMs: 100,
   /** What a path is taken to carry at most as long as nothing is known of it, in bytes a second. */
-  assumedBytesPerSecond: 12_500_000,
+  assumedBytesPerSecond: 50_000_000,
   /** How long it takes until a path that has reached its cap is left, beside two round trips, in milliseconds. */
   leavePathMs: 100,
   /** Longest wait for one way to a host before the next is tried beside it, in milliseconds (RFC 8305 §5). */

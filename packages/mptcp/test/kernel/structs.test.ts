@@ -103,6 +103,7 @@ describe('struct tcp_info', () => {
   view.setUint8(4, 3);
   view.setUint32(8, 204_000, true);
   view.setUint32(16, 1448, true);
+  view.setUint32(20, 1400, true);
   view.setUint32(24, 5, true);
   view.setUint32(32, 2, true);
   view.setUint32(44, 11, true);
@@ -116,6 +117,7 @@ describe('struct tcp_info', () => {
   view.setBigUint64(128, 2_000_002n, true);
   view.setUint32(144, 77, true);
   view.setUint32(148, 19_000, true);
+  view.setUint32(152, 1234, true);
   view.setBigUint64(160, 5_000_000_000n, true);
   view.setBigUint64(200, 1_000_003n, true);
   view.setBigUint64(208, 2896n, true);
@@ -143,6 +145,8 @@ describe('struct tcp_info', () => {
       pacingRate: 3_000_000,
       lastDataSentMs: 11,
       lastDataReceivedMs: 12,
+      segmentsReceived: 1234,
+      receivedSegmentSize: 1400,
     });
   });
 

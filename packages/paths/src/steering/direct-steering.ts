@@ -5,6 +5,16 @@ import type { NewSubflow, SteeringRights, SubflowEnd } from './steering-rights.t
 export class DirectSteering implements SteeringRights {
   readonly #manager = PathManager.open();
 
+  /** Whether this process may steer. */
+  isPermitted(): boolean {
+    try {
+      this.#manager.setLimits(this.#manager.limits());
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   async openSocket(family: 4 | 6): Promise<number> {
     return openUserspaceSocket(family);
   }

@@ -19,12 +19,15 @@ export class RecentRate {
     this.#lookedAt = now;
   }
 
-  /** Takes in what was carried since the last call. */
-  add(bytes: number, now: number): void {
+  /** Takes in what was carried since the last look. */
+  count(bytes: number): void {
     this.#pending += bytes;
+  }
+
+  /** All connections were looked at: what was counted came since the last look. */
+  look(now: number): void {
     const spanMs = now - this.#lookedAt;
     if (spanMs < leastSpanMs) return;
-    // After a long silence nobody knows when in it the bytes came: rather all of them just now.
     const bytesPerSecond = (this.#pending / Math.min(spanMs, windowMs)) * 1000;
     this.#pending = 0;
     this.#lookedAt = now;

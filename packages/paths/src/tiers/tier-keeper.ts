@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import {
   type Clock,
   type Config,
+  type PathConfig,
   type PathTier,
   type PathUsage,
   systemClock,
@@ -46,6 +47,8 @@ interface Cap {
 const periodCheckMs = 10_000;
 /** A cap counts as reached when this share of it is used. */
 const fullShare = 0.995;
+/** How long a path that has reached its cap is not used at all, even if it is backup then, in milliseconds. */
+const leaveMs = 3000;
 
 /**
  * What the user allows each path now: the tier from the configuration, or the usual one of its kind, and what a reached
@@ -65,6 +68,8 @@ export class Tiers {
   /** Path by local address. */
   readonly #addresses = new Map<string, string>();
   readonly #listeners = new Set<(changed: readonly string[]) => void>();
+  /** Until when a path that has just reached its cap is not used at all, by the clock. */
+  readonly #leaving = new Map<string, number>();
   /** Tiers as they were last told of. */
   readonly #told = new Map<string, PathTier>();
   #rules: PathRules;
@@ -93,7 +98,7 @@ export class Tiers {
   tierOf({ name, kind }: TieredPath): PathTier {
     this.#kinds.set(name, kind);
     const rule = ruleFor(this.#rules, name, kind);
-    const tier = this.#isCapReached(name) ? tierAtCap(rule) : rule.tier;
+    const tier = this.#isCapReached(name) ? this.#tierAtCap(name, rule) : rule.tier;
     if (!this.#told.has(name)) this.#told.set(name, tier);
     return tier;
   }
@@ -171,9 +176,10 @@ export class Tiers {
     for (const [path, bytes, rttMs] of sums(carried)) {
       this.#book.add(path, day, bytes);
       const rate = this.#rateOf(path);
-      rate.add(bytes, now);
+      rate.count(bytes);
       if (rttMs > 0) rate.rttMs = rttMs;
     }
+    for (const rate of this.#rates.values()) rate.look(now);
     this.#tellChanges();
   }
 
@@ -182,7 +188,9 @@ export class Tiers {
     const changed: string[] = [];
     let isAnyReached = false;
     for (const [name, kind] of this.#kinds) {
+      const wasReached = this.#isCapReached(name);
       this.#noteCaps(name);
+      this.#noteLeaving(name, wasReached);
       isAnyReached ||= this.#isCapReached(name);
       const before = this.#told.get(name);
       const tier = this.tierOf({ name, kind });
@@ -196,8 +204,25 @@ export class Tiers {
       );
     }
     this.#timer?.cancel();
-    this.#timer = isAnyReached ? this.#clock.after(periodCheckMs, () => this.#tellChanges()) : undefined;
+    const next = this.#leaving.size > 0 ? leaveMs / 10 : periodCheckMs;
+    this.#timer = isAnyReached ? this.#clock.after(next, () => this.#tellChanges()) : undefined;
     if (changed.length > 0) for (const listener of this.#listeners) listener(changed);
+  }
+
+  /**
+   * A path that becomes backup has its queues emptied all the same, which may be much. So it is left altogether at first,
+   * if another path is seen to carry something, and then comes back as backup.
+   */
+  #tierAtCap(name: string, rule: PathConfig & { readonly tier: PathTier }): PathTier {
+    return (this.#leaving.get(name) ?? 0) > this.#clock.now() ? 'never' : tierAtCap(rule);
+  }
+
+  #noteLeaving(name: string, before: boolean): void {
+    const now = this.#clock.now();
+    if ((this.#leaving.get(name) ?? 0) <= now) this.#leaving.delete(name);
+    if (before || !this.#isCapReached(name)) return;
+    const others = [...this.#rates].filter(([other]) => other !== name);
+    if (others.some(([, rate]) => rate.expected(now) > 0)) this.#leaving.set(name, now + leaveMs);
   }
 
   /** Notes which caps are reached: they stay so, whatever comes less than was foreseen. */
@@ -253,8 +278,8 @@ export class Tiers {
     for (const name of this.#kinds.keys()) {
       if (this.#isCapReached(name)) continue;
       const rate = this.#rates.get(name);
+      const highest = Math.max(rate?.highest ?? 0, pathsLimits.assumedBytesPerSecond);
       const flows = (rate?.expected(now) ?? 0) > 0;
-      const highest = Math.max(rate?.highest ?? 0, flows ? 0 : pathsLimits.assumedBytesPerSecond);
       const least = flows ? pathsLimits.usageSampleNearCapMs : pathsLimits.usageSampleStillMs;
       for (const { bytes, used } of this.#capsOf(name)) {
         const leftMs = ((bytes - used) / highest) * 1000;

@@ -1,0 +1,128 @@
+import type { PathStatus } from '@manypath/core';
+import { PathManager, RouteSocket, type Rule } from '@manypath/mptcp';
+import { discoverPaths, type Path } from '@manypath/paths';
+import { bad, type Finding, good } from './finding.ts';
+import { sysctl, wrongSysctl } from './sysctl.ts';
+
+/** What the kernel holds for the paths. */
+interface Held {
+  readonly paths: readonly Path[];
+  readonly rules: readonly Rule[];
+  readonly endpoints: ReadonlySet<string>;
+  readonly subflowLimit: number;
+}
+
+/**
+ * Which paths there are, and whether packets and subflows can use each.
+ *
+ * @param running Paths as the gateway that runs sees them; `undefined` when none does.
+ * @param mayManage Whether a gateway started now could set paths up.
+ */
+export function checkPaths(running: readonly PathStatus[] | undefined, mayManage: boolean): Finding[] {
+  const held = readHeld();
+  const findings = [countFinding(held.paths)];
+  for (const path of held.paths) {
+    const status = running?.find(({ name }) => name === path.name);
+    findings.push(healthFinding(path, status), ...reversePathFindings(path));
+    // What is set up when a gateway starts is missing for no reason only while one runs, or when none may.
+    if (running !== undefined || !mayManage) findings.push(...setUpFindings(path, held));
+  }
+  if (held.paths.length > 1 && (running !== undefined || !mayManage)) findings.push(limitFinding(held));
+  return findings;
+}
+
+function readHeld(): Held {
+  const routes = RouteSocket.open();
+  const manager = openManager();
+  try {
+    const dump = { links: routes.links(), addresses: routes.addresses(), routes: routes.routes() };
+    return {
+      paths: discoverPaths(dump),
+      rules: routes.rules(),
+      endpoints: new Set(manager?.endpoints().map(({ address }) => address)),
+      subflowLimit: manager?.limits().subflows ?? 0,
+    };
+  } finally {
+    routes.close();
+    manager?.close();
+  }
+}
+
+function openManager(): PathManager | undefined {
+  try {
+    return PathManager.open();
+  } catch {
+    return undefined;
+  }
+}
+
+function countFinding(paths: readonly Path[]): Finding {
+  const names = paths.map(({ name, kind }) => `${name} (${kind})`).join(', ');
+  if (paths.length >= 2) return good('paths', `${paths.length} paths: ${names}`);
+  const cause = paths.length === 1 ? `there is one path only: ${names}` : 'there is no path out of this host';
+  return bad('paths', cause, 'connect a second network: Wi-Fi beside a cable, or a phone by USB');
+}
+
+function healthFinding({ name }: Path, status: PathStatus | undefined): Finding {
+  const id = `path-${name}`;
+  if (status === undefined) return good(id, `${name} is up and has a default route`);
+  const { health, healthReason } = status;
+  if (health !== 'dead' && health !== 'captive' && health !== 'degraded') return good(id, `${name} works`);
+  const fix =
+    health === 'captive'
+      ? 'open any page in a browser on that network and sign in'
+      : 'look at the router of that network';
+  return bad(id, `${name} is ${health}: ${healthReason ?? 'it does not answer'}`, fix);
+}
+
+/** With strict filtering the kernel drops what arrives on any path but its best one (ip-sysctl.rst, rp_filter). */
+function reversePathFindings({ name }: Path): Finding[] {
+  const strictest = Math.max(
+    ...['all', name].map(scope => {
+      const value = Number(sysctl(`net.ipv4.conf.${scope}.rp_filter`) ?? 0);
+      return value === 1 ? 1 : 0;
+    }),
+  );
+  if (strictest === 0) return [];
+  const scope = sysctl(`net.ipv4.conf.all.rp_filter`) === '1' ? 'all' : name;
+  const cause = `answers on ${name} are dropped when another path is the best one (strict rp_filter)`;
+  return [wrongSysctl(`rp-filter-${name}`, cause, `net.ipv4.conf.${scope}.rp_filter`, '2')];
+}
+
+const startWithRights = 'start the gateway with sudo, or with the privileged helper';
+
+function setUpFindings({ name, addresses }: Path, { rules, endpoints }: Held): Finding[] {
+  const findings: Finding[] = [];
+  const first = addresses.find(({ family }) => family === 4) ?? addresses[0];
+  if (first === undefined) return [];
+  const isRouted = rules.some(({ from }) => from?.split('/')[0] === first.address);
+  if (!isRouted) {
+    findings.push(
+      bad(`route-${name}`, `packets from ${first.address} may leave by another path`, startWithRights),
+    );
+  }
+  if (!addresses.some(({ address }) => endpoints.has(address))) {
+    const cause = `no endpoint for ${first.address}: the kernel opens no subflows from it`;
+    findings.push(bad(`endpoint-${name}`, cause, startWithRights));
+  }
+  return findings.length > 0 ? findings : [good(`set-up-${name}`, `${name} has its routes and its endpoint`)];
+}
+
+function limitFinding({ paths, subflowLimit }: Held): Finding {
+  if (subflowLimit >= paths.length - 1) {
+    return good('subflow-limit', `connections may have ${subflowLimit} subflows beside the first`);
+  }
+  const wanted = Math.min(8, paths.length);
+  const cause = `connections may have ${subflowLimit} subflows beside the first, for ${paths.length} paths`;
+  return bad('subflow-limit', cause, `ip mptcp limits set subflows ${wanted}`, () => {
+    const manager = PathManager.open();
+    try {
+      manager.setLimits({ subflows: wanted });
+      return true;
+    } catch {
+      return false;
+    } finally {
+      manager.close();
+    }
+  });
+}

@@ -1,0 +1,65 @@
+import { errorMessage, parsePairing } from '@manypath/core';
+import { ControlClient } from '@manypath/gateway';
+import { DirectSteering } from '@manypath/paths';
+import { checkCounters } from './check-counters.ts';
+import { checkHost } from './check-host.ts';
+import { checkKernel } from './check-kernel.ts';
+import { checkPaths } from './check-paths.ts';
+import { checkRelay } from './check-relay.ts';
+import { bad, type Finding } from './finding.ts';
+
+export interface DoctorOptions {
+  readonly stateDir: string;
+  /** Pairing URL; default: that of the gateway that runs is not known, so the relay is left out. */
+  readonly relay: string | undefined;
+}
+
+/** Looks at everything that can stop Multipath TCP on this host. */
+export async function examine({ stateDir, relay }: DoctorOptions): Promise<Finding[]> {
+  const running = await runningPaths(stateDir);
+  const mayManage = canManage();
+  const findings = [
+    ...(await tried('kernel', checkKernel)),
+    ...(await tried('paths', () => checkPaths(running, mayManage))),
+    ...(await tried('counters', () => checkCounters())),
+    ...(await tried('host', () => checkHost(mayManage))),
+  ];
+  if (relay === undefined) return findings;
+  const paths = findings.flatMap(({ id }) => (/^path-(.+)$/.exec(id) ?? []).slice(1));
+  return [...findings, ...(await tried('relay', () => checkRelay(parsePairing(relay), paths)))];
+}
+
+/** A check that cannot be made is a finding of its own, and the others are made all the same. */
+async function tried(id: string, check: () => Finding[] | Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await check();
+  } catch (error) {
+    return [bad(`${id}-unknown`, `this could not be looked at: ${errorMessage(error)}`, 'run it with sudo')];
+  }
+}
+
+async function runningPaths(stateDir: string) {
+  try {
+    const client = await ControlClient.connect(stateDir);
+    try {
+      return (await client.status()).paths;
+    } finally {
+      client.close();
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+function canManage(): boolean {
+  try {
+    const steering = new DirectSteering();
+    try {
+      return steering.isPermitted();
+    } finally {
+      steering.close();
+    }
+  } catch {
+    return false;
+  }
+}
