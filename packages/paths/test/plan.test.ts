@@ -6,6 +6,7 @@ const wifi: Path = {
   name: 'wlan0',
   index: 3,
   kind: 'wifi',
+  network: 'home',
   metric: 600,
   addresses: [{ address: '192.0.2.130', family: 4, prefixLength: 25, gateway: '192.0.2.129' }],
 };
@@ -13,6 +14,7 @@ const cellular: Path = {
   name: 'wwan0',
   index: 5,
   kind: 'cellular',
+  network: 'carrier',
   metric: 700,
   addresses: [
     { address: '198.51.100.7', family: 4, prefixLength: 24, gateway: '198.51.100.1' },
