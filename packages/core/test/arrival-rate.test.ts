@@ -40,7 +40,7 @@ describe('the rate of arrivals', () => {
 
   it('is not told of too little', () => {
     const rate = new ArrivalRate();
-    arrive(rate, 98_304, 20, 0);
+    arrive(rate, 65_536, 20, 0);
     expect(rate.mbps()).toBeUndefined();
   });
 

@@ -86,12 +86,15 @@ export class Dialer {
   }
 
   async #overRelay(relay: RelayLink, request: DialRequest): Promise<Dialled> {
-    const { straight } = this.#options;
+    const { straight, rules } = this.#options;
     const firstBytes = request.takeFirstBytes();
     try {
       const { stream, socket } = await relay.open(request.target, { signal: request.signal, firstBytes });
-      const begins = (_: Socket, count: () => ByteCount) => () =>
-        straight.carriedByRelay(request.target, count());
+      // Where a rule wants the relay, the target is not to see this host.
+      const isByRule = rules.for(request.target.host) !== undefined;
+      const begins = (_: Socket, count: () => ByteCount) => () => {
+        if (!isByRule) straight.carriedByRelay(request.target, count());
+      };
       return { stream, socket, relay: true, unsent: none, begins };
     } catch (error) {
       if (!mayGoStraight(error, request.target, this.#options.failover)) throw error;

@@ -1,8 +1,12 @@
+import { EventEmitter } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SimulatedClock } from '@manypath/core';
+import type { SocketInfo } from '@manypath/mptcp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { Path } from '../src/discovery/path.ts';
 import { ruleFor, tierAtCap } from '../src/tiers/path-rules.ts';
 import { Tiers, type TiersOptions } from '../src/tiers/tier-keeper.ts';
 
@@ -29,14 +33,45 @@ afterEach(() => {
 const start = Date.parse('2025-07-10T12:00:00Z');
 const hour = 3_600_000;
 
-function open(rules?: TiersOptions['rules']): Tiers {
+/** A connection whose subflows carry what a test says. */
+class Flows {
+  readonly socket = Object.assign(new EventEmitter(), { destroyed: false }) as unknown as Socket;
+  readonly #bytes = new Map<string, number>();
+  #total = 0;
+
+  carry(address: string, bytes: number): void {
+    this.#bytes.set(address, this.of(address) + bytes);
+    this.#total += bytes;
+  }
+
+  drop(address: string): void {
+    this.#bytes.delete(address);
+  }
+
+  of(address: string): number {
+    return this.#bytes.get(address) ?? 0;
+  }
+
+  readonly read = (): SocketInfo => {
+    const subflows = [...this.#bytes].map(([address, bytesReceived]) => ({
+      ...{ local: { address, port: 1 }, remote: { address: '192.0.2.9', port: 2 } },
+      ...{ bytesReceived, bytesSent: 0, bytesAcked: 0, segmentSize: 1_000_000, rttMs: 20 },
+    }));
+    const whole = { multipath: true, reason: 'multipath', bytesReceived: this.#total, bytesSent: 0 };
+    return { ...whole, subflows } as unknown as SocketInfo;
+  };
+}
+
+function open(rules?: TiersOptions['rules'], read?: TiersOptions['read']): Tiers {
   const tiers = Tiers.open({
     file: join(folder, 'usage.json'),
     ...(rules === undefined ? {} : { rules }),
     clock,
     now: () => start + clock.now(),
     logger: { info() {}, warn() {} },
+    ...(read === undefined ? {} : { read }),
   });
+  tiers.usePaths([pathOf(wwan, '192.0.2.1'), pathOf(wlan, '192.0.2.2')]);
   tiers.onChange(changed => changes.push(changed));
   tiers.tierOf(wwan);
   tiers.tierOf(wlan);
@@ -46,6 +81,11 @@ function open(rules?: TiersOptions['rules']): Tiers {
 
 const wwan = { name: 'wwan0', kind: 'cellular' } as const;
 const wlan = { name: 'wlan0', kind: 'wifi' } as const;
+
+function pathOf(path: typeof wwan | typeof wlan, address: string): Path {
+  const addresses = [{ address, family: 4, prefixLength: 24, gateway: '192.0.2.254' }] as const;
+  return { ...path, index: 1, network: 'a network', metric: 100, addresses };
+}
 
 describe('rules', () => {
   it('are the usual ones of the kind where nothing is said', () => {
@@ -107,28 +147,61 @@ describe('a cap', () => {
     expect(tiers.tierOf(wlan)).toBe('primary');
   });
 
-  for (const mbps of [1, 20, 100]) {
-    it(`is not passed at ${mbps} Mbit/s: it is reached as much before as still comes`, () => {
-      const cap = 20_000_000;
-      const tiers = open({ wwan0: { monthlyCapBytes: cap, atCap: 'never' } });
-      const bytesPerMs = (mbps * 1e6) / 8000;
-      let used = 0;
-      while (tiers.tierOf(wwan) !== 'never') {
-        clock.advance(50);
-        used += bytesPerMs * 50;
-        tiers.add('wwan0', bytesPerMs * 50, 0);
-        expect(used).toBeLessThan(cap);
-      }
-      const late = bytesPerMs * 100;
-      expect(used + late).toBeLessThanOrEqual(cap * 1.01);
-      expect(used).toBeGreaterThan(cap * 0.85);
-      tiers.add('wwan0', late, 0);
-      clock.advance(5000);
-      tiers.add('wwan0', 1, 0);
-      // What was foreseen and did not come changes nothing.
-      expect(tiers.tierOf(wwan)).toBe('never');
-    });
+  for (const mbps of [1, 20, 100, 400]) {
+    for (const atCap of ['never', 'backup'] as const) {
+      it(`is not passed at ${mbps} Mbit/s, with what still comes until the path is left, then ${atCap}`, () => {
+        const cap = 60_000_000;
+        const bytesPerMs = (mbps * 1e6) / 8000;
+        const flows = new Flows();
+        const tiers = open({ wwan0: { monthlyCapBytes: cap, atCap } }, flows.read);
+        tiers.watch(flows.socket);
+        let left = 0;
+        for (let ms = 0; left < 100; ms += 1) {
+          clock.advance(1);
+          flows.carry('192.0.2.1', bytesPerMs);
+          // Another path carries beside it, so that this one can be left at once.
+          flows.carry('192.0.2.2', 1000);
+          if (tiers.tierOf(wwan) === 'never') left += 1;
+          expect(ms).toBeLessThan(700_000);
+        }
+        expect(flows.of('192.0.2.1')).toBeLessThanOrEqual(cap * 1.01);
+        expect(flows.of('192.0.2.1')).toBeGreaterThan(cap * 0.7);
+        clock.advance(5000);
+        // What was foreseen and did not come changes nothing; as backup it comes back when its queues are gone.
+        expect(tiers.tierOf(wwan)).toBe(atCap);
+        expect(tiers.usageOf('wwan0').capReached).toBe(true);
+      });
+    }
   }
+
+  it('leaves a path that is the only one that carries as backup', () => {
+    const flows = new Flows();
+    const tiers = open({ wwan0: { dailyCapBytes: 10_000_000 } }, flows.read);
+    tiers.watch(flows.socket);
+    const seen = new Set<string>();
+    for (let ms = 0; ms < 10_000; ms += 1) {
+      clock.advance(1);
+      flows.carry('192.0.2.1', 2500);
+      seen.add(tiers.tierOf(wwan));
+    }
+    expect([...seen]).toEqual(['secondary', 'backup']);
+  });
+
+  it('counts more rather than less when a subflow is taken off while bytes are under way', () => {
+    const flows = new Flows();
+    const tiers = open({}, flows.read);
+    tiers.watch(flows.socket);
+    flows.carry('192.0.2.1', 1_000_000);
+    clock.advance(1000);
+    const before = tiers.usageOf('wwan0').todayBytes;
+    flows.drop('192.0.2.1');
+    clock.advance(1000);
+    const counted = tiers.usageOf('wwan0').todayBytes - before;
+    expect(counted).toBeGreaterThan(1_000_000);
+    expect(counted).toBeLessThan(1_200_000);
+    clock.advance(5000);
+    expect(tiers.usageOf('wwan0').todayBytes - before).toBe(counted);
+  });
 
   it('begins afresh at midnight without anything being carried', () => {
     const tiers = open({ wwan0: { dailyCapBytes: 1000 } });

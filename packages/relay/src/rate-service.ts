@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2';
+import { constants as http2, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { rateServicePath } from '@manypath/core';
 import { ArrivalMeter } from '@manypath/forward';
@@ -43,11 +43,11 @@ function takeBytes(stream: ServerHttp2Stream, socket: Socket, most: number): voi
   let taken = 0;
   stream.on('data', (chunk: Buffer) => {
     taken += chunk.length;
-    if (taken > most) stream.close();
+    if (taken > most) stream.close(http2.NGHTTP2_ENHANCE_YOUR_CALM);
   });
   stream.once('close', () => meter.stop());
   stream.once('end', () => {
-    if (stream.destroyed) return;
+    if (stream.destroyed || stream.closed) return;
     stream.respond({ ':status': 200, 'content-type': 'application/json', 'cache-control': 'no-store' });
     stream.end(JSON.stringify({ mbps: meter.stop() ?? null }));
   });

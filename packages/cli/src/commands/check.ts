@@ -11,9 +11,10 @@ export function addCheckCommand(program: Command): void {
     .command('check')
     .summary('whether a server speaks Multipath TCP, over each of your paths')
     .description(
-      'Connects to HOST over every path and tells what came of it: whether the connection is Multipath TCP, its\n' +
-        'round trip, why it fell back, and whether another path can join it (as root it is tried, otherwise only\n' +
-        'what the kernel does by itself is seen). Settings are not changed.\n' +
+      'Connects to HOST over every path and tells what came of it: whether the\n' +
+        'connection is Multipath TCP, its round trip, why it fell back, and whether\n' +
+        'another path can join it (tried as root; as a user, only what the kernel does\n' +
+        'by itself is seen). Settings are not changed.\n' +
         `Exit code: 0 when the server was reached, ${exitCodes.unavailable} when no path leads there.`,
     )
     .argument('<host[:port]>', 'the server; port 443 unless told otherwise')

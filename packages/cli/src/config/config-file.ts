@@ -38,10 +38,21 @@ export function configPlace(chosen: string | undefined): ConfigPlace {
  * @throws ConfigInvalidError `MANYPATH_CONFIG_INVALID`
  */
 export function loadConfig({ file, named }: ConfigPlace): Config {
-  const text = readConfigText(file);
+  const text = named ? readConfigText(file) : readIfAllowed(file);
   if (text === undefined && named)
     throw new ConfigFileError('read', file, new Error('there is no such file'));
   return text === undefined ? {} : parseConfig(text, file);
+}
+
+/** Nobody asked for the usual file: one of somebody else, as with sudo or setpriv, is as good as none. */
+function readIfAllowed(file: string): string | undefined {
+  try {
+    return readConfigText(file);
+  } catch (error) {
+    const code = errorCode(error instanceof Error ? error.cause : undefined);
+    if (code === 'EACCES' || code === 'ENOTDIR') return undefined;
+    throw error;
+  }
 }
 
 /**

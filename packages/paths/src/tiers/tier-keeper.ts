@@ -9,6 +9,7 @@ import {
   systemClock,
   type Timer,
 } from '@manypath/core';
+import type { SocketInfo } from '@manypath/mptcp';
 import type { Path, PathKind } from '../discovery/path.ts';
 import { pathsLimits } from '../limits.ts';
 import { type PathRules, ruleFor, tierAtCap } from './path-rules.ts';
@@ -30,6 +31,8 @@ export interface TiersOptions {
   readonly clock?: Clock;
   /** The time of day, in milliseconds since 1970. */
   readonly now?: () => number;
+  /** Tells what the kernel knows of a connection. Default: `info` of @manypath/mptcp. */
+  readonly read?: (socket: Socket) => SocketInfo;
 }
 
 /** The name of a path and what sort it is: all that tiers depend on. */
@@ -80,7 +83,7 @@ export class Tiers {
     return new Tiers(options);
   }
 
-  private constructor({ file, rules, logger, clock = systemClock, now = Date.now }: TiersOptions) {
+  private constructor({ file, rules, logger, clock = systemClock, now = Date.now, read }: TiersOptions) {
     this.#logger = logger;
     this.#clock = clock;
     this.#now = now;
@@ -91,6 +94,7 @@ export class Tiers {
       pathOf: address => this.#pathOf(address),
       onCarried: carried => this.#take(carried),
       pause: () => this.#pause(),
+      ...(read === undefined ? {} : { read }),
     });
   }
 
@@ -142,9 +146,10 @@ export class Tiers {
     this.#meter.unwatch(socket);
   }
 
-  /** Counts bytes that were carried otherwise than by a watched connection. */
+  /** Counts bytes that were carried otherwise than by a watched connection; how fast is not known. */
   add(name: string, bytesIn: number, bytesOut: number): void {
-    this.#take([{ path: name, bytesIn, bytesOut, rttMs: 0 }]);
+    this.#book.add(name, dayOf(new Date(this.#now())), bytesIn + bytesOut);
+    this.#tellChanges();
   }
 
   /**

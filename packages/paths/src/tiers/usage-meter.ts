@@ -21,6 +21,8 @@ export interface UsageMeterOptions {
   /** How long to wait until the next look, in milliseconds. */
   readonly pause: () => number;
   readonly clock?: Clock;
+  /** Tells what the kernel knows of a connection. Default: `info` of @manypath/mptcp. */
+  readonly read?: (socket: Socket) => SocketInfo;
 }
 
 /**
@@ -40,6 +42,9 @@ interface Seen {
   /** Link bytes for one of payload. */
   overhead: number;
   rttMs: number;
+  /** What it carried between the last two looks. */
+  lastIn: number;
+  lastOut: number;
 }
 
 /** What was last seen of a connection. */
@@ -114,7 +119,8 @@ export class UsageMeter {
     const carried: Carried[] = [];
     for (const socket of sockets) {
       const watched = this.#watched.get(socket);
-      if (watched !== undefined) carried.push(...this.#carriedSince(watched, info(socket)));
+      if (watched !== undefined)
+        carried.push(...this.#carriedSince(watched, (this.#options.read ?? info)(socket)));
     }
     this.#options.onCarried(carried);
   }
@@ -135,18 +141,26 @@ export class UsageMeter {
       seen.bytesOut += bytesOut;
       seen.overhead = overheadOf(subflow);
       seen.rttMs = subflow.rttMs;
+      seen.lastIn = bytesIn;
+      seen.lastOut = bytesOut;
       sumIn += bytesIn;
       sumOut += bytesOut;
       push(carried, seen, bytesIn, bytesOut, isNew ? handshakeBytes : 0);
     }
     // What the connection moved beyond that went over subflows that are gone.
-    const restIn = now.bytesReceived - watched.bytesIn - sumIn;
-    const restOut = now.bytesSent - watched.bytesOut - sumOut;
+    const restIn = Math.max(0, now.bytesReceived - watched.bytesIn - sumIn);
+    const restOut = Math.max(0, now.bytesSent - watched.bytesOut - sumOut);
     const gone = [...watched.subflows].filter(([key]) => !keys.has(key));
     watched.multipath = now.multipath;
-    const isClosed = now.reason === 'closed';
-    const last = gone.at(-1)?.[1] ?? (isClosed ? busiest(watched) : undefined);
-    if (last !== undefined) push(carried, last, Math.max(0, restIn), Math.max(0, restOut), 0);
+    if (now.reason === 'closed') {
+      const last = busiest(watched);
+      if (last !== undefined) push(carried, last, restIn, restOut, 0);
+    } else {
+      // Beyond that, what was on its way to one that was taken off crossed the link for nothing: as much as before.
+      for (const [, seen] of gone) {
+        push(carried, seen, Math.max(restIn, seen.lastIn), Math.max(restOut, seen.lastOut), 0);
+      }
+    }
     for (const [key] of gone) watched.subflows.delete(key);
     watched.bytesIn = Math.max(watched.bytesIn, now.bytesReceived);
     watched.bytesOut = Math.max(watched.bytesOut, now.bytesSent);
@@ -154,7 +168,8 @@ export class UsageMeter {
   }
 
   #seen({ local }: SubflowInfo): Seen {
-    return { path: this.#options.pathOf(local.address), bytesIn: 0, bytesOut: 0, overhead: 1, rttMs: 0 };
+    const path = this.#options.pathOf(local.address);
+    return { path, bytesIn: 0, bytesOut: 0, overhead: 1, rttMs: 0, lastIn: 0, lastOut: 0 };
   }
 }
 
