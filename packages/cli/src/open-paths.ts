@@ -1,7 +1,17 @@
 import { join } from 'node:path';
-import { type Config, errorMessage, parseAuthority, parsePairing } from '@manypath/core';
+import { type Config, errorCode, errorMessage, parseAuthority, parsePairing } from '@manypath/core';
 import type { GatewayOptions } from '@manypath/gateway';
-import { DirectSteering, Estimates, PathSet, Steward, Tiers } from '@manypath/paths';
+import {
+  DirectSteering,
+  Estimates,
+  HelperClient,
+  helperSocketPath,
+  PathSet,
+  RemoteKeeper,
+  RemoteSteering,
+  Steward,
+  Tiers,
+} from '@manypath/paths';
 import { type ConfigPlace, type ConfigWatch, loadConfig, watchConfig } from './config/index.ts';
 import type { Logger } from './terminal/log.ts';
 import { usageFile } from './usage-file.ts';
@@ -42,8 +52,10 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
   const target = probeTarget(config, relay);
   const tiers = Tiers.open({ file: usageFile(stateDir), rules: config.paths ?? {}, logger });
   const estimates = Estimates.open(join(stateDir, 'paths', 'estimates.json'));
+  const helper = mayChangeKernel() ? undefined : await reachHelper(logger);
   const paths = await PathSet.open({
     stateDir,
+    ...(helper === undefined ? {} : { keeper: new RemoteKeeper(helper) }),
     logger,
     tiers,
     estimates,
@@ -51,7 +63,8 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
   });
   if (paths.mode === 'observing') logger.info({ reason: paths.reason }, 'using the paths as they are set up');
   paths.setProbeTarget(target);
-  const steward = joining === 'measured' ? openSteward(paths, tiers, estimates, logger) : undefined;
+  const steward =
+    joining === 'measured' ? openSteward({ paths, tiers, estimates, helper, logger }) : undefined;
   const stopStuck = tiers.onChange(changed => endStuck(tiers, changed));
   const watch = watchConfig(options.config, changed => tiers.configure(changed.paths ?? {}), { logger });
   return {
@@ -99,10 +112,18 @@ function rulesOf({ rules = [], straight = [] }: Config): NonNullable<GatewayOpti
   return [...rules, ...straight.map(host => ({ host, route: 'straight' as const }))];
 }
 
-function openSteward(paths: PathSet, tiers: Tiers, estimates: Estimates, logger: Logger): Steward {
+interface StewardParts {
+  readonly paths: PathSet;
+  readonly tiers: Tiers;
+  readonly estimates: Estimates;
+  readonly helper: HelperClient | undefined;
+  readonly logger: Logger;
+}
+
+function openSteward({ paths, tiers, estimates, helper, logger }: StewardParts): Steward {
   return new Steward({
     paths,
-    rights: steeringRights(paths, logger),
+    rights: helper === undefined ? steeringRights(paths, logger) : new RemoteSteering(helper),
     logger,
     onConnection: socket => tiers.watch(socket),
     onMeasured: ({ path }, measured) => {
@@ -117,6 +138,32 @@ function steeringRights(paths: PathSet, logger: Logger): DirectSteering | undefi
     return new DirectSteering();
   } catch (error) {
     logger.info({ reason: errorMessage(error) }, 'the kernel chooses the subflows');
+    return undefined;
+  }
+}
+
+/** Whether this process has CAP_NET_ADMIN where it counts. */
+export function mayChangeKernel(): boolean {
+  try {
+    const steering = new DirectSteering();
+    try {
+      return steering.isPermitted();
+    } finally {
+      steering.close();
+    }
+  } catch {
+    return false;
+  }
+}
+
+/** The privileged helper, where one runs that serves this user. */
+export async function reachHelper(logger?: Logger): Promise<HelperClient | undefined> {
+  try {
+    return await HelperClient.connect(process.env.MANYPATH_HELPER ?? helperSocketPath);
+  } catch (error) {
+    if (errorCode(error) === 'MANYPATH_HELPER_REFUSED') {
+      logger?.warn({ reason: errorMessage(error) }, 'the privileged helper does not serve this user');
+    }
     return undefined;
   }
 }

@@ -4,6 +4,7 @@ import { addBrowseCommand } from './commands/browse.ts';
 import { addCheckCommand } from './commands/check.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
+import { addHelperCommand } from './commands/helper.ts';
 import { addLabCommand } from './commands/lab.ts';
 import { addPathsCommand } from './commands/paths.ts';
 import { addRelayCommand } from './commands/relay.ts';
@@ -36,6 +37,7 @@ export function createProgram(): Command {
   addPathsCommand(program);
   addCheckCommand(program);
   addDoctorCommand(program);
+  addHelperCommand(program);
   addLabCommand(program);
   addTestCommand(program);
   return program;

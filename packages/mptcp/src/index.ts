@@ -35,6 +35,7 @@ export {
 export { inNamespace } from './namespace.ts';
 export * from './netlink/index.ts';
 export { originalDestination } from './original-destination.ts';
+export { type PeerCredentials, peerCredentials } from './peer-credentials.ts';
 export { type Pump, type PumpOptions, startPump } from './pump.ts';
 export { type InfoReason, reasonText } from './reasons.ts';
 export { widenReceiveBuffer } from './receive-buffer.ts';
@@ -51,4 +52,4 @@ export {
   type UndiciConnectorOptions,
   undiciConnector,
 } from './undici-connector.ts';
-export { openUserspaceSocket } from './userspace-socket.ts';
+export { leaveToUserspace, openMptcpSocket, openUserspaceSocket } from './userspace-socket.ts';

@@ -9,7 +9,7 @@ import {
   SOCK_STREAM,
 } from './kernel/constants.ts';
 import { errnoName } from './kernel/errno.ts';
-import { tryLibc } from './kernel/libc.ts';
+import { libc } from './kernel/libc.ts';
 
 /** Where the kernel keeps which path manager new connections get, and what it calls that of user space. */
 const settings = [
@@ -32,22 +32,45 @@ const settings = [
  * @throws the EACCES or EROFS of a sysctl that may not be written
  */
 export function openUserspaceSocket(family: 4 | 6): number {
-  const libc = tryLibc();
+  const putBack = leaveToUserspace();
+  try {
+    return openMptcpSocket(family);
+  } finally {
+    putBack();
+  }
+}
+
+/**
+ * Has the sockets that are made in this network namespace from now on left to user space, until what this returns is called. Keep
+ * it short: other programs' connections made meanwhile get no further subflows. Needs root in the namespace.
+ *
+ * @throws UnsupportedError `MPTCP_UNSUPPORTED` before Linux 5.19, on other systems
+ * @throws the EACCES or EROFS of a sysctl that may not be written
+ */
+export function leaveToUserspace(): () => void {
   const setting = settings.find(({ file }) => existsSync(file));
-  if (libc === undefined || setting === undefined) {
+  if (setting === undefined) {
     throw new UnsupportedError('Subflows cannot be left to user space here', {
       hint: 'That needs Linux 5.19 or later.',
     });
   }
-  const before = readFileSync(setting.file, 'latin1').trim();
+  const { file, userspace } = setting;
+  const before = readFileSync(file, 'latin1').trim();
+  if (before === userspace) return () => {};
+  writeFileSync(file, userspace);
+  return () => writeFileSync(file, before);
+}
+
+/**
+ * Makes an MPTCP socket under whatever path manager is set at this moment.
+ *
+ * @returns A descriptor that the caller owns: non-blocking, close-on-exec, not bound.
+ * @throws UnsupportedError `MPTCP_UNSUPPORTED` away from Linux
+ * @throws SystemCallError `MPTCP_SYSTEM_CALL_FAILED`
+ */
+export function openMptcpSocket(family: 4 | 6): number {
   const type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
-  if (before !== setting.userspace) writeFileSync(setting.file, setting.userspace);
-  let fd: number;
-  try {
-    fd = libc.trySocket(family === 4 ? AF_INET : AF_INET6, type, IPPROTO_MPTCP);
-  } finally {
-    if (before !== setting.userspace) writeFileSync(setting.file, before);
-  }
+  const fd = libc().trySocket(family === 4 ? AF_INET : AF_INET6, type, IPPROTO_MPTCP);
   if (fd < 0) throw new SystemCallError('socket', -fd, errnoName(fd));
   return fd;
 }

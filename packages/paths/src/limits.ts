@@ -82,4 +82,8 @@ export const pathsLimits = {
   deadRetryMostMs: 1400,
   /** How often it is seen whether endpoints and limits are still there, in milliseconds. */
   upkeepCheckMs: 5000,
+  /** Clients of the privileged helper at once. */
+  helperClients: 32,
+  /** Longest request to it, in bytes. */
+  helperLineBytes: 8192,
 } as const;

@@ -40,7 +40,7 @@ function rightsFinding(mayManage: boolean): Finding {
   return bad(
     'rights',
     'paths cannot be set up from here: racing, spreading and browsing work, aggregation only with what is set up',
-    'run it with sudo (CAP_NET_ADMIN)',
+    'start the helper: sudo manypath helper; or run the gateway with sudo',
   );
 }
 

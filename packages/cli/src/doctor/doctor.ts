@@ -1,6 +1,6 @@
 import { errorMessage, parsePairing } from '@manypath/core';
 import { ControlClient } from '@manypath/gateway';
-import { DirectSteering } from '@manypath/paths';
+import { mayChangeKernel, reachHelper } from '../open-paths.ts';
 import { checkCounters } from './check-counters.ts';
 import { checkHost } from './check-host.ts';
 import { checkKernel } from './check-kernel.ts';
@@ -17,7 +17,7 @@ export interface DoctorOptions {
 /** Looks at everything that can stop Multipath TCP on this host. */
 export async function examine({ stateDir, relay }: DoctorOptions): Promise<Finding[]> {
   const running = await runningPaths(stateDir);
-  const mayManage = canManage();
+  const mayManage = await canManage();
   const findings = [
     ...(await tried('kernel', checkKernel)),
     ...(await tried('paths', () => checkPaths(running, mayManage))),
@@ -51,15 +51,10 @@ async function runningPaths(stateDir: string) {
   }
 }
 
-function canManage(): boolean {
-  try {
-    const steering = new DirectSteering();
-    try {
-      return steering.isPermitted();
-    } finally {
-      steering.close();
-    }
-  } catch {
-    return false;
-  }
+/** By itself, or through the helper. */
+async function canManage(): Promise<boolean> {
+  if (mayChangeKernel()) return true;
+  const helper = await reachHelper();
+  helper?.close();
+  return helper !== undefined;
 }

@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs';
+import { helperSocketPath, PrivilegedHelper } from '@manypath/paths';
+import { type Command, InvalidArgumentError } from 'commander';
+import { type CommonOptions, withCommonOptions } from '../program.ts';
+import { stateFolder } from '../state-folder.ts';
+import { EventOutput } from '../terminal/events.ts';
+import { createLogger } from '../terminal/log.ts';
+import { untilSignal } from '../until-signal.ts';
+
+interface HelperCommandOptions extends CommonOptions {
+  socket: string;
+  user: number[];
+}
+
+/** `manypath helper`: the one part that needs rights, so that nothing else does. */
+export function addHelperCommand(program: Command): void {
+  withCommonOptions(program.command('helper'))
+    .summary('run the privileged helper, so that everything else runs as you')
+    .description(
+      'Sets up paths and steers connections for the users it serves, and does nothing else. Needs\n' +
+        'CAP_NET_ADMIN and root in /proc/sys/net/mptcp; the gateway and the browser then need nothing:\n' +
+        '  sudo manypath helper &\n' +
+        '  manypath browse\n' +
+        'packaging/systemd has units that start it when it is asked for.',
+    )
+    .option('--socket <path>', 'where to listen', helperSocketPath)
+    .option(
+      '--user <name or number>',
+      'a user to serve, besides root and whoever called sudo; may be repeated',
+      collectUser,
+      callerOfSudo(),
+    )
+    .action(runHelper);
+}
+
+async function runHelper(options: HelperCommandOptions): Promise<void> {
+  const signalled = untilSignal();
+  const logger = createLogger(options.logLevel, options.json);
+  const listen = inheritedSocket() ?? options.socket;
+  const stateDir = stateFolder(options.state);
+  const helper = await PrivilegedHelper.start({ listen, users: options.user, stateDir, logger });
+  const events = new EventOutput(options.json);
+  events.emit({ event: 'ready', socket: options.socket, users: options.user });
+  if (!events.enabled) {
+    const users = ['root', ...options.user.map(user => `user ${user}`)].join(' and ');
+    process.stdout.write(`Helper at ${options.socket}, serving ${users}.\n`);
+  }
+  await signalled;
+  await helper.close();
+}
+
+function callerOfSudo(): number[] {
+  const caller = Number(process.env.SUDO_UID ?? Number.NaN);
+  return Number.isInteger(caller) && caller > 0 ? [caller] : [];
+}
+
+function collectUser(text: string, before: number[]): number[] {
+  const uid = /^\d+$/.test(text) ? Number(text) : uidOf(text);
+  if (uid === undefined) throw new InvalidArgumentError(`there is no user ${text}.`);
+  return [...before, uid];
+}
+
+function uidOf(name: string): number | undefined {
+  const line = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find(entry => entry.split(':')[0] === name);
+  const uid = Number(line?.split(':')[2] ?? Number.NaN);
+  return Number.isInteger(uid) ? uid : undefined;
+}
+
+/** A socket that systemd listens on and hands over (sd_listen_fds(3)). */
+function inheritedSocket(): { fd: number } | undefined {
+  const { LISTEN_PID: pid, LISTEN_FDS: count } = process.env;
+  return Number(pid) === process.pid && Number(count) === 1 ? { fd: 3 } : undefined;
+}

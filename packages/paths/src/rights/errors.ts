@@ -1,0 +1,18 @@
+import { ManypathError } from '@manypath/core';
+
+/** The privileged helper does not do what it was asked. */
+export class HelperRefusedError extends ManypathError {
+  constructor(reason: string) {
+    super('MANYPATH_HELPER_REFUSED', `the helper refuses: ${reason}`);
+  }
+}
+
+/** The privileged helper has gone, or never was there. */
+export class HelperGoneError extends ManypathError {
+  constructor(path: string, cause?: unknown) {
+    super('MANYPATH_HELPER_GONE', `the helper at ${path} does not answer`, {
+      ...(cause === undefined ? {} : { cause }),
+      hint: 'start it with `sudo manypath helper`, or go on without: paths are then used as they are set up',
+    });
+  }
+}

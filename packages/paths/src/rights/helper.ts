@@ -1,0 +1,197 @@
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, unlinkSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { encodeJsonLine, errorCode, errorMessage, JsonLineDecoder } from '@manypath/core';
+import { diag, peerCredentials } from '@manypath/mptcp';
+import { discoverPaths } from '../discovery/discover-paths.ts';
+import { pathsLimits } from '../limits.ts';
+import type { PathsLogger } from '../path-set.ts';
+import { DirectSteering } from '../steering/direct-steering.ts';
+import { Journal } from '../upkeep/journal.ts';
+import { journalFolder } from '../upkeep/journal-folder.ts';
+import { KernelTables } from '../upkeep/kernel-tables.ts';
+import { planPaths } from '../upkeep/plan.ts';
+import { SettingsKeeper } from '../upkeep/settings-keeper.ts';
+import { HelperRefusedError } from './errors.ts';
+import { UserWindow } from './user-window.ts';
+import { type EndpointUse, readVerb, type Verb, type WantedPath } from './verbs.ts';
+
+/** Where the helper listens unless told otherwise. */
+export const helperSocketPath = '/run/manypath/helper.sock';
+
+export interface HelperOptions {
+  /** Path of the unix socket, or a listening descriptor that systemd handed over. */
+  readonly listen: string | { readonly fd: number };
+  /** Users who may ask, besides root. */
+  readonly users: readonly number[];
+  readonly stateDir: string;
+  readonly logger: PathsLogger;
+}
+
+/** One connected client. */
+interface Client {
+  readonly uid: number;
+  paths: readonly WantedPath[];
+}
+
+/**
+ * The one part of Manypath that needs CAP_NET_ADMIN. It sets up the paths that its clients name, planned by itself from what the
+ * kernel says, and steers connections of the user who asks. Nothing else can be had from it: see {@link readVerb}.
+ */
+export class PrivilegedHelper {
+  readonly #options: HelperOptions;
+  readonly #server: Server = createServer();
+  readonly #tables = KernelTables.open();
+  readonly #keeper: SettingsKeeper;
+  readonly #steering = new DirectSteering();
+  readonly #window = new UserWindow();
+  readonly #clients = new Map<Socket, Client>();
+  #working: Promise<void> = Promise.resolve();
+
+  /** Starts it. Rejects with the error of `listen` when it cannot. */
+  static async start(options: HelperOptions): Promise<PrivilegedHelper> {
+    const helper = new PrivilegedHelper(options);
+    await helper.#listen();
+    await helper.#keeper.begin();
+    return helper;
+  }
+
+  private constructor(options: HelperOptions) {
+    this.#options = options;
+    const journal = new Journal(journalFolder(options.stateDir));
+    this.#keeper = new SettingsKeeper(this.#tables, journal, options.logger);
+    this.#server.on('connection', socket => this.#admit(socket));
+  }
+
+  /** Ends it, and takes out of the kernel what was put in. */
+  async close(): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    for (const socket of this.#clients.keys()) socket.destroy();
+    await closed;
+    await this.#working;
+    await this.#keeper.end();
+    this.#steering.close();
+    this.#tables.close();
+  }
+
+  async #listen(): Promise<void> {
+    const { listen } = this.#options;
+    if (typeof listen === 'string') {
+      mkdirSync(dirname(listen), { recursive: true, mode: 0o755 });
+      removeStale(listen);
+      this.#server.listen(listen);
+    } else {
+      this.#server.listen(listen);
+    }
+    await once(this.#server, 'listening');
+    // Everybody may connect; who it is says the kernel.
+    if (typeof listen === 'string') chmodSync(listen, 0o666);
+  }
+
+  #admit(socket: Socket): void {
+    socket.on('error', () => {});
+    const peer = peerCredentials(socket);
+    const { users, logger } = this.#options;
+    const isKnown = peer !== undefined && (peer.uid === 0 || users.includes(peer.uid));
+    if (!isKnown || this.#clients.size >= pathsLimits.helperClients) {
+      logger.warn({ uid: peer?.uid }, 'a client of the helper was turned away');
+      socket.end(encodeJsonLine(failure(null, new HelperRefusedError('you are not among its users'))));
+      return;
+    }
+    this.#clients.set(socket, { uid: peer.uid, paths: [] });
+    socket.once('close', () => {
+      this.#clients.delete(socket);
+      void this.#keep().catch(error => logger.warn({ error: errorMessage(error) }, 'settings stay'));
+    });
+    const decoder = new JsonLineDecoder(pathsLimits.helperLineBytes);
+    let answered: Promise<void> = Promise.resolve();
+    socket.on('data', bytes => {
+      try {
+        for (const message of decoder.push(bytes)) {
+          answered = answered.then(() => this.#answer(socket, message));
+        }
+      } catch (error) {
+        socket.end(encodeJsonLine(failure(null, error)));
+      }
+    });
+  }
+
+  async #answer(socket: Socket, message: unknown): Promise<void> {
+    const id = (message as { id?: unknown } | null)?.id;
+    const client = this.#clients.get(socket);
+    if (client === undefined) return;
+    try {
+      await this.#do(client, readVerb(message));
+      socket.write(encodeJsonLine({ id, ok: true }));
+    } catch (error) {
+      socket.write(encodeJsonLine(failure(id, error)));
+    }
+  }
+
+  async #do(client: Client, asked: Verb): Promise<void> {
+    switch (asked.verb) {
+      case 'hello':
+        return;
+      case 'keep':
+        client.paths = asked.paths;
+        return this.#keep();
+      case 'open-window':
+        return this.#window.open();
+      case 'close-window':
+        return this.#window.close();
+      case 'create-subflow':
+        requireOwner(client, asked.token);
+        return this.#steering.createSubflow(asked);
+      case 'destroy-subflow':
+        requireOwner(client, asked.token);
+        return this.#steering.destroySubflow(asked.token, asked.subflow);
+      case 'remove-address':
+        requireOwner(client, asked.token);
+        return this.#steering.removeAddress(asked.token, asked.localId);
+      case 'set-backup':
+        requireOwner(client, asked.token);
+        return this.#steering.setBackup(asked.token, asked.subflow, asked.backup);
+    }
+  }
+
+  /** Sets up what all clients want together: the more of an endpoint, if they differ. */
+  #keep(): Promise<void> {
+    this.#working = this.#working.then(() => {
+      const uses = new Map<string, EndpointUse>();
+      for (const { name, endpoint } of [...this.#clients.values()].flatMap(({ paths }) => paths)) {
+        uses.set(name, moreOf(uses.get(name), endpoint));
+      }
+      const paths = discoverPaths(this.#tables.dump(), [...uses.keys()]);
+      return this.#keeper.apply(planPaths(paths, ({ name }) => tiers[uses.get(name) ?? 'none']));
+    });
+    return this.#working;
+  }
+}
+
+const tiers = { active: 'primary', backup: 'backup', none: 'never' } as const;
+
+function moreOf(one: EndpointUse | undefined, other: EndpointUse): EndpointUse {
+  const order: readonly EndpointUse[] = ['none', 'backup', 'active'];
+  return order[Math.max(order.indexOf(one ?? 'none'), order.indexOf(other))] ?? other;
+}
+
+/** A connection is steered for whoever owns it, and for nobody else. */
+function requireOwner({ uid }: Client, token: number): void {
+  const [connection] = diag({ token, subflows: false });
+  if (connection === undefined) throw new HelperRefusedError('there is no such connection');
+  if (uid !== 0 && connection.uid !== uid) throw new HelperRefusedError('this connection is not yours');
+}
+
+function removeStale(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (errorCode(error) !== 'ENOENT') throw error;
+  }
+}
+
+function failure(id: unknown, error: unknown) {
+  return { id, ok: false, code: errorCode(error) ?? 'ERROR', message: errorMessage(error) };
+}

@@ -1,0 +1,35 @@
+import type { Keeper } from '../upkeep/keeper.ts';
+import type { Setting } from '../upkeep/plan.ts';
+import type { HelperClient } from './helper-client.ts';
+import type { EndpointUse, WantedPath } from './verbs.ts';
+
+/** Has the helper set the paths up. It is told which, and plans the settings itself from what the kernel says. */
+export class RemoteKeeper implements Keeper {
+  readonly permitted = true;
+  readonly #helper: HelperClient;
+
+  constructor(helper: HelperClient) {
+    this.#helper = helper;
+  }
+
+  async begin(): Promise<void> {}
+
+  async apply(wanted: readonly Setting[]): Promise<void> {
+    await this.#helper.ask({ verb: 'keep', paths: pathsOf(wanted) });
+  }
+
+  async end(): Promise<void> {
+    await this.#helper.ask({ verb: 'keep', paths: [] }).catch(() => {});
+    this.#helper.close();
+  }
+}
+
+/** Which paths the settings are of, and what becomes of their endpoints. */
+export function pathsOf(settings: readonly Setting[]): WantedPath[] {
+  const uses = new Map<string, EndpointUse>();
+  for (const setting of settings) {
+    if (setting.type === 'route') uses.set(setting.device, uses.get(setting.device) ?? 'none');
+    if (setting.type === 'endpoint') uses.set(setting.device, setting.backup ? 'backup' : 'active');
+  }
+  return [...uses].map(([name, endpoint]) => ({ name, endpoint }));
+}
