@@ -55,15 +55,17 @@ describe.skipIf(why)(`tiers and caps${why ? ` (skipped: ${why})` : ''}`, () => {
   });
 
   /** Starts a gateway in the lab, with the relay, under a configuration. */
-  async function up(paths: object): Promise<void> {
+  async function up(paths: object, withRelay = true): Promise<void> {
     writeFileSync(join(folder, 'config.json'), JSON.stringify({ paths }));
     gateway = await startManypath(
       [
-        ...['up', '--json', '--listen', '127.0.0.1:8118', '--relay', String(relay.ready.pairing)],
+        ...['up', '--json', '--listen', '127.0.0.1:8118'],
+        ...(withRelay ? ['--relay', String(relay.ready.pairing)] : []),
         ...['--state', join(folder, 'state'), '--config', join(folder, 'config.json')],
       ],
       command => lab.spawn('client', command),
     );
+    if (!withRelay) return;
     // The paths are measured once; what is to be seen is what comes after.
     await vi.waitFor(async () => expect((await status()).relay).toMatchObject({ state: 'ready' }), {
       timeout: 10_000,

@@ -147,7 +147,7 @@ describe('a cap', () => {
     expect(tiers.tierOf(wlan)).toBe('primary');
   });
 
-  for (const mbps of [1, 20, 100, 400]) {
+  for (const mbps of [8, 20, 100, 400]) {
     for (const atCap of ['never', 'backup'] as const) {
       it(`is not passed at ${mbps} Mbit/s, with what still comes until the path is left, then ${atCap}`, () => {
         const cap = 60_000_000;
@@ -165,7 +165,7 @@ describe('a cap', () => {
           expect(ms).toBeLessThan(700_000);
         }
         expect(flows.of('192.0.2.1')).toBeLessThanOrEqual(cap * 1.01);
-        expect(flows.of('192.0.2.1')).toBeGreaterThan(cap * 0.7);
+        expect(flows.of('192.0.2.1')).toBeGreaterThan(cap - bytesPerMs * 500);
         clock.advance(5000);
         // What was foreseen and did not come changes nothing; as backup it comes back when its queues are gone.
         expect(tiers.tierOf(wwan)).toBe(atCap);

@@ -47,6 +47,7 @@ export class PrivilegedHelper {
   readonly #steering = new DirectSteering();
   readonly #window = new UserWindow();
   readonly #clients = new Map<Socket, Client>();
+  readonly #sockets = new Set<Socket>();
   #working: Promise<void> = Promise.resolve();
 
   /** Starts it. Rejects with the error of `listen` when it cannot. */
@@ -68,7 +69,7 @@ export class PrivilegedHelper {
   async close(): Promise<void> {
     const closed = once(this.#server, 'close');
     this.#server.close();
-    for (const socket of this.#clients.keys()) socket.destroy();
+    for (const socket of this.#sockets) socket.destroy();
     await closed;
     await this.#working;
     await this.#keeper.end();
@@ -91,13 +92,16 @@ export class PrivilegedHelper {
   }
 
   #admit(socket: Socket): void {
+    this.#sockets.add(socket);
     socket.on('error', () => {});
+    socket.once('close', () => this.#sockets.delete(socket));
     const peer = peerCredentials(socket);
     const { users, logger } = this.#options;
     const isKnown = peer !== undefined && (peer.uid === 0 || users.includes(peer.uid));
     if (!isKnown || this.#clients.size >= pathsLimits.helperClients) {
       logger.warn({ uid: peer?.uid }, 'a client of the helper was turned away');
       socket.end(encodeJsonLine(failure(null, new HelperRefusedError('you are not among its users'))));
+      socket.resume();
       return;
     }
     this.#clients.set(socket, { uid: peer.uid, paths: [] });
