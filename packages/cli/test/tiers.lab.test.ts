@@ -11,6 +11,9 @@ import { whyNoLab } from '../../../test/support/requirements.ts';
 /** Handshakes, probes, acknowledgements: what a path carries that carries nothing, in bytes. */
 const idleBytes = 60_000;
 
+/** Through the gateway, by CONNECT. */
+const curl = ['curl', '-q', '-sS', '--max-time', '60', '-p', '-x', 'http://127.0.0.1:8118'];
+
 const why = whyNoLab();
 describe.skipIf(why)(`tiers and caps${why ? ` (skipped: ${why})` : ''}`, () => {
   let lab: Lab;
@@ -88,11 +91,16 @@ describe.skipIf(why)(`tiers and caps${why ? ` (skipped: ${why})` : ''}`, () => {
   async function crossedDuring(megabytes: number): Promise<number> {
     const before = crossedSecond();
     const { stdout } = await lab.exec('client', [
-      ...['curl', '-q', '-sS', '-o', '/dev/null', '-w', '%{size_download}', '--max-time', '60'],
-      ...['-p', '-x', 'http://127.0.0.1:8118', `http://${lab.addresses.origin}/bytes/${megabytes * 1e6}`],
+      ...[...curl, '-o', '/dev/null', '-w', '%{size_download}'],
+      ...[`http://${lab.addresses.origin}/bytes/${megabytes * 1e6}`],
     ]);
     expect(Number(stdout)).toBe(megabytes * 1e6);
     return crossedSecond() - before;
+  }
+
+  async function upload(megabytes: number): Promise<void> {
+    const command = `head -c ${megabytes * 1e6} /dev/zero | ${curl.join(' ')} -o /dev/null -T -`;
+    await lab.exec('client', ['sh', '-c', `${command} http://${lab.addresses.origin}/upload`]);
   }
 
   function crossedSecond(): number {
@@ -153,6 +161,43 @@ describe.skipIf(why)(`tiers and caps${why ? ` (skipped: ${why})` : ''}`, () => {
       expect(await crossedDuring(8)).toBeLessThan(idleBytes);
     });
   }
+
+  for (const [rateMbit, delayMs, cap] of [
+    [100, 2, 5e6],
+    [20, 60, 5e6],
+  ] as const) {
+    it(`are not passed at ${rateMbit} Mbit/s and ${2 * delayMs} ms, up and down, with a cap of ${cap} bytes`, async () => {
+      for (const link of ['a', 'b']) {
+        await lab.shape(link, { rateMbit, uploadMbit: rateMbit, delayMs });
+      }
+      try {
+        const before = crossedSecond();
+        await up({ eth1: { dailyCap: cap, atCap: 'backup' } });
+        await crossedDuring(15);
+        await upload(15);
+        expect(crossedSecond() - before).toBeLessThanOrEqual(cap * 1.01);
+      } finally {
+        for (const [link, delay] of [
+          ['a', 5],
+          ['b', 10],
+        ] as const) {
+          await lab.shape(link, { rateMbit: 40, uploadMbit: 40, delayMs: delay });
+        }
+      }
+    });
+  }
+
+  it('end a connection of plain TCP, which cannot leave its path, at the cap', async () => {
+    const cap = 6e6;
+    const before = crossedSecond();
+    await up({ eth0: 'never', eth1: { dailyCap: cap, atCap: 'never' } }, false);
+    await lab.exec('client', [...curl, '-o', '/dev/null', `http://${lab.addresses.origin}/bytes/40000000`], {
+      allowFailure: true,
+    });
+    expect(crossedSecond() - before).toBeLessThanOrEqual(cap * 1.01);
+    expect(crossedSecond() - before).toBeGreaterThan(cap * 0.5);
+    expect((await path('eth1'))?.tier).toBe('never');
+  });
 
   it('change while the gateway runs, also under a transfer', async () => {
     await up({});
