@@ -64,7 +64,9 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
   if (paths.mode === 'observing') logger.info({ reason: paths.reason }, 'using the paths as they are set up');
   paths.setProbeTarget(target);
   const steward =
-    joining === 'measured' ? openSteward({ paths, tiers, estimates, helper, logger }) : undefined;
+    joining === 'measured'
+      ? openSteward({ paths, tiers, estimates, helper, logger, only: names })
+      : undefined;
   const stopStuck = tiers.onChange(changed => endStuck(tiers, changed));
   const watch = watchConfig(options.config, changed => tiers.configure(changed.paths ?? {}), { logger });
   return {
@@ -118,11 +120,13 @@ interface StewardParts {
   readonly estimates: Estimates;
   readonly helper: HelperClient | undefined;
   readonly logger: Logger;
+  readonly only: readonly string[] | undefined;
 }
 
-function openSteward({ paths, tiers, estimates, helper, logger }: StewardParts): Steward {
+function openSteward({ paths, tiers, estimates, helper, logger, only }: StewardParts): Steward {
   return new Steward({
     paths,
+    only,
     rights: helper === undefined ? steeringRights(paths, logger) : new RemoteSteering(helper),
     logger,
     onConnection: socket => tiers.watch(socket),

@@ -111,7 +111,7 @@ export class StraightDialer {
       outlooks: () => this.#outlooks(),
       remembered: this.remembered,
       prefer,
-      only: rule?.paths && namesOf(rule.paths, outlooks),
+      only: (rule?.paths && namesOf(rule.paths, outlooks)) ?? steward?.only,
       lookup: this.lookup,
       signal,
       timeout: limits.dialMs,

@@ -37,6 +37,7 @@ export function laneDial({ steward, lookup, clock }: LaneDialOptions): LaneDial 
       outlooks: () => steward.outlooks(),
       prefer: steward.preferred()[0]?.path.name,
       openSocket: steward.openSocket,
+      only: steward.only,
       onOutcome: (path, outcome, rttMs) => steward.tell(path, outcome, rttMs),
     });
     steward.account(socket);

@@ -168,7 +168,9 @@ class Dial {
     const paths = all.map(({ path }) => path);
     const allowed = only === undefined ? all : all.filter(({ path }) => only.includes(path.name));
     const isChoice = all.length > 1 || allowed.some(({ tier }) => tier === 'never') || only !== undefined;
-    const far = isChoice ? this.#addresses.filter(address => leadsOut(address, paths, this.#askRoute)) : [];
+    // Who names the paths to use means these, wherever the routing table would go.
+    const askRoute = only === undefined ? this.#askRoute : undefined;
+    const far = isChoice ? this.#addresses.filter(address => leadsOut(address, paths, askRoute)) : [];
     const leanings = {
       preferred: [remembered?.winner(host, all), prefer],
       isDoubted: (path: Path) => remembered?.isDoubted(path) ?? false,

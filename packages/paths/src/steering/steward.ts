@@ -12,6 +12,8 @@ export interface StewardOptions {
   /** `undefined` where single connections cannot be steered: then the kernel's path manager does what it can. */
   readonly rights: SteeringRights | undefined;
   readonly logger: PathsLogger;
+  /** Paths that the user named: no connection leaves by another one. */
+  readonly only?: readonly string[] | undefined;
   /** Told of every connection out of this host, once, as soon as it carries something. */
   readonly onConnection?: (socket: Socket) => void;
   /** Has what was measured remembered beyond this process. */
@@ -71,6 +73,11 @@ export class Steward {
     this.#measured.set(place, { ...this.#measured.get(place), ...measured });
     this.#options.onMeasured?.(outlook, measured);
     this.#lookAtAll();
+  }
+
+  /** Paths that the user named; `undefined` when all may be used. */
+  get only(): readonly string[] | undefined {
+    return this.#options.only;
   }
 
   /** The paths, with the one first that a new connection had best begin on. */
