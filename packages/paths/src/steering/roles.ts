@@ -30,6 +30,8 @@ export interface RoleLimits {
    * been given when the transfer ends is waited for, up to some hundred milliseconds: a tenth of all at most.
    */
   promoteSlowAfterMs: number;
+  /** The same for a path that is faster than the lead and only farther away: what it is given early is not late. */
+  promoteFasterAfterBytes: number;
   /** The same for a path that the user wants spared (tier `secondary`). */
   promoteSecondaryAfterBytes: number;
   /** How much sooner another path must be done to take the lead, as a factor. */
@@ -42,8 +44,9 @@ export const roleLimits: RoleLimits = {
   alikeRate: 0.7,
   alikeRttMs: 5,
   leastShare: 0.15,
-  promoteAfterBytes: 262_144,
+  promoteAfterBytes: 131_072,
   promoteSlowAfterMs: 1000,
+  promoteFasterAfterBytes: 12_288,
   promoteSecondaryAfterBytes: 4_194_304,
   leadMargin: 0.8,
 };
@@ -115,10 +118,12 @@ function isWorth(
   if (share !== undefined && share < limits.leastShare) return false;
   if (!isSpared && isAlike(outlook, lead, share, limits)) return true;
   if (before === 'active' && transferredBytes > 0) return true;
+  const isFaster = !isSpared && share !== undefined && share > 1 / limits.alikeRate;
+  if (isFaster) return transferredBytes >= limits.promoteFasterAfterBytes;
   const least = isSpared ? limits.promoteSecondaryAfterBytes : limits.promoteAfterBytes;
   const isSlow = share !== undefined && share < limits.alikeRate;
   const slow = isSlow ? bytesIn(lead, limits.promoteSlowAfterMs) : 0;
-  return transferredBytes >= Math.max(least, slow, 4 * lateBytes(outlook, lead));
+  return transferredBytes >= Math.max(least, slow, 1 * lateBytes(outlook, lead));
 }
 
 /** Rate of a path as a share of the lead's, by the direction in which it does worse. */

@@ -22,6 +22,10 @@ export interface SteeredConnectionOptions {
   readonly clock?: Clock;
 }
 
+/** How often a connection is looked at on which something has just begun, in milliseconds: what pays, pays early. */
+const beginningMs = 12;
+/** How long that is so, in milliseconds. */
+const beginsForMs = 400;
 /** How often a connection that carries something is looked at, in milliseconds. */
 const busyMs = 30;
 /** The same for one that is in use and carries nothing just now. */
@@ -74,6 +78,7 @@ export class SteeredConnection {
   /** Bytes of the transfer that is under way. */
   #transferred = 0;
   #pingedAt = Number.NEGATIVE_INFINITY;
+  #beganAt = Number.NEGATIVE_INFINITY;
   #working = false;
   #again = false;
 
@@ -93,7 +98,13 @@ export class SteeredConnection {
     return this.#plan.lead;
   }
 
-  /** To be called when the paths changed, or a transfer begins. */
+  /** To be called when a transfer begins. */
+  wake(): void {
+    this.#beganAt = this.#clock.now();
+    void this.look();
+  }
+
+  /** To be called when the paths changed. */
   async look(): Promise<void> {
     if (this.#working) {
       this.#again = true;
@@ -114,6 +125,7 @@ export class SteeredConnection {
   }
 
   #pause(): number {
+    if (this.#clock.now() - this.#beganAt < beginsForMs) return beginningMs;
     if (this.#clock.now() - this.#movedAt < 2 * transferEndMs) return busyMs;
     return this.#options.isInUse() ? waitingMs : idleMs;
   }

@@ -121,7 +121,7 @@ export class Steward {
 
   /** Something begins on a connection: it is looked at now. */
   wake(socket: Socket): void {
-    void this.#connections.get(socket)?.look();
+    this.#connections.get(socket)?.wake();
   }
 
   close(): void {
