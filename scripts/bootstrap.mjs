@@ -74,9 +74,15 @@ function sources() {
       const file = join(root, room, name);
       if (existsSync(file)) files.push(file);
     }
-    const src = join(root, room, 'src');
-    if (!existsSync(src)) continue;
-    for (const entry of readdirSync(src, { recursive: true, withFileTypes: true })) {
+    for (const folder of ['src', 'pages', 'scripts']) files.push(...filesIn(join(root, room, folder)));
+  }
+  return files;
+}
+
+function filesIn(folder) {
+  const files = [];
+  if (existsSync(folder)) {
+    for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
       // Folders count too, so that a removed file is noticed.
       files.push(join(entry.parentPath, entry.name));
     }
@@ -88,6 +94,7 @@ function build() {
   say('building');
   const startedAt = new Date();
   run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b']);
+  run(process.execPath, [join(root, 'packages', 'extension', 'scripts', 'build.mjs')]);
   mkdirSync(stampFolder, { recursive: true });
   writeFileSync(buildStamp, '');
   // A source edited while the compiler ran is newer than this, and makes the next run build again.

@@ -13,6 +13,7 @@ const mayImport: Record<string, readonly string[]> = {
   'packages/paths': ['packages/core', 'packages/mptcp'],
   'packages/relay': ['packages/core', 'packages/mptcp', 'packages/forward'],
   'packages/gateway': ['packages/core', 'packages/mptcp', 'packages/forward', 'packages/paths'],
+  'packages/extension': ['packages/core'],
   lab: ['packages/core', 'packages/mptcp'],
   'packages/cli': [
     'packages/core',
@@ -38,6 +39,7 @@ const mayImport: Record<string, readonly string[]> = {
 const mayDependOn: Record<string, readonly string[]> = {
   'packages/core': ['valibot'],
   'packages/mptcp': ['koffi', 'undici'],
+  'packages/extension': ['preact', '@preact/signals'],
   'packages/cli': ['commander', 'pino'],
 };
 

@@ -5,11 +5,13 @@ import { addCheckCommand } from './commands/check.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addHelperCommand } from './commands/helper.ts';
+import { addInstallCommand } from './commands/install.ts';
 import { addLabCommand } from './commands/lab.ts';
 import { addPathsCommand } from './commands/paths.ts';
 import { addRelayCommand } from './commands/relay.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTestCommand } from './commands/test.ts';
+import { addUninstallCommand } from './commands/uninstall.ts';
 import { addUpCommand } from './commands/up.ts';
 import { type LogLevel, logLevels } from './terminal/log.ts';
 
@@ -38,6 +40,8 @@ export function createProgram(): Command {
   addCheckCommand(program);
   addDoctorCommand(program);
   addHelperCommand(program);
+  addInstallCommand(program);
+  addUninstallCommand(program);
   addLabCommand(program);
   addTestCommand(program);
   return program;

@@ -116,10 +116,51 @@ export interface Totals {
   readonly bytesOut: number;
 }
 
+/** Version of the messages on this page; a client that speaks another one says so instead of guessing. */
+export const controlProtocol = 1;
+
 /** What a client of the control socket asks, one a line. */
 export interface ControlRequest {
   readonly id: number;
-  readonly method: 'status' | 'stop';
+  readonly method: ControlMethod;
+  readonly params?: unknown;
+}
+
+/** `hello` → {@link ControlHello}; `overview` → {@link Overview}; `status` → {@link StatusDocument}; `subscribe`; `stop`. */
+export type ControlMethod = 'hello' | 'overview' | 'status' | 'subscribe' | 'stop';
+
+/** Who answers. */
+export interface ControlHello {
+  readonly protocol: number;
+  /** Of Manypath, e.g. `0.1.0`. */
+  readonly version: string;
+  /** Where the proxy listens, as the browser reaches it. */
+  readonly proxy: { readonly host: string; readonly port: number };
+}
+
+/** What the toolbar shows: little enough to be asked once a second. */
+export interface Overview {
+  readonly paths: readonly PathStatus[];
+  readonly relay: {
+    readonly address: string;
+    readonly state: RelayStatus['state'];
+    readonly reason: string | null;
+  } | null;
+  readonly totals: Totals;
+}
+
+/**
+ * What the native messaging host tells the extension before anything else, and whenever it changes. All other messages
+ * are requests to, and replies of, the control socket as they are.
+ */
+export interface HostNotice {
+  readonly manypath: 'host';
+  readonly protocol: number;
+  readonly version: string;
+  /** `away`: no gateway runs with this state folder; requests are then answered with `MANYPATH_GATEWAY_NOT_RUNNING`. */
+  readonly gateway: 'ready' | 'away';
+  /** Of the gateway, when it is there. */
+  readonly hello: ControlHello | null;
 }
 
 /** What it is answered. */

@@ -21,9 +21,13 @@ export {
 } from './config.ts';
 export type {
   ConnectionStatus,
+  ControlHello,
+  ControlMethod,
   ControlReply,
   ControlRequest,
+  HostNotice,
   LaneStatus,
+  Overview,
   PathHealth,
   PathStatus,
   PathUsage,
@@ -32,9 +36,10 @@ export type {
   SubflowStatus,
   Totals,
 } from './control.ts';
-export { rateServicePath } from './control.ts';
+export { controlProtocol, rateServicePath } from './control.ts';
 export * from './dns-message.ts';
 export { errorCode, errorMessage, ManypathError, type ManypathErrorOptions } from './errors.ts';
+export { extensionId, extensionKey, nativeHostName } from './extension-identity.ts';
 export { formatBytes, formatDuration, formatRate } from './format.ts';
 export { decodeHex, encodeHex } from './hex.ts';
 export {
@@ -69,6 +74,15 @@ export {
 } from './ip-address.ts';
 export { encodeJsonLine, JsonLineDecoder, JsonLineError } from './json-lines.ts';
 export { coreLimits } from './limits.ts';
+export {
+  encodeNativeMessage,
+  type NativeMessage,
+  NativeMessageDecoder,
+  NativeMessageInvalidError,
+  NativeMessageTooLongError,
+  type NativeMessagingOptions,
+  nativeMessagingLimits,
+} from './native-messaging.ts';
 export { formatPairing, type Pairing, PairingInvalidError, parsePairing, relayUser } from './pairing.ts';
 export { classifyProxyRequest, type ProxyRequest, ProxyRequestError } from './proxy-request.ts';
 export {

@@ -1,10 +1,14 @@
+import { createRequire } from 'node:module';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import {
   type Authority,
   type Clock,
+  type ControlHello,
+  controlProtocol,
   formatAuthority,
+  type Overview,
   type Pairing,
   type PathStatus,
   parsePairing,
@@ -72,6 +76,9 @@ export interface GatewayOptions {
   readonly clock?: Clock;
   readonly limits?: Partial<GatewayLimits>;
 }
+
+/** Every room of one release has the same version. */
+const gatewayVersion: string = createRequire(import.meta.url)('../package.json').version;
 
 const defaultListen: Authority = { host: '127.0.0.1', port: 8118 };
 
@@ -198,6 +205,21 @@ export class Gateway {
     };
   }
 
+  /** Who this is, for clients of the control socket that another release may have brought. */
+  hello(): ControlHello {
+    return { protocol: controlProtocol, version: gatewayVersion, proxy: this.proxy };
+  }
+
+  /** What a toolbar shows, right now. */
+  overview(): Overview {
+    const { paths, relay, totals } = this.status();
+    return {
+      paths,
+      totals,
+      relay: relay && { address: relay.address, state: relay.state, reason: relay.reason },
+    };
+  }
+
   /**
    * Serves another proxy port as well: one that listens in a network namespace of its own, where only the browser is
    * that it was made for. Whose its connections are is not asked: the kernel would not tell from here.
@@ -252,6 +274,8 @@ export class Gateway {
 
   async #openControl(): Promise<void> {
     const methods = {
+      hello: () => this.hello(),
+      overview: () => this.overview(),
       status: () => this.status(),
       stop: () => void setImmediate(() => this.#stop.abort()),
       subscribe: (listener: (event: object) => void) => this.#registry.subscribe(listener),

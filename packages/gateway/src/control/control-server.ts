@@ -1,13 +1,22 @@
 import { once } from 'node:events';
 import { mkdirSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { encodeJsonLine, errorCode, errorMessage, JsonLineDecoder } from '@manypath/core';
+import {
+  type ControlHello,
+  encodeJsonLine,
+  errorCode,
+  errorMessage,
+  JsonLineDecoder,
+  type Overview,
+} from '@manypath/core';
 import { ControlRequestError, ControlSocketError, GatewayRunningError } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
 import { controlSocketPath, type SocketPath } from './socket-path.ts';
 
 /** What the control socket can be asked. */
 export interface ControlMethods {
+  hello(): ControlHello;
+  overview(): Overview;
   status(): unknown;
   /** Asks the gateway to end; answered before it does. */
   stop(): unknown;
@@ -116,6 +125,10 @@ export class ControlServer {
   #call(socket: Socket, request: unknown, subscriptions: (() => void)[]): unknown {
     const method = fieldOf(request, 'method');
     switch (method) {
+      case 'hello':
+        return this.#methods.hello();
+      case 'overview':
+        return this.#methods.overview();
       case 'status':
         return this.#methods.status();
       case 'stop':

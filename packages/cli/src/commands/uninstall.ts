@@ -1,0 +1,33 @@
+import type { Command } from 'commander';
+import { systemPlaces, uninstall, uninstallText, userPlaces } from '../install/index.ts';
+import { EventOutput } from '../terminal/events.ts';
+
+interface UninstallCommandOptions {
+  system?: boolean;
+  dryRun?: boolean;
+  json?: boolean;
+}
+
+/** `manypath uninstall`: the reverse of `manypath install`. */
+export function addUninstallCommand(program: Command): void {
+  program
+    .command('uninstall')
+    .summary('remove what manypath install wrote')
+    .description(
+      'Stops the daemon that manypath install started, and removes the files it wrote\n' +
+        'and the folders it made. Pairing, configuration and what was learned stay.',
+    )
+    .option('--system', 'what was installed for all users; needs root')
+    .option('--dry-run', 'only say what would be removed')
+    .option('--json', 'print one JSON object a line on stdout')
+    .action(runUninstall);
+}
+
+function runUninstall({ system = false, dryRun = false, json = false }: UninstallCommandOptions): void {
+  const places = system ? systemPlaces() : userPlaces();
+  const removed = uninstall({ places, dryRun });
+  const events = new EventOutput(json);
+  for (const path of removed.files) events.emit({ event: 'removed', path });
+  events.emit({ event: 'uninstalled', dryRun, folders: removed.folders });
+  if (!events.enabled) process.stdout.write(uninstallText(removed, dryRun));
+}

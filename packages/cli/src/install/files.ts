@@ -1,0 +1,117 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { errorCode } from '@manypath/core';
+import { InstallFileError } from './errors.ts';
+
+/** A file as it should be. */
+export interface FileContent {
+  /** Absolute. */
+  readonly path: string;
+  readonly text: string;
+  /** Permissions. */
+  readonly mode: number;
+}
+
+/** The folders on the way to `path` that are not there, the outermost first. */
+export function missingFolders(path: string): string[] {
+  const missing: string[] = [];
+  for (let folder = path; !existsSync(folder) && dirname(folder) !== folder; folder = dirname(folder)) {
+    missing.unshift(folder);
+  }
+  return missing;
+}
+
+/** @throws InstallFileError `MANYPATH_INSTALL_FILE` */
+export function ensureFolder(folder: string, mode: number): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode });
+  } catch (error) {
+    throw new InstallFileError('write', folder, error);
+  }
+}
+
+/** Whether a file has this text and these permissions. */
+export function isAsItShouldBe({ path, text, mode }: FileContent): boolean {
+  return readIfThere(path) === text && (statSync(path).mode & 0o777) === mode;
+}
+
+/**
+ * Writes a file, unless it is as it should be; whoever reads it meanwhile sees the old one or the new one.
+ *
+ * @returns Whether anything changed.
+ * @throws InstallFileError `MANYPATH_INSTALL_FILE`
+ */
+export function replaceFile(file: FileContent): boolean {
+  const draft = `${file.path}.${process.pid}`;
+  try {
+    if (isAsItShouldBe(file)) return false;
+    writeFileSync(draft, file.text, { mode: file.mode });
+    // The mode above goes through the umask, which may be stricter than what other users need.
+    chmodSync(draft, file.mode);
+    renameSync(draft, file.path);
+    return true;
+  } catch (error) {
+    rmSync(draft, { force: true });
+    throw error instanceof InstallFileError ? error : new InstallFileError('write', file.path, error);
+  }
+}
+
+/**
+ * The text of a file; `undefined` when there is none.
+ *
+ * @throws InstallFileError `MANYPATH_INSTALL_FILE`
+ */
+export function readIfThere(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return undefined;
+    throw new InstallFileError('write', path, error);
+  }
+}
+
+/**
+ * Removes a file or a link.
+ *
+ * @returns Whether it was there.
+ * @throws InstallFileError `MANYPATH_INSTALL_FILE`
+ */
+export function removeFile(path: string): boolean {
+  try {
+    rmSync(path);
+    return true;
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes(errorCode(error) ?? '')) return false;
+    throw new InstallFileError('remove', path, error);
+  }
+}
+
+/** Removes a folder if nothing is in it. @returns Whether it went. */
+export function removeIfEmpty(folder: string): boolean {
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The outermost folder on the way to a file, or the file itself, that other users cannot enter or read. */
+export function closedToOthers(file: string): string | undefined {
+  const way = [file];
+  for (let folder = dirname(file); dirname(folder) !== folder; folder = dirname(folder)) way.unshift(folder);
+  return way.find(path => {
+    const stats = statSync(path, { throwIfNoEntry: false });
+    return stats !== undefined && (stats.mode & (stats.isDirectory() ? 0o001 : 0o004)) === 0;
+  });
+}

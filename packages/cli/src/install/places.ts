@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** Where an installation puts things. */
+export interface InstallPlaces {
+  /** For all users of the machine. */
+  readonly system: boolean;
+  /** Below which the folders of the system are. */
+  readonly root: string;
+  /** Of Manypath: the script that browsers start, and the record of what was written. */
+  readonly dataDir: string;
+  /** Below which browsers have their user data folders. */
+  readonly browserHome: string;
+  /** Of systemd's units for user managers. */
+  readonly unitDir: string;
+}
+
+/** Places of one user, as the XDG base directories say; a relative path there is to be ignored. */
+export function userPlaces(
+  environment: NodeJS.ProcessEnv = process.env,
+  home: string = homedir(),
+): InstallPlaces {
+  const folder = (variable: string, usual: string): string => {
+    const named = environment[variable];
+    return named?.startsWith('/') ? named : usual;
+  };
+  const configHome = folder('XDG_CONFIG_HOME', join(home, '.config'));
+  return {
+    system: false,
+    root: '/',
+    dataDir: join(folder('XDG_DATA_HOME', join(home, '.local', 'share')), 'manypath'),
+    // Chromium and its relatives look at this one first.
+    browserHome: folder('CHROME_CONFIG_HOME', configHome),
+    unitDir: join(configHome, 'systemd', 'user'),
+  };
+}
+
+/** Places of the machine. @param root For tests. */
+export function systemPlaces(root = '/'): InstallPlaces {
+  return {
+    system: true,
+    root,
+    dataDir: join(root, 'usr/local/lib/manypath'),
+    browserHome: join(root, 'nonexistent'),
+    unitDir: join(root, 'etc/systemd/user'),
+  };
+}
+
+const ownPackage = fileURLToPath(new URL('../../', import.meta.url));
+
+/** The built programs of this package, by absolute path. */
+export const programs = {
+  commandLine: join(ownPackage, 'dist', 'main.js'),
+  nativeHost: join(ownPackage, 'dist', 'native-host', 'main.js'),
+} as const;
+
+/** The folder of the extension to load, and whether it is built. */
+export function extensionFolder(): { folder: string; built: boolean } {
+  const folder = join(ownPackage, '..', 'extension', 'dist');
+  return { folder, built: existsSync(join(folder, 'manifest.json')) };
+}
