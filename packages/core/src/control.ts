@@ -136,6 +136,11 @@ export interface ControlHello {
   readonly version: string;
   /** Where the proxy listens, as the browser reaches it. */
   readonly proxy: { readonly host: string; readonly port: number };
+  /**
+   * A proxy that behaves as if there were no Manypath, for the browser that was started with this gateway for its proxy and
+   * may have no other way out; else `null`.
+   */
+  readonly straightProxy: { readonly host: string; readonly port: number } | null;
 }
 
 /** What the toolbar shows: little enough to be asked once a second. */

@@ -15,7 +15,7 @@ chrome.storage.onChanged.addListener(changes => {
 async function look(): Promise<void> {
   const state = await currentState();
   const hello = state?.kind === 'notice' ? state.notice.hello : null;
-  await applyChoice(hello?.proxy);
+  await applyChoice(hello ?? undefined);
   await chrome.action.setBadgeText({ text: hello === null ? '!' : '' });
 }
 

@@ -100,7 +100,7 @@ function connect(): void {
     if (state.kind !== 'notice') return;
     const { hello } = state.notice;
     if (hello === null) overview.value = undefined;
-    else void applyChoice(hello.proxy).then(refresh);
+    else void applyChoice(hello).then(refresh);
   });
 }
 

@@ -14,12 +14,23 @@ export type ProxyPlan = { readonly kind: 'script'; readonly script: string } | {
  * when nobody listens, also while the service worker sleeps.
  *
  * @param proxy Where the gateway listens, or did last; `undefined` when none was ever seen.
+ * @param straight For a browser that was started with the gateway for its proxy: where it goes straight. That setting holds while
+ * the switch is on.
  * @param nonce Makes the script another one. A browser avoids a proxy that failed for five minutes, unless the setting changes.
  */
-export function planProxy(choice: Choice, proxy: ProxyAddress | undefined, nonce: number): ProxyPlan {
+export function planProxy(
+  choice: Choice,
+  proxy: ProxyAddress | undefined,
+  nonce: number,
+  straight?: ProxyAddress,
+): ProxyPlan {
+  if (straight !== undefined) return choice.multipath ? { kind: 'clear' } : planScript(straight, '', nonce);
   if (!choice.multipath || proxy === undefined) return { kind: 'clear' };
+  return planScript(proxy, choice.whenGone === 'open' ? '; DIRECT' : '', nonce);
+}
+
+function planScript(proxy: ProxyAddress, otherwise: string, nonce: number): ProxyPlan {
   const host = proxy.host.includes(':') ? `[${proxy.host}]` : proxy.host;
-  const otherwise = choice.whenGone === 'open' ? '; DIRECT' : '';
   const script = [
     `// ${nonce}`,
     'function FindProxyForURL(url, host) {',

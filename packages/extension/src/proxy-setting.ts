@@ -1,16 +1,19 @@
+import type { ControlHello } from '@manypath/core';
 import { readChoice } from './choice.ts';
 import { isProxyAddress, type ProxyAddress, planProxy } from './proxy-plan.ts';
 
 /**
  * Puts the user's choice into force for new connections.
  *
- * @param proxy Where the gateway listens; default: where it did last.
+ * @param hello Who the gateway is; default: who it was last.
  */
-export async function applyChoice(proxy?: ProxyAddress): Promise<void> {
-  if (proxy !== undefined) await chrome.storage.local.set({ proxy });
-  const stored = (await chrome.storage.local.get('proxy')).proxy;
-  const known = isProxyAddress(stored) ? stored : undefined;
-  const plan = planProxy(await readChoice(), known, Date.now());
+export async function applyChoice(hello?: ControlHello): Promise<void> {
+  if (hello !== undefined) {
+    await chrome.storage.local.set({ proxy: hello.proxy, straightProxy: hello.straightProxy });
+  }
+  const stored = await chrome.storage.local.get(['proxy', 'straightProxy']);
+  const known = (value: unknown): ProxyAddress | undefined => (isProxyAddress(value) ? value : undefined);
+  const plan = planProxy(await readChoice(), known(stored.proxy), Date.now(), known(stored.straightProxy));
   if (plan.kind === 'clear') return chrome.proxy.settings.clear({ scope: 'regular' });
   await chrome.proxy.settings.set({
     scope: 'regular',

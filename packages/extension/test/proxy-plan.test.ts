@@ -33,6 +33,13 @@ describe('the proxy setting', () => {
     expect(planProxy(choice, gateway, 1)).not.toEqual(planProxy(choice, gateway, 2));
   });
 
+  it('is left to the command line of a browser that was started with the gateway, and goes straight when off', () => {
+    const straight = { host: '192.0.2.2', port: 9 };
+    expect(planProxy({ multipath: true, whenGone: 'open' }, gateway, 1, straight)).toEqual({ kind: 'clear' });
+    const off = planProxy({ multipath: false, whenGone: 'open' }, gateway, 1, straight);
+    expect(answer(off)).toBe('PROXY 192.0.2.2:9');
+  });
+
   it('writes an IPv6 address in brackets', () => {
     expect(answer(planProxy({ multipath: true, whenGone: 'closed' }, { host: '::1', port: 1 }, 1))).toBe(
       'PROXY [::1]:1',

@@ -70,6 +70,8 @@ export interface GatewayOptions {
   readonly localNames?: readonly string[];
   /** What happens to new connections while the relay is away: an error (default), or straight, over one path mostly. */
   readonly failover?: 'refuse' | 'straight';
+  /** Opens a second proxy port, on a free port, that behaves as if there were no Manypath. Default false. */
+  readonly straightPort?: boolean;
   readonly logger?: GatewayLogger;
   /** Default: the name servers of every path, and the system's resolver for names of this machine's network. */
   readonly lookup?: Lookup;
@@ -100,12 +102,15 @@ export class Gateway {
   readonly #straight: StraightDialer;
   readonly #originStore: JsonStore<OriginRecords>;
   readonly #front: Front;
+  readonly #straightFront: Front;
   readonly #guard: OwnerGuard;
   readonly #localNetworks: LocalNetworks;
   readonly #servers = new Set<Server>();
   readonly #undo: (() => void)[] = [];
   readonly #stop = new AbortController();
   #control: ControlServer | undefined;
+  #straightProxy: Authority | undefined;
+  #browserReaches: string | undefined;
   #closing: Promise<void> | undefined;
 
   /**
@@ -126,6 +131,7 @@ export class Gateway {
     });
     const gateway = new Gateway(options, pairing, server);
     try {
+      if (options.straightPort) await gateway.#openStraightPort();
       await gateway.#openControl();
       return gateway;
     } catch (error) {
@@ -183,6 +189,22 @@ export class Gateway {
       onTunnel: wish => this.#serveTunnel(wish),
       dial: (target, context) => this.#dialForRequest(target, context.signal),
     });
+    const plain = new Dialer({
+      relay: undefined,
+      failover: 'refuse',
+      protectLocal: options.protectLocal ?? false,
+      localNames: new LocalNames(options.localNames),
+      localNetworks: this.#localNetworks,
+      rules: new Rules([{ host: '*', route: 'tcp' }]),
+      origins,
+      straight: this.#straight,
+    });
+    this.#straightFront = new Front({
+      limits: this.#limits,
+      clock,
+      onTunnel: wish => serveTunnel(wish, plain, this.#registry.add(wish.target, wish.dialect)),
+      dial: (target, context) => this.#dialForRequest(target, context.signal, plain),
+    });
     const unsubscribe = options.paths?.onChange?.(() => this.networkChanged());
     if (unsubscribe !== undefined) this.#undo.push(unsubscribe);
     this.proxy = addressOf(server);
@@ -207,7 +229,13 @@ export class Gateway {
 
   /** Who this is, for clients of the control socket that another release may have brought. */
   hello(): ControlHello {
-    return { protocol: controlProtocol, version: gatewayVersion, proxy: this.proxy };
+    const seen = ({ host, port }: Authority): Authority => ({ host: this.#browserReaches ?? host, port });
+    return {
+      protocol: controlProtocol,
+      version: gatewayVersion,
+      proxy: seen(this.proxy),
+      straightProxy: this.#straightProxy === undefined ? null : seen(this.#straightProxy),
+    };
   }
 
   /** What a toolbar shows, right now. */
@@ -227,6 +255,31 @@ export class Gateway {
   serve(server: Server): void {
     this.#take(server);
     this.#front.listen(server, () => true);
+  }
+
+  /**
+   * Where the proxy listens that behaves as if there were no Manypath.
+   *
+   * @throws GatewayListenError `MANYPATH_GATEWAY_LISTEN_FAILED`, it was not asked for
+   */
+  get straightProxy(): Authority {
+    if (this.#straightProxy === undefined) throw new GatewayListenError('the straight port', undefined);
+    return this.#straightProxy;
+  }
+
+  get stateDir(): string {
+    return this.#options.stateDir;
+  }
+
+  /** Serves another port as {@link straightProxy}, as {@link serve} does for the proxy. */
+  serveStraight(server: Server): void {
+    this.#take(server);
+    this.#straightFront.listen(server, () => true);
+  }
+
+  /** The browser that this gateway is for reaches both proxies by this address; `hello` tells it. */
+  reachedBy(host: string): void {
+    this.#browserReaches = host;
   }
 
   /**
@@ -260,6 +313,7 @@ export class Gateway {
     const control = this.#control?.close();
     this.#registry.abortAll(new GatewayClosedError());
     this.#front.close();
+    this.#straightFront.close();
     await Promise.race([this.#registry.emptied(), this.#pause(this.#limits.closeMs)]);
     this.#relay?.close();
     this.#straight.close();
@@ -270,6 +324,13 @@ export class Gateway {
 
   #pause(milliseconds: number): Promise<void> {
     return new Promise(resolve => this.#clock.after(milliseconds, resolve));
+  }
+
+  async #openStraightPort(): Promise<void> {
+    const server = await listen({ host: this.proxy.host, port: 0 });
+    this.#straightProxy = addressOf(server);
+    this.#take(server);
+    this.#straightFront.listen(server, socket => this.#guard.admits(socket));
   }
 
   async #openControl(): Promise<void> {
@@ -288,12 +349,12 @@ export class Gateway {
   }
 
   /** Opens a connection for plain HTTP requests, and accounts for it until it closes. */
-  async #dialForRequest(target: Authority, signal: AbortSignal): Promise<Duplex> {
+  async #dialForRequest(target: Authority, signal: AbortSignal, dialer = this.#dialer): Promise<Duplex> {
     const connection = this.#registry.add(target, 'forward');
     const giveUp = new AbortController();
     connection.abortWith(reason => giveUp.abort(reason));
     try {
-      const dialled = await this.#dialer.dial({
+      const dialled = await dialer.dial({
         target,
         dialect: 'forward',
         signal: AbortSignal.any([signal, giveUp.signal]),

@@ -19,8 +19,14 @@ import { exitCode, forwardSignals, type RunningBrowser, startBrowser } from './r
 export interface BrowserGateway {
   /** Where it listens in the host's own namespace. */
   readonly proxy: { readonly host: string; readonly port: number };
+  /** Where its proxy listens that behaves as if there were no Manypath. */
+  readonly straightProxy: { readonly host: string; readonly port: number };
   /** Takes the connections to the proxy that come from another namespace. */
   serve(server: Server): void;
+  /** The same for connections to the proxy that goes straight. */
+  serveStraight(server: Server): void;
+  /** Tells by which address the browser reaches both proxies. */
+  reachedBy(host: string): void;
   /** Takes connections that were redirected here, and dials what they were meant for from this namespace. */
   serveRedirected(server: Server): void;
 }
@@ -43,6 +49,8 @@ export interface BrowseOptions {
   readonly browser?: string | undefined;
   /** Names the browser resolves itself, on top of the usual local ones: a host name, or `*.domain`. */
   readonly localNames?: readonly string[] | undefined;
+  /** Prepares a profile for the extension. @returns The folder to load it from; `undefined` when there is none. */
+  readonly extension?: (profile: string) => string | undefined;
   /** Arguments for the browser; they come before ours. */
   readonly chromiumArguments?: readonly string[] | undefined;
   readonly logger: Pick<Logger, 'info' | 'warn'>;
@@ -91,15 +99,18 @@ export async function browse(options: BrowseOptions): Promise<number> {
       folder: switchValue(extra, '--user-data-dir'),
     });
     caretaker = new Caretaker(profile, limits.browserShutdownMs);
+    const extension = options.extension?.(profile.folder);
     const running = await startBrowser(
       {
         enter: namespace?.enter ?? [],
         path: browser.path,
         parameters: chromiumArguments({
           proxy: proxyOf(options.gateway, namespace),
+          straightProxy: options.gateway.straightProxy,
           bypass:
             namespace === undefined ? bypassForHost(names, localSubnets()) : bypassForQuietNamespace(names),
           profile: profile.folder,
+          extension,
           headless: options.headless ?? false,
           root: process.getuid?.() === 0,
           url: options.url,
@@ -140,8 +151,9 @@ async function isolate(
   if (browser.snap) return { reason: 'a snap cannot be isolated' };
   try {
     const proxyPort = options.gateway.proxy.port;
+    const straightPort = options.gateway.straightProxy.port;
     const setupMs = limits.namespaceSetupMs;
-    return { namespace: await openQuietNamespace({ proxyPort, nameServers, setupMs, signal }) };
+    return { namespace: await openQuietNamespace({ proxyPort, straightPort, nameServers, setupMs, signal }) };
   } catch (error) {
     if (!ManypathError.is(error)) throw error;
     return { reason: explainRefusal(error.message) };
@@ -156,6 +168,8 @@ function connect(
   limits: BrowserLimits,
 ): void {
   gateway.serve(namespace.proxy);
+  gateway.serveStraight(namespace.straight);
+  gateway.reachedBy(quietAddress);
   for (const server of namespace.redirected) gateway.serveRedirected(server);
   const responder = new LocalNameResponder({ names, limits });
   for (const socket of namespace.names) responder.serve(socket);

@@ -3,10 +3,14 @@ import { isLocalAddress } from './local-destinations.ts';
 /** What decides the command line of the browser. */
 export interface ChromiumArgumentsOptions {
   readonly proxy: { readonly host: string; readonly port: number };
+  /** The second proxy, which the extension may choose. */
+  readonly straightProxy?: { readonly host: string; readonly port: number };
   /** Value of `--proxy-bypass-list`. */
   readonly bypass: string;
   /** Folder of the profile. */
   readonly profile: string;
+  /** Folder of an extension to load. */
+  readonly extension?: string | undefined;
   readonly headless: boolean;
   /** Chromium does not start as root with its sandbox on. */
   readonly root: boolean;
@@ -16,7 +20,12 @@ export interface ChromiumArgumentsOptions {
 }
 
 /** Switches with a list for a value. Chromium reads the last one only, so several are joined into one. */
-const lists = new Set(['--enable-features', '--disable-features', '--ip-address-space-overrides']);
+const lists = new Set([
+  '--enable-features',
+  '--disable-features',
+  '--ip-address-space-overrides',
+  '--load-extension',
+]);
 
 /**
  * The command line of the browser. A switch of the user replaces ours of the same name, or is joined with it
@@ -31,7 +40,9 @@ export function chromiumArguments(options: ChromiumArgumentsOptions): string[] {
     `--proxy-server=http://${endpoint(options.proxy)}`,
     `--proxy-bypass-list=${options.bypass}`,
     '--disable-quic',
+    ...(options.extension === undefined ? [] : [`--load-extension=${options.extension}`]),
     ...publicProxy(options.proxy),
+    ...(options.straightProxy === undefined ? [] : publicProxy(options.straightProxy)),
     ...(options.headless ? ['--headless=new'] : []),
     ...(options.root ? ['--no-sandbox'] : []),
   ];

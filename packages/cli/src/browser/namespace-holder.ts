@@ -23,6 +23,7 @@ async function furnish(order: HolderOrder): Promise<void> {
   await linkIsRunning();
 
   const proxy = await listen(quietAddress, order.proxyPort);
+  const straight = await listen(quietAddress, order.straightPort);
   const redirected4 = await listen('127.0.0.1', 0);
   const redirected6 = await unlessUnavailable(listen('::1', 0));
   const names4 = await bind('127.0.0.1');
@@ -41,6 +42,7 @@ async function furnish(order: HolderOrder): Promise<void> {
   }
 
   await tell({ kind: 'listening', role: 'proxy' }, proxy);
+  await tell({ kind: 'listening', role: 'straight' }, straight);
   if (localFailure === undefined) {
     await tell({ kind: 'listening', role: 'redirected' }, redirected4);
     if (redirected6 !== undefined) await tell({ kind: 'listening', role: 'redirected' }, redirected6);

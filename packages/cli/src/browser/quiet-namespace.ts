@@ -11,6 +11,8 @@ import { browserLimits } from './limits.ts';
 export interface QuietNamespaceOptions {
   /** Port for the proxy on `quietAddress`; the gateway's own, so that people see one number only. */
   readonly proxyPort: number;
+  /** The same for the proxy that goes straight. */
+  readonly straightPort: number;
   /** Name servers of the host. */
   readonly nameServers: readonly string[];
   /** Gives up the set-up. */
@@ -27,6 +29,8 @@ export interface QuietNamespaceOptions {
 export interface QuietNamespace {
   /** Connections to the proxy. */
   readonly proxy: Server;
+  /** Connections to the proxy that goes straight. */
+  readonly straight: Server;
   /** Connections to loopback and local networks; who accepts one asks for its original destination. */
   readonly redirected: readonly Server[];
   /** Name server queries. */
@@ -80,13 +84,15 @@ async function open(manner: Manner, options: QuietNamespaceOptions): Promise<Qui
   try {
     const order: HolderOrder = {
       proxyPort: options.proxyPort,
+      straightPort: options.straightPort,
       nameServers6: options.nameServers.filter(isIPv6).filter(address => !address.includes('%')),
     };
     const localFailure = await furnished(holder, order, handles, options);
     descriptors.push(openSync(`/proc/${holder.pid}/ns/net`, 'r'));
     if (manner.userNamespace) descriptors.push(openSync(`/proc/${holder.pid}/ns/user`, 'r'));
     return {
-      proxy: handles.proxy(),
+      proxy: handles.of('proxy'),
+      straight: handles.of('straight'),
       redirected: handles.redirected,
       names: handles.names,
       localFailure,
@@ -168,28 +174,29 @@ function letGo(holder: ChildProcess): void {
 class ReceivedHandles {
   readonly redirected: Server[] = [];
   readonly names: DatagramSocket[] = [];
-  #proxy: Server | undefined;
+  readonly #proxies = new Map<'proxy' | 'straight', Server>();
   #closed = false;
 
   take(message: Extract<HolderMessage, { kind: 'listening' | 'bound' }>, handle: unknown): void {
     if (this.#closed) return void (handle as Server | DatagramSocket).close();
     if (message.kind === 'bound') {
       this.names.push(handle as DatagramSocket);
-    } else if (message.role === 'proxy') {
-      this.#proxy = adopt(handle as Server);
-    } else {
+    } else if (message.role === 'redirected') {
       this.redirected.push(adopt(handle as Server));
+    } else {
+      this.#proxies.set(message.role, adopt(handle as Server));
     }
   }
 
-  proxy(): Server {
-    if (this.#proxy === undefined) throw new QuietNamespaceError('the proxy port was not passed on');
-    return this.#proxy;
+  of(role: 'proxy' | 'straight'): Server {
+    const server = this.#proxies.get(role);
+    if (server === undefined) throw new QuietNamespaceError('the proxy port was not passed on');
+    return server;
   }
 
   close(): void {
     this.#closed = true;
-    this.#proxy?.close();
+    for (const server of this.#proxies.values()) server.close();
     for (const server of this.redirected) server.close();
     for (const socket of this.names) socket.close();
   }

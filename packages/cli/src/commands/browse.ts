@@ -1,10 +1,11 @@
 import { rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { errorCode } from '@manypath/core';
 import { Gateway, type GatewayOptions } from '@manypath/gateway';
 import type { Command } from 'commander';
 import { browse, browseHelp, findBrowser } from '../browser/index.ts';
 import { configPlace, withConfigOption } from '../config/index.ts';
+import { extensionFolder, writeNativeHost } from '../install/index.ts';
 import { openPaths } from '../open-paths.ts';
 import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
@@ -78,6 +79,7 @@ async function runBrowse(
       ...opened.forGateway,
       listen: { host: '127.0.0.1', port: 0 },
       protectLocal: true,
+      straightPort: true,
       localNames,
       logger,
     });
@@ -91,6 +93,7 @@ async function runBrowse(
         profile: options.profile,
         browser: options.browser,
         localNames,
+        extension: profile => extensionFor(profile, gateway.stateDir),
         chromiumArguments: extra,
         logger,
         events: new EventOutput(options.json),
@@ -102,6 +105,14 @@ async function runBrowse(
   } finally {
     await opened.close();
   }
+}
+
+/** Lets the extension in this profile find its gateway. @returns Where the extension is, if it is built. */
+function extensionFor(profile: string, stateDir: string): string | undefined {
+  const { folder, built } = extensionFolder();
+  if (!built) return undefined;
+  writeNativeHost(resolve(profile), resolve(stateDir));
+  return folder;
 }
 
 /** On a fresh machine Chromium is installed; one that was named must be there. */

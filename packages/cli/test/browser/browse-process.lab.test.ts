@@ -135,7 +135,14 @@ describe.skipIf(missing !== undefined)(`browse as a process${missing ? ` (${miss
     const said: string[] = [];
     const nothing = () => {};
     const code = await browse({
-      gateway: { proxy: { host: '127.0.0.1', port: 1 }, serve: nothing, serveRedirected: nothing },
+      gateway: {
+        proxy: { host: '127.0.0.1', port: 1 },
+        straightProxy: { host: '127.0.0.1', port: 2 },
+        serve: nothing,
+        serveStraight: nothing,
+        serveRedirected: nothing,
+        reachedBy: nothing,
+      },
       stateDir: state,
       browser: fakeBrowser,
       logger: { info: (_, message) => said.push(message), warn: (_, message) => said.push(message) },

@@ -14,6 +14,7 @@ const notRunning = { code: 'MANYPATH_GATEWAY_NOT_RUNNING' };
 const hello = {
   protocol: controlProtocol,
   version: '9.9.9',
+  straightProxy: null,
   proxy: { host: '127.0.0.1', port: 1 },
 };
 
