@@ -59,6 +59,7 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
     logger,
     tiers,
     estimates,
+    portalCheck: config.probe?.portalCheck || undefined,
     ...(names === undefined ? {} : { names }),
   });
   if (paths.mode === 'observing') logger.info({ reason: paths.reason }, 'using the paths as they are set up');

@@ -76,6 +76,10 @@ export const pathsLimits = {
   /** How long a path has to answer a probe, in milliseconds; four round trips where those are long, up to the second. */
   probeMs: 200,
   probeMostMs: 800,
+  /** How long the page that tells captive portals may take, in milliseconds. */
+  portalMs: 3000,
+  /** How often a network with a captive portal, or one that has not answered, is asked again, in milliseconds. */
+  portalRetryMs: 3000,
   /** How long until a dead path is asked again, in milliseconds; each time so many times longer, up to the last. */
   deadRetryMs: 800,
   deadRetryGrowth: 1.2,

@@ -34,6 +34,8 @@ export interface PathSetOptions {
   tiers?: Pick<Tiers, 'tierOf' | 'usageOf' | 'usePaths' | 'onChange'>;
   /** What was learned of paths earlier. */
   estimates?: Pick<Estimates, 'of'>;
+  /** `http://` address of a page that answers 204 where there is no captive portal. Default: nobody looks for portals. */
+  portalCheck?: string | undefined;
   /** Changes the kernel's settings. Default: this process does, if it may. */
   keeper?: Keeper;
 }
@@ -65,6 +67,7 @@ export class PathSet {
       new SettingsKeeper(this.#tables, new Journal(journalFolder(options.stateDir)), options.logger);
     this.#health = new HealthKeeper({
       logger: options.logger,
+      portalCheck: options.portalCheck,
       onChange: () => void this.#reconcile(true),
     });
     this.#forgetTiers = options.tiers?.onChange(() => void this.#reconcile(true)) ?? (() => {});

@@ -53,6 +53,15 @@ describe('a path', () => {
     });
   });
 
+  it('stays captive while a portal answers for the world, until the free page is given', () => {
+    const judge = new HealthJudge();
+    judge.hear({ kind: 'portal', place: 'http://login.example/' });
+    judge.hear(answer());
+    expect(judge.verdict.health).toBe('captive');
+    judge.hear({ kind: 'free' });
+    expect(judge.verdict.health).toBe('up');
+  });
+
   it('is never dead right after an answer, nor up right after two silences', () => {
     const evidence = fc.oneof(
       fc.constant(silence),

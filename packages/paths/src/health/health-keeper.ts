@@ -3,6 +3,7 @@ import type { Path } from '../discovery/path.ts';
 import { pathsLimits } from '../limits.ts';
 import type { PathsLogger } from '../path-set.ts';
 import { type Evidence, HealthJudge, type Verdict } from './judge.ts';
+import { askForPortal } from './portal.ts';
 import { type ProbeTarget, probe } from './probe.ts';
 
 /** Options of {@link HealthKeeper}. */
@@ -13,6 +14,10 @@ export interface HealthKeeperOptions {
   readonly clock?: Clock;
   /** Asks a path for a sign of life. Default: a TCP handshake over it. */
   readonly ask?: typeof probe;
+  /** `http://` address of a page that answers 204 where there is no captive portal. Default: nobody looks for portals. */
+  readonly portalCheck?: string | undefined;
+  /** Looks for a portal. Default: a GET over the path. */
+  readonly askPortal?: typeof askForPortal;
 }
 
 interface Patient {
@@ -21,6 +26,8 @@ interface Patient {
   asking: AbortController | undefined;
   /** When to ask a dead path again. */
   retry: Timer | undefined;
+  /** Looks for a portal now, or will again while there is one. */
+  portal: { readonly stop: AbortController; again: Timer | undefined } | undefined;
   retryMs: number;
 }
 
@@ -55,16 +62,23 @@ export class HealthKeeper {
     for (const path of paths) {
       const patient = this.#patients.get(path.name);
       if (patient === undefined) {
-        this.#patients.set(path.name, {
+        const added: Patient = {
           path,
           judge: new HealthJudge(),
           asking: undefined,
           retry: undefined,
+          portal: undefined,
           retryMs: pathsLimits.deadRetryMs,
-        });
+        };
+        this.#patients.set(path.name, added);
+        this.#lookForPortal(added);
       } else {
-        if (patient.path.network !== path.network) patient.judge.forget();
+        const isElsewhere = patient.path.network !== path.network;
         patient.path = path;
+        if (isElsewhere) {
+          patient.judge.forget();
+          this.#lookForPortal(patient);
+        }
         if (patient.judge.verdict.health !== 'dead') continue;
         patient.retryMs = pathsLimits.deadRetryMs;
       }
@@ -115,6 +129,25 @@ export class HealthKeeper {
     if (judge.verdict.health === 'dead') this.#askLater(patient);
   }
 
+  /** A new network may have a portal; while it has, it is asked again and again whether the user has got past it. */
+  #lookForPortal(patient: Patient): void {
+    const { portalCheck, askPortal = askForPortal } = this.#options;
+    patient.portal?.stop.abort();
+    patient.portal?.again?.cancel();
+    if (portalCheck === undefined || this.#stop.signal.aborted) return;
+    const portal: NonNullable<Patient['portal']> = { stop: new AbortController(), again: undefined };
+    patient.portal = portal;
+    const look = async (): Promise<void> => {
+      const evidence = await askPortal(patient.path, portalCheck, portal.stop.signal);
+      if (portal.stop.signal.aborted) return;
+      if (evidence !== undefined) this.#hear(patient, evidence);
+      // Who has not answered, as before an address works, may yet.
+      if (evidence?.kind === 'free') return;
+      portal.again = this.#clock.after(pathsLimits.portalRetryMs, () => void look());
+    };
+    void look();
+  }
+
   /** Whether all the other paths are dead or in doubt as well. */
   #isTargetAway(patient: Patient): boolean {
     const others = [...this.#patients.values()].filter(other => other !== patient);
@@ -146,6 +179,8 @@ export class HealthKeeper {
   #dismiss(name: string, patient: Patient): void {
     patient.asking?.abort();
     patient.retry?.cancel();
+    patient.portal?.stop.abort();
+    patient.portal?.again?.cancel();
     this.#patients.delete(name);
   }
 }

@@ -29,6 +29,8 @@ export const judgeLimits: JudgeLimits = {
 export type Evidence =
   | { readonly kind: 'answer'; readonly rttMs: number | undefined }
   | { readonly kind: 'silence' }
+  /** A page that only a free network gives was given. */
+  | { readonly kind: 'free' }
   | { readonly kind: 'portal'; readonly place: string };
 
 /** What is thought of a path, and why. */
@@ -73,6 +75,9 @@ export class HealthJudge {
     if (evidence.kind === 'portal') {
       this.#portal = evidence.place;
       this.#health = 'captive';
+    } else if (evidence.kind === 'free') {
+      this.#portal = undefined;
+      this.#hearAnswer(undefined);
     } else if (evidence.kind === 'silence') {
       this.#hearSilence();
     } else {
@@ -84,6 +89,7 @@ export class HealthJudge {
   /** The path has changed: what was known is no more. */
   forget(): void {
     this.#health = 'unknown';
+    this.#portal = undefined;
     this.#lately.length = 0;
     this.#silences = 0;
     this.#answers = 0;
@@ -106,6 +112,11 @@ export class HealthJudge {
       if (this.#answers < this.#limits.upAfter) return;
       // What was lost while it was dead says nothing about how it is now.
       this.#lately.length = 0;
+    }
+    // A portal answers too: only what it would not give ends it.
+    if (this.#portal !== undefined) {
+      this.#health = 'captive';
+      return;
     }
     const late = this.#lately.filter(isInTime => !isInTime).length;
     this.#health = late >= this.#limits.degradedAfter ? 'degraded' : 'up';
