@@ -28,6 +28,7 @@ const gateway = await Gateway.start({
   listen: { host: '127.0.0.1', port: 0 },
   stateDir: gatewayState,
   protectLocal: true,
+  straightPort: true,
   localNames,
 });
 const say = word => (_fields, message) => process.stderr.write(`manypath: ${word}${message}\n`);
