@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PathOutlook } from '../src/outlook.ts';
-import { planRoles } from '../src/steering/roles.ts';
+import { openingWindow, planRoles } from '../src/steering/roles.ts';
 
 type Known = Partial<Omit<PathOutlook, 'path'>>;
 
@@ -80,6 +80,35 @@ describe('a fast path with a long round trip', () => {
     const now = planRoles(paths, megabyte, before);
     expect(now.lead).toBe('a');
     expect(Object.fromEntries(now.of)).toEqual({ a: 'active', b: 'active' });
+  });
+});
+
+describe('what the other side may send ahead at the beginning', () => {
+  const window = (paths: readonly PathOutlook[], transferredBytes = 0) =>
+    openingWindow(paths, planRoles(paths, transferredBytes), transferredBytes);
+
+  it('is little when a faster path is to join in, until that leads', () => {
+    const paths = [speed('near', 10, 10), speed('far', 50, 40)];
+    expect(window(paths)).toBe(131_072);
+    expect(window(paths, 30_000)).toBe(131_072);
+    expect(window(paths, 2 * megabyte)).toBeUndefined();
+  });
+
+  it('is twice what the lead has on its way, at least', () => {
+    expect(window([speed('near', 20, 60), speed('far', 100, 400)])).toBe(300_000);
+  });
+
+  it('is not limited when the others are alike, slower or to be spared', () => {
+    expect(window([speed('a', 20, 10), speed('b', 20, 10)])).toBeUndefined();
+    expect(window([speed('a', 50, 10), speed('b', 10, 40)])).toBeUndefined();
+    expect(window([speed('a', 10, 10), speed('b', 50, 40, { tier: 'secondary' })])).toBeUndefined();
+    expect(window([speed('a', 10, 10), speed('b', 50, 40, { tier: 'backup' })])).toBeUndefined();
+    expect(window([speed('a', 10, 10), speed('b', 50, 40, { health: 'dead' })])).toBeUndefined();
+  });
+
+  it('is not limited when nothing is known, or there is no path', () => {
+    expect(window([outlook('a'), outlook('b')])).toBeUndefined();
+    expect(window([])).toBeUndefined();
   });
 });
 

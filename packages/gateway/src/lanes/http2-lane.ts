@@ -147,6 +147,11 @@ export class Http2Lane implements Lane {
     this.#windows.adjust();
   }
 
+  /** Has the relay send no more than so many bytes ahead in each tunnel; `undefined`: as much as there is memory for. */
+  hold(openingBytes: number | undefined): void {
+    this.#windows.hold(openingBytes);
+  }
+
   check(answerMs: number): void {
     if (this.#state === 'closed') return;
     this.#unanswered ??= { since: this.#options.clock.now(), bytesRead: this.#stream.bytesRead };

@@ -32,6 +32,7 @@ export const openLane: OpenLane = async (options, signal) => {
   steward?.steer(socket.raw, {
     isInUse: () => lane.streams > 0,
     ping: () => lane.check(options.limits.laneAnswerMs),
+    onOpeningWindow: bytes => lane.hold(bytes),
   });
   return lane;
 };

@@ -83,6 +83,38 @@ export function planRoles(
 
 const none: Roles = { lead: undefined, of: new Map() };
 
+/** What {@link openingWindow} depends on besides the roles. */
+export interface OpeningWindowLimits {
+  /** How much it is at least, in bytes. With less, a page's objects and what arrives out of order hold each other up. */
+  aheadBytes: number;
+  /** Bytes of a transfer after which nothing is held back any more. */
+  openingBytes: number;
+}
+
+export const openingWindowLimits: OpeningWindowLimits = { aheadBytes: 131_072, openingBytes: 1_048_576 };
+
+/**
+ * How much the other side may send ahead at the beginning of a transfer when some path is faster than the lead, and only farther
+ * away: a kernel gives all it has to the subflows that are active at that moment, by what they carried so far, and takes
+ * nothing back while they work. What is not sent ahead is there for the faster path when it joins in and gets going.
+ *
+ * @returns Bytes; `undefined` when nothing is to be held back.
+ */
+export function openingWindow(
+  outlooks: readonly PathOutlook[],
+  { lead: leadName, of }: Roles,
+  transferredBytes: number,
+  limits: RoleLimits & OpeningWindowLimits = { ...roleLimits, ...openingWindowLimits },
+): number | undefined {
+  const lead = outlooks.find(({ path }) => path.name === leadName);
+  if (lead === undefined || transferredBytes >= limits.openingBytes) return undefined;
+  const hasFaster = willing(outlooks).some(
+    outlook => of.has(outlook.path.name) && isFaster(outlook, shareOf(outlook, lead), limits),
+  );
+  if (!hasFaster) return undefined;
+  return Math.ceil(Math.max(limits.aheadBytes, 2 * bytesIn(lead, lead.rttMs ?? 0)));
+}
+
 /** Paths that may be active: backup ones only when there is nothing else, dead ones only when all are. */
 function willing(outlooks: readonly PathOutlook[]): PathOutlook[] {
   const allowed = outlooks.filter(isWilling);
@@ -118,12 +150,15 @@ function isWorth(
   if (share !== undefined && share < limits.leastShare) return false;
   if (!isSpared && isAlike(outlook, lead, share, limits)) return true;
   if (before === 'active' && transferredBytes > 0) return true;
-  const isFaster = !isSpared && share !== undefined && share > 1 / limits.alikeRate;
-  if (isFaster) return transferredBytes >= limits.promoteFasterAfterBytes;
+  if (isFaster(outlook, share, limits)) return transferredBytes >= limits.promoteFasterAfterBytes;
   const least = isSpared ? limits.promoteSecondaryAfterBytes : limits.promoteAfterBytes;
   const isSlow = share !== undefined && share < limits.alikeRate;
   const slow = isSlow ? bytesIn(lead, limits.promoteSlowAfterMs) : 0;
   return transferredBytes >= Math.max(least, slow, 1 * lateBytes(outlook, lead));
+}
+
+function isFaster({ tier }: PathOutlook, share: number | undefined, limits: RoleLimits): boolean {
+  return tier !== 'secondary' && share !== undefined && share > 1 / limits.alikeRate;
 }
 
 /** Rate of a path as a share of the lead's, by the direction in which it does worse. */

@@ -3,7 +3,7 @@ import { type Clock, errorMessage, systemClock, type Timer } from '@manypath/cor
 import { info, type SocketAddress, type SubflowInfo } from '@manypath/mptcp';
 import type { PathOutlook } from '../outlook.ts';
 import type { PathsLogger } from '../path-set.ts';
-import { planRoles, type Roles, type SubflowRole } from './roles.ts';
+import { openingWindow, planRoles, type Roles, type SubflowRole } from './roles.ts';
 import { SilenceWatch } from './silence-watch.ts';
 import type { SteeringRights } from './steering-rights.ts';
 
@@ -16,6 +16,8 @@ export interface SteeredConnectionOptions {
   readonly isInUse: () => boolean;
   /** Has something small sent, so that a path that takes it and never answers shows. */
   readonly ping?: () => void;
+  /** Told how much the other side may send ahead, in bytes, whenever that changes; see {@link openingWindow}. */
+  readonly onOpeningWindow?: (bytes: number | undefined) => void;
   /** A path seems not to work any more. */
   readonly onDoubt: (path: string) => void;
   readonly logger: PathsLogger;
@@ -79,6 +81,7 @@ export class SteeredConnection {
   #transferred = 0;
   #pingedAt = Number.NEGATIVE_INFINITY;
   #beganAt = Number.NEGATIVE_INFINITY;
+  #openingWindow: number | undefined;
   #working = false;
   #again = false;
 
@@ -144,6 +147,14 @@ export class SteeredConnection {
     await this.#setRoles(token, open);
     await this.#leaveDeadPaths(token, open);
     await this.#closeSurplus(token, open);
+    this.#tellOpeningWindow(outlooks);
+  }
+
+  #tellOpeningWindow(outlooks: readonly PathOutlook[]): void {
+    const window = openingWindow(outlooks, this.#plan, this.#transferred);
+    if (window === this.#openingWindow) return;
+    this.#openingWindow = window;
+    this.#options.onOpeningWindow?.(window);
   }
 
   #subflowsByPath(subflows: readonly SubflowInfo[], outlooks: readonly PathOutlook[]): OpenSubflow[] {

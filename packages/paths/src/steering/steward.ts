@@ -26,6 +26,8 @@ export interface SteeringHints {
   readonly isInUse: () => boolean;
   /** Has something small sent to the other side. */
   readonly ping?: () => void;
+  /** Told how much the other side had better send ahead, in bytes; `undefined` for as much as it likes. */
+  readonly onOpeningWindow?: (bytes: number | undefined) => void;
 }
 
 /** What was measured of a path; what is left out is not known. */
