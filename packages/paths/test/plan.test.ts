@@ -33,6 +33,24 @@ describe('planning paths', () => {
     ]);
   });
 
+  it('gives a path one endpoint of each family, and rules for all its addresses', () => {
+    const other = { address: '2001:db8:5::8', family: 6, prefixLength: 64, gateway: 'fe80::1' } as const;
+    const keys = planPaths([{ ...cellular, addresses: [...cellular.addresses, other] }]).map(settingKey);
+    expect(keys.filter(key => key.startsWith('endpoint'))).toEqual([
+      'endpoint 198.51.100.7 dev 5',
+      'endpoint 2001:db8:5::7 dev 5',
+    ]);
+    expect(keys).toContain(`rule 6 ${claimed.rulePriority} ${claimed.firstTable + 5} 2001:db8:5::8 null`);
+  });
+
+  it('needs no router and no network on a link that has the world at its other end', () => {
+    const addresses = [{ address: '198.51.100.7', family: 4, prefixLength: 32, gateway: null }] as const;
+    const keys = planPaths([{ ...cellular, addresses }]).map(settingKey);
+    expect(keys.filter(key => key.startsWith('route'))).toEqual([
+      `route 4 ${claimed.firstTable + 5} default via null dev 5`,
+    ]);
+  });
+
   it('plans both families of a path', () => {
     const keys = planPaths([cellular]).map(settingKey);
     expect(keys).toContain(`route 6 ${claimed.firstTable + 5} 2001:db8:5::/64 via null dev 5`);

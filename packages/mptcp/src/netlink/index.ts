@@ -39,3 +39,4 @@ export { type RouteType, routeProtocols, routeTables } from './route-names.ts';
 export { RouteSocket } from './route-socket.ts';
 export type { Route, RouteChange, RouteMetrics } from './routes.ts';
 export type { Rule, RuleAction, RuleChange } from './rules.ts';
+export { WirelessReader } from './wireless.ts';

@@ -29,7 +29,7 @@ export function leadsOut(address: string, paths: readonly Path[], askRoute: AskR
 }
 
 function isPointToPoint(path: Path): boolean {
-  return path.addresses.some(({ gateway }) => gateway === undefined || gateway === '');
+  return path.addresses.some(({ gateway }) => gateway === null);
 }
 
 function isOnLink(address: string, own: PathAddress): boolean {
@@ -48,7 +48,8 @@ export function sourceFor(address: string, path: Path, askRoute: AskRoute | unde
   const own = path.addresses.filter(one => one.family === family);
   if (askRoute !== undefined) {
     const route = askRoute(address, { oif: path.name });
-    if (route?.type === 'unicast' && own.some(({ gateway }) => gateway === route.gateway)) return undefined;
+    if (route?.type === 'unicast' && own.some(({ gateway }) => gateway === (route.gateway ?? null)))
+      return undefined;
   }
   const isPublic = addressScope(address) === 'public';
   const fitting = isPublic && own.find(one => addressScope(one.address) === 'public');

@@ -1,24 +1,24 @@
 import type { DeviceAddress, Link, Route } from '@manypath/mptcp';
 import type { Path, PathAddress } from './path.ts';
 import { pathKind } from './path-kind.ts';
+import { rankAddresses } from './rank-addresses.ts';
+import { isWayOut } from './way-out.ts';
 
 /** The kernel tables that paths are read from. */
 export interface NetworkTables {
   readonly links: readonly Link[];
   readonly addresses: readonly DeviceAddress[];
   readonly routes: readonly Route[];
+  /** Names of the wireless networks that interfaces are in, by index. */
+  readonly wirelessNames?: ReadonlyMap<number, string>;
 }
-
-/** Interfaces that are a way into something else, not a way out of the host. */
-const notAWayOut =
-  /^(docker|br-|virbr|vnet|veth[0-9a-f]{7}|tun|tap|wg|tailscale|zt|ppp-vpn|lxc|lxd|cni|flannel)/;
 
 /**
  * Reads the paths of this host from the kernel's tables.
  *
  * A path is an interface that is up and has carrier, with a global address and a default route of the same
- * family through a gateway, in any routing table. Bridges of containers, VPNs and the like are left out unless
- * they are named.
+ * family, in any routing table. The route goes through a gateway, or over a point-to-point link. Bridges of containers, VPNs
+ * and the like are left out unless they are named.
  *
  * @param tables What rtnetlink dumped.
  * @param names With names, exactly these interfaces are considered.
@@ -28,7 +28,7 @@ export function discoverPaths(tables: NetworkTables, names?: readonly string[]):
   const paths: Path[] = [];
   for (const link of tables.links) {
     if (link.type === 'loopback' || !link.up || link.carrier === false) continue;
-    if (names === undefined ? notAWayOut.test(link.name) : !names.includes(link.name)) continue;
+    if (names === undefined ? !isWayOut(link) : !names.includes(link.name)) continue;
     const path = pathOver(link, tables);
     if (path !== undefined) paths.push(path);
   }
@@ -38,8 +38,7 @@ export function discoverPaths(tables: NetworkTables, names?: readonly string[]):
 function pathOver(link: Link, tables: NetworkTables): Path | undefined {
   const defaults = defaultRoutes(link, tables.routes);
   const addresses: PathAddress[] = [];
-  for (const address of tables.addresses) {
-    if (address.index !== link.index || !isUsable(address)) continue;
+  for (const address of rankAddresses(tables.addresses.filter(({ index }) => index === link.index))) {
     const route = defaults.find(({ family }) => family === address.family);
     if (route === undefined) continue;
     const { address: text, family, prefixLength } = address;
@@ -51,15 +50,22 @@ function pathOver(link: Link, tables: NetworkTables): Path | undefined {
     name: link.name,
     index: link.index,
     kind: pathKind(link),
-    network: `${link.name} via ${best.gateway}`,
+    network: networkName(link, best, tables.wirelessNames?.get(link.index)),
     metric: best.metric,
     addresses,
   };
 }
 
+/** Two wireless networks often have routers of the same address, so the name tells them apart where it is known. */
+function networkName({ name }: Link, { gateway }: DefaultRoute, ssid: string | undefined): string {
+  const place = ssid === undefined ? name : `“${ssid}”`;
+  return gateway === null ? place : `${place} via ${gateway}`;
+}
+
 interface DefaultRoute {
   family: 4 | 6;
-  gateway: string;
+  /** `null`: no router, the link has the world at its other end. */
+  gateway: string | null;
   metric: number;
 }
 
@@ -68,8 +74,9 @@ function defaultRoutes(link: Link, routes: readonly Route[]): DefaultRoute[] {
   for (const route of routes) {
     if (!isDefault(route)) continue;
     for (const hop of hopsOf(route)) {
-      if (hop.index !== link.index || hop.gateway === undefined) continue;
-      found.push({ family: route.family, gateway: hop.gateway, metric: route.metric });
+      if (hop.index !== link.index) continue;
+      if (hop.gateway === undefined && !link.pointToPoint && !link.noArp) continue;
+      found.push({ family: route.family, gateway: hop.gateway ?? null, metric: route.metric });
     }
   }
   return found.sort((left, right) => left.metric - right.metric);
@@ -81,10 +88,4 @@ function isDefault({ destination, type }: Route): boolean {
 
 function hopsOf(route: Route): readonly { index: number | undefined; gateway: string | undefined }[] {
   return route.nexthops.length > 0 ? route.nexthops : [route];
-}
-
-/** Link-local and deprecated addresses lead nowhere; a tentative one cannot be bound yet. */
-function isUsable(address: DeviceAddress): boolean {
-  const { deprecated, tentative, duplicate } = address.flags;
-  return address.scope === 'global' && !deprecated && !tentative && !duplicate;
 }

@@ -7,8 +7,8 @@ export interface PathAddress {
   readonly family: 4 | 6;
   /** Bits of the on-link prefix. */
   readonly prefixLength: number;
-  /** The router that reaches the world from this address. */
-  readonly gateway: string;
+  /** The router that reaches the world from this address; `null` on a link that has the world at its other end, as modems have. */
+  readonly gateway: string | null;
 }
 
 /** One way out of this host: an interface with an address and a gateway. */

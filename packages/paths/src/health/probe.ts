@@ -16,7 +16,7 @@ const routerPort = 53;
  * Asks over one path whether somebody is there: a TCP handshake with the target, closed at once. It needs no privilege, passes
  * where ICMP does not, and costs some 300 bytes.
  *
- * @param target Usually the relay; default: the path's own router.
+ * @param target Usually the relay; default: the path's own router. Where there is neither, nobody is asked.
  * @param timeoutMs When silence counts as an answer.
  */
 export async function probe(
@@ -27,11 +27,12 @@ export async function probe(
 ): Promise<Evidence | undefined> {
   const [first] = addresses;
   if (first === undefined) return undefined;
-  const { host, port } = target ?? { host: first.gateway, port: routerPort };
+  const asked = target ?? (first.gateway === null ? undefined : { host: first.gateway, port: routerPort });
+  if (asked === undefined) return undefined;
   const startedAt = performance.now();
   const answer = (): Evidence => ({ kind: 'answer', rttMs: performance.now() - startedAt });
   try {
-    const socket = await connect({ host, port, device: name, mptcp: false, timeout: timeoutMs, signal });
+    const socket = await connect({ ...asked, device: name, mptcp: false, timeout: timeoutMs, signal });
     socket.on('error', () => {});
     socket.destroy();
     return answer();

@@ -101,7 +101,7 @@ function isOn(server: string, path: Path): boolean {
 
 /** Routers at home and phones answer for names themselves. */
 function gatewaysOf(path: Path): string[] {
-  const gateways = path.addresses.map(({ gateway }) => gateway).filter(gateway => gateway !== '');
+  const gateways = path.addresses.map(({ gateway }) => gateway).filter(gateway => gateway !== null);
   return [...new Set(gateways)].slice(0, 1);
 }
 

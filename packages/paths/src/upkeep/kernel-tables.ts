@@ -9,6 +9,7 @@ import {
   RouteSocket,
   type Rule,
   routeProtocols,
+  WirelessReader,
 } from '@manypath/mptcp';
 import type { NetworkTables } from '../discovery/discover-paths.ts';
 import {
@@ -23,20 +24,27 @@ import {
 export class KernelTables {
   readonly #routes: RouteSocket;
   readonly #manager: PathManager | undefined;
+  readonly #wireless: WirelessReader | undefined;
 
-  private constructor(routes: RouteSocket, manager: PathManager | undefined) {
+  private constructor(
+    routes: RouteSocket,
+    manager: PathManager | undefined,
+    wireless: WirelessReader | undefined,
+  ) {
     this.#routes = routes;
     this.#manager = manager;
+    this.#wireless = wireless;
   }
 
   /** @throws NetlinkUnsupportedError `MPTCP_NETLINK_UNSUPPORTED` on other systems than Linux */
   static open(): KernelTables {
-    return new KernelTables(RouteSocket.open(), openPathManager());
+    return new KernelTables(RouteSocket.open(), openPathManager(), WirelessReader.open());
   }
 
   close(): void {
     this.#routes.close();
     this.#manager?.close();
+    this.#wireless?.close();
   }
 
   dump(): NetworkTables {
@@ -44,6 +52,7 @@ export class KernelTables {
       links: this.#routes.links(),
       addresses: this.#routes.addresses(),
       routes: this.#routes.routes(),
+      ...(this.#wireless === undefined ? {} : { wirelessNames: this.#wireless.names() }),
     };
   }
 

@@ -64,7 +64,7 @@ export function planPaths(
   const routing = paths.flatMap(path => path.addresses.flatMap(address => routingOf(path, address)));
   const endpoints = paths.flatMap(path => {
     const tier = tierOf(path);
-    return tier === 'never' ? [] : path.addresses.map(address => endpointOf(path, address, tier));
+    return tier === 'never' ? [] : firstOfEachFamily(path).map(address => endpointOf(path, address, tier));
   });
   return unique([...routing, ...endpoints.slice(0, maximumEndpoints)]);
 }
@@ -80,12 +80,28 @@ function routingOf(path: Path, { address, family, prefixLength, gateway }: PathA
     source: address,
   } as const;
   const rule = { type: 'rule', family, table, priority: claimed.rulePriority } as const;
+  const isAlone = prefixLength === (family === 4 ? 32 : 128);
   return [
-    { ...route, destination: { address: networkOf(address, prefixLength), prefixLength }, gateway: null },
+    ...(isAlone
+      ? []
+      : [
+          {
+            ...route,
+            destination: { address: networkOf(address, prefixLength), prefixLength },
+            gateway: null,
+          },
+        ]),
     { ...route, destination: null, gateway },
     { ...rule, from: address, outInterface: null },
     { ...rule, from: null, outInterface: path.name },
   ];
+}
+
+/** One address of a family for each path: the kernel makes a subflow for every endpoint, and two on one path add nothing. */
+function firstOfEachFamily({ addresses }: Path): PathAddress[] {
+  return addresses.filter(
+    (address, position) => addresses.findIndex(({ family }) => family === address.family) === position,
+  );
 }
 
 function endpointOf(path: Path, { address, family }: PathAddress, tier: PathTier): EndpointSetting {

@@ -13,6 +13,10 @@ export interface ClientRooms {
   /** The paths as the kernel's tables have them, primary and untried. */
   outlooks(): paths.PathOutlook[];
   readonly routes: mptcp.RouteSocket;
+  /** Runs a command of iproute2, given without `ip`. */
+  ip(command: string): void;
+  /** Makes a folder for what is kept. */
+  stateDir(): string;
   /** How many descriptors the process has open. */
   descriptors(): number;
 }
@@ -30,7 +34,10 @@ export async function inNamespaceOf<A, R>(
   { uid, role = 'client' }: { uid?: number; role?: Role } = {},
 ): Promise<R> {
   const script = `
-    const { readdirSync } = await import('node:fs');
+    const { mkdtempSync, readdirSync } = await import('node:fs');
+    const { execFileSync } = await import('node:child_process');
+    const ip = command => void execFileSync('ip', command.split(' '));
+    const stateDir = () => mkdtempSync('/tmp/manypath-test-');
     const descriptors = () => readdirSync('/proc/self/fd').length;
     const [core, mptcp, paths] = await Promise.all(
       ['@manypath/core', '@manypath/mptcp', '@manypath/paths'].map(name => import(name)));
@@ -41,7 +48,7 @@ export async function inNamespaceOf<A, R>(
     const outlooks = () => paths.discoverPaths(
       { links: routes.links(), addresses: routes.addresses(), routes: routes.routes() },
     ).map(path => ({ path, tier: 'primary', health: 'unknown', rttMs: undefined, downMbps: undefined, upMbps: undefined }));
-    const result = await (${run.toString()})({ core, mptcp, paths, outlooks, routes, descriptors }, ${JSON.stringify(argument)});
+    const result = await (${run.toString()})({ core, mptcp, paths, outlooks, routes, ip, stateDir, descriptors }, ${JSON.stringify(argument)});
     process.stdout.write(JSON.stringify({ result: result ?? null }), () => process.exit(0));`;
   const argv = [process.execPath, '--input-type=module', '--eval', script];
   const child = lab.spawn(role, argv, {
