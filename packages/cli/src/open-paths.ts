@@ -1,6 +1,13 @@
 import { join } from 'node:path';
-import { type Config, errorCode, errorMessage, parseAuthority, parsePairing } from '@manypath/core';
-import type { GatewayOptions } from '@manypath/gateway';
+import {
+  type Config,
+  errorCode,
+  errorMessage,
+  parseAuthority,
+  parsePairing,
+  type SettingsDocument,
+} from '@manypath/core';
+import type { Gateway, GatewayOptions, Routing } from '@manypath/gateway';
 import {
   DirectSteering,
   Estimates,
@@ -13,6 +20,7 @@ import {
   Tiers,
 } from '@manypath/paths';
 import { type ConfigPlace, type ConfigWatch, loadConfig, watchConfig } from './config/index.ts';
+import { housekeepingOf } from './housekeeping.ts';
 import type { Logger } from './terminal/log.ts';
 import { usageFile } from './usage-file.ts';
 
@@ -35,8 +43,12 @@ export interface OpenedPaths {
   /** What of it all a gateway takes. */
   readonly forGateway: Pick<
     GatewayOptions,
-    'paths' | 'steward' | 'relay' | 'rules' | 'bypass' | 'localNames' | 'limits'
+    'paths' | 'steward' | 'relay' | 'rules' | 'bypass' | 'localNames' | 'limits' | 'housekeeping'
   >;
+  /** Has a gateway take what the configuration says of routes, whenever it changes. */
+  follow(gateway: Pick<Gateway, 'route'>): void;
+  /** Notes how the browser was set up that goes with the gateway. */
+  noteIsolation(isolation: NonNullable<SettingsDocument['isolation']>): void;
   close(): Promise<void>;
 }
 
@@ -47,6 +59,9 @@ export interface OpenedPaths {
 export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths> {
   const { names, stateDir, logger, join: joining = 'measured' } = options;
   const config = loadConfig(options.config);
+  let current = config;
+  let isolation: SettingsDocument['isolation'] = null;
+  const followers = new Set<Pick<Gateway, 'route'>>();
   const relay = options.relay ?? config.relay;
   // What the user wrote is looked at before anything is set up.
   const target = probeTarget(config, relay);
@@ -69,18 +84,33 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
       ? openSteward({ paths, tiers, estimates, helper, logger, only: names })
       : undefined;
   const stopStuck = tiers.onChange(changed => endStuck(tiers, changed));
-  const watch = watchConfig(options.config, changed => tiers.configure(changed.paths ?? {}), { logger });
+  const onConfig = (changed: Config): void => {
+    current = changed;
+    tiers.configure(changed.paths ?? {});
+    paths.setProbeTarget(probeTarget(changed, options.relay ?? changed.relay));
+    for (const gateway of followers) gateway.route(routingOf(changed, options.relay));
+  };
+  const watch = watchConfig(options.config, onConfig, { logger });
   return {
     paths,
     config,
     forGateway: {
       paths,
       ...(steward === undefined ? {} : { steward }),
-      ...(relay === undefined ? {} : { relay }),
-      rules: rulesOf(config),
-      bypass: config.bypass ?? [],
+      ...routingOf(config, options.relay),
+      housekeeping: housekeepingOf({
+        place: options.config,
+        stateDir,
+        commandLineRelay: options.relay,
+        config: () => current,
+        isolation: () => isolation,
+      }),
       localNames: config.local ?? [],
       limits: config.limits ?? {},
+    },
+    follow: gateway => void followers.add(gateway),
+    noteIsolation: noted => {
+      isolation = noted;
     },
     close: () => close({ paths, tiers, estimates, steward, watch, stopStuck }),
   };
@@ -111,7 +141,17 @@ function probeTarget({ probe }: Config, relay: string | undefined) {
   return wanted === 'relay' ? parsePairing(relay ?? '').address : parseAuthority(wanted);
 }
 
-function rulesOf({ rules = [], straight = [] }: Config): NonNullable<GatewayOptions['rules']> {
+/** @param commandLine The relay of the command line goes before that of the configuration. */
+function routingOf(config: Config, commandLine: string | undefined): Routing {
+  const relay = commandLine ?? config.relay;
+  return {
+    ...(relay === undefined ? {} : { relay }),
+    rules: rulesOf(config),
+    bypass: config.bypass ?? [],
+  };
+}
+
+function rulesOf({ rules = [], straight = [] }: Config): NonNullable<Routing['rules']> {
   return [...rules, ...straight.map(host => ({ host, route: 'straight' as const }))];
 }
 

@@ -26,6 +26,12 @@ export interface PathUsage {
   readonly capReached: boolean;
 }
 
+/** What connections of the gateway moved over a path since its start, in bytes of payload. */
+export interface Carried {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+}
+
 /** One way out of the host. */
 export interface PathStatus {
   readonly name: string;
@@ -119,6 +125,63 @@ export interface Totals {
 /** Version of the messages on this page; a client that speaks another one says so instead of guessing. */
 export const controlProtocol = 1;
 
+/** What each path moved in the last two minutes, in bytes of payload a second, oldest first. */
+export interface TrafficHistory {
+  /** Between two figures, in milliseconds. */
+  readonly stepMs: number;
+  readonly paths: readonly {
+    readonly name: string;
+    readonly down: readonly number[];
+    readonly up: readonly number[];
+  }[];
+}
+
+/** Something that happened to paths, connections or the relay. No entry names a host that was visited. */
+export interface LogEntry {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** `failover`: a connection went on over another path. */
+  readonly kind: 'path' | 'failover' | 'relay';
+  readonly path: string | null;
+  /** In words. */
+  readonly text: string;
+  /** How long nothing arrived on the connection, in milliseconds. */
+  readonly stallMs: number | null;
+}
+
+/** What was learned of paths and kept. */
+export interface PathRecord {
+  readonly path: string;
+  /** Bytes by day (`2026-11-23`), both directions together, as they count against caps. */
+  readonly days: Readonly<Record<string, number>>;
+  readonly networks: readonly {
+    readonly network: string;
+    readonly rttMs: number | null;
+    readonly downMbps: number | null;
+    readonly upMbps: number | null;
+  }[];
+}
+
+/** The configuration as an options page shows it. */
+export interface SettingsDocument {
+  /** The configuration file, which need not be there. */
+  readonly file: string;
+  /** What it says, but for the pairing with the relay, which is a secret. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** Which relay is in use, and who said so; `null` when there is none. */
+  readonly relay: { readonly address: string; readonly from: 'command line' | 'configuration' } | null;
+  /** Whether the browser of `manypath browse` is kept from changes of the network; `null` when there is none. */
+  readonly isolation: { readonly isolated: boolean; readonly reason: string | null } | null;
+}
+
+/** One thing that `manypath doctor` looked at. */
+export interface DoctorFinding {
+  readonly id: string;
+  readonly ok: boolean;
+  readonly cause: string;
+  readonly fix: string | null;
+}
+
 /** What a client of the control socket asks, one a line. */
 export interface ControlRequest {
   readonly id: number;
@@ -126,8 +189,24 @@ export interface ControlRequest {
   readonly params?: unknown;
 }
 
-/** `hello` → {@link ControlHello}; `overview` → {@link Overview}; `status` → {@link StatusDocument}; `subscribe`; `stop`. */
-export type ControlMethod = 'hello' | 'overview' | 'status' | 'subscribe' | 'stop';
+/**
+ * `hello` → {@link ControlHello}; `overview` → {@link Overview}; `status` → {@link StatusDocument}; `history` →
+ * {@link TrafficHistory}; `events` → {@link LogEntry} list, oldest first; `records` → {@link PathRecord} list; `settings` →
+ * {@link SettingsDocument}; `configure` with keys of the configuration to replace, `null` for those to remove, → {@link
+ * SettingsDocument}; `doctor` → {@link DoctorFinding} list; `subscribe`; `stop`.
+ */
+export type ControlMethod =
+  | 'hello'
+  | 'overview'
+  | 'status'
+  | 'history'
+  | 'events'
+  | 'records'
+  | 'settings'
+  | 'configure'
+  | 'doctor'
+  | 'subscribe'
+  | 'stop';
 
 /** Who answers. */
 export interface ControlHello {
@@ -146,6 +225,8 @@ export interface ControlHello {
 /** What the toolbar shows: little enough to be asked once a second. */
 export interface Overview {
   readonly paths: readonly PathStatus[];
+  /** What each path carried since the gateway's start, by its name. */
+  readonly carried: Readonly<Record<string, Carried>>;
   readonly relay: {
     readonly address: string;
     readonly state: RelayStatus['state'];

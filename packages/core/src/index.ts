@@ -20,21 +20,27 @@ export {
   type RuleConfig,
 } from './config.ts';
 export type {
+  Carried,
   ConnectionStatus,
   ControlHello,
   ControlMethod,
   ControlReply,
   ControlRequest,
+  DoctorFinding,
   HostNotice,
   LaneStatus,
+  LogEntry,
   Overview,
   PathHealth,
+  PathRecord,
   PathStatus,
   PathUsage,
   RelayStatus,
+  SettingsDocument,
   StatusDocument,
   SubflowStatus,
   Totals,
+  TrafficHistory,
 } from './control.ts';
 export { controlProtocol, rateServicePath } from './control.ts';
 export * from './dns-message.ts';

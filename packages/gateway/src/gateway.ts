@@ -2,22 +2,30 @@ import { createRequire } from 'node:module';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import { isDeepStrictEqual } from 'node:util';
 import {
   type Authority,
+  type Carried,
   type Clock,
   type ControlHello,
   controlProtocol,
   formatAuthority,
+  type LogEntry,
   type Overview,
   type Pairing,
+  type PathRecord,
   type PathStatus,
   parsePairing,
   type StatusDocument,
   systemClock,
+  type TrafficHistory,
 } from '@manypath/core';
 import { createServer, type Lookup, originalDestination, RouteSocket } from '@manypath/mptcp';
 import { JsonStore, type Steward } from '@manypath/paths';
 import { ControlServer } from './control/control-server.ts';
+import { EventLog } from './control/event-log.ts';
+import { type Housekeeping, unhoused } from './control/housekeeping.ts';
+import { TrafficRecorder } from './control/traffic-history.ts';
 import { countBytes } from './counted-stream.ts';
 import { Dialer } from './dialer.ts';
 import { GatewayClosedError, GatewayListenError, GatewayRunningError } from './errors.ts';
@@ -37,25 +45,33 @@ import { serveTunnel } from './tunnel.ts';
 /** Who knows the paths of this host; `PathSet` of @manypath/paths does. */
 export interface PathSource extends PathKnowledge {
   status(): readonly PathStatus[];
+  /** What connections carried over each path, by its name. */
+  carried?(): ReadonlyMap<string, Carried>;
+  /** What was learned of paths and kept. */
+  records?(): readonly PathRecord[];
   /** Calls `listener` when they change. @returns What ends that. */
   onChange?(listener: () => void): () => void;
 }
 
-export interface GatewayOptions {
-  /** Where the proxy port is; port 0 takes a free one. Default 127.0.0.1:8118. */
-  readonly listen?: Authority;
+/** How connections find their way; what a user may change while the gateway runs. */
+export interface Routing {
   /** The relay to go through, or the URL that tells it. Default: none, every connection goes straight. */
   readonly relay?: Pairing | string;
+  /** What the user wants for some hosts; the first that fits counts. */
+  readonly rules?: readonly Rule[];
+  /** Hosts that never go to the relay: a name, `*.domain`, an address, or a network. */
+  readonly bypass?: readonly string[];
+}
+
+export interface GatewayOptions extends Routing {
+  /** Where the proxy port is; port 0 takes a free one. Default 127.0.0.1:8118. */
+  readonly listen?: Authority;
   /** Folder for the control socket and what was learned of origins; made with mode 0700 if it is missing. */
   readonly stateDir: string;
   /** What is told of paths, and of their changes. */
   readonly paths?: PathSource;
   /** Chooses the paths of connections; without it the kernel does. */
   readonly steward?: Steward;
-  /** What the user wants for some hosts; the first that fits counts. */
-  readonly rules?: readonly Rule[];
-  /** Hosts that never go to the relay: a name, `*.domain`, an address, or a network. */
-  readonly bypass?: readonly string[];
   /** Whether origins that the relay carries much for are asked, once a day, whether they speak it. Default true. */
   readonly asksOrigins?: boolean;
   /** Who may use the proxy port: the user who started the gateway, and root (default); or everybody who reaches it. */
@@ -72,6 +88,8 @@ export interface GatewayOptions {
   readonly failover?: 'refuse' | 'straight';
   /** Opens a second proxy port, on a free port, that behaves as if there were no Manypath. Default false. */
   readonly straightPort?: boolean;
+  /** Answers what the control socket asks of things that are not the gateway's own. Default: it says that they are not there. */
+  readonly housekeeping?: Housekeeping;
   readonly logger?: GatewayLogger;
   /** Default: the name servers of every path, and the system's resolver for names of this machine's network. */
   readonly lookup?: Lookup;
@@ -97,8 +115,12 @@ export class Gateway {
   readonly #limits: GatewayLimits;
   readonly #clock: Clock;
   readonly #registry: Registry;
-  readonly #relay: RelayLink | undefined;
-  readonly #dialer: Dialer;
+  readonly #origins: OriginMemory;
+  readonly #log: EventLog;
+  readonly #recorder: TrafficRecorder;
+  #pairing: Pairing | undefined;
+  #relay: RelayLink | undefined;
+  #dialer: Dialer;
   readonly #straight: StraightDialer;
   readonly #originStore: JsonStore<OriginRecords>;
   readonly #front: Front;
@@ -163,26 +185,16 @@ export class Gateway {
       limits: this.#limits,
       clock,
     });
-    if (pairing !== undefined) {
-      this.#relay = new RelayLink({
-        pairing,
-        limits: this.#limits,
-        clock,
-        logger,
-        lookup: this.#straight.lookup,
-        steward: options.steward,
-      });
-    }
-    this.#dialer = new Dialer({
-      relay: this.#relay,
-      failover: options.failover ?? 'refuse',
-      protectLocal: options.protectLocal ?? false,
-      localNames: new LocalNames(options.localNames),
-      localNetworks: this.#localNetworks,
-      rules: new Rules(options.rules, options.bypass),
-      origins,
-      straight: this.#straight,
-    });
+    this.#origins = origins;
+    this.#log = new EventLog(this.#limits.logEntries);
+    this.#recorder = new TrafficRecorder(
+      clock,
+      this.#limits,
+      () => options.paths?.carried?.() ?? new Map<string, Carried>(),
+    );
+    this.#pairing = pairing;
+    this.#relay = pairing && this.#linkTo(pairing);
+    this.#dialer = this.#dialerFor(options);
     this.#front = new Front({
       limits: this.#limits,
       clock,
@@ -196,7 +208,7 @@ export class Gateway {
       localNames: new LocalNames(options.localNames),
       localNetworks: this.#localNetworks,
       rules: new Rules([{ host: '*', route: 'tcp' }]),
-      origins,
+      origins: this.#origins,
       straight: this.#straight,
     });
     this.#straightFront = new Front({
@@ -205,8 +217,7 @@ export class Gateway {
       onTunnel: wish => serveTunnel(wish, plain, this.#registry.add(wish.target, wish.dialect)),
       dial: (target, context) => this.#dialForRequest(target, context.signal, plain),
     });
-    const unsubscribe = options.paths?.onChange?.(() => this.networkChanged());
-    if (unsubscribe !== undefined) this.#undo.push(unsubscribe);
+    this.#follow(options);
     this.proxy = addressOf(server);
     this.#take(server);
     this.#front.listen(server, socket => this.#guard.admits(socket));
@@ -227,6 +238,33 @@ export class Gateway {
     };
   }
 
+  /** What each path carried in the last two minutes. */
+  history(): TrafficHistory {
+    return this.#recorder.history();
+  }
+
+  /** What happened to paths, connections and the relay, newest last. */
+  events(): readonly LogEntry[] {
+    this.#note();
+    return this.#log.entries();
+  }
+
+  /**
+   * Takes other rules, or another relay, for connections from now on. Those that are open stay as they are; lanes to a relay that
+   * is not used any more close when they have nothing to carry.
+   *
+   * @throws PairingInvalidError `MANYPATH_PAIRING_INVALID`, and all stays as it was
+   */
+  route(routing: Routing): void {
+    const pairing = typeof routing.relay === 'string' ? parsePairing(routing.relay) : routing.relay;
+    if (!isDeepStrictEqual(pairing, this.#pairing)) {
+      this.#relay?.retire();
+      this.#pairing = pairing;
+      this.#relay = pairing && this.#linkTo(pairing);
+    }
+    this.#dialer = this.#dialerFor(routing);
+  }
+
   /** Who this is, for clients of the control socket that another release may have brought. */
   hello(): ControlHello {
     const seen = ({ host, port }: Authority): Authority => ({ host: this.#browserReaches ?? host, port });
@@ -243,6 +281,7 @@ export class Gateway {
     const { paths, relay, totals } = this.status();
     return {
       paths,
+      carried: Object.fromEntries(this.#options.paths?.carried?.() ?? []),
       totals,
       relay: relay && { address: relay.address, state: relay.state, reason: relay.reason },
     };
@@ -315,6 +354,7 @@ export class Gateway {
     this.#front.close();
     this.#straightFront.close();
     await Promise.race([this.#registry.emptied(), this.#pause(this.#limits.closeMs)]);
+    this.#recorder.close();
     this.#relay?.close();
     this.#straight.close();
     this.#originStore.close();
@@ -334,23 +374,86 @@ export class Gateway {
   }
 
   async #openControl(): Promise<void> {
+    const { paths, housekeeping = unhoused } = this.#options;
     const methods = {
-      hello: () => this.hello(),
-      overview: () => this.overview(),
-      status: () => this.status(),
-      stop: () => void setImmediate(() => this.#stop.abort()),
+      answers: {
+        hello: () => this.hello(),
+        overview: () => this.overview(),
+        status: () => this.status(),
+        history: () => this.history(),
+        events: () => this.events(),
+        records: () => paths?.records?.() ?? [],
+        settings: () => housekeeping.settings(),
+        configure: (params: unknown) => housekeeping.configure(params),
+        doctor: () => housekeeping.doctor(),
+        stop: () => void setImmediate(() => this.#stop.abort()),
+      },
       subscribe: (listener: (event: object) => void) => this.#registry.subscribe(listener),
     };
     this.#control = await ControlServer.open(this.#options.stateDir, methods, this.#limits);
   }
 
+  #linkTo(pairing: Pairing): RelayLink {
+    const { logger = silentLogger, steward } = this.#options;
+    return new RelayLink({
+      pairing,
+      limits: this.#limits,
+      clock: this.#clock,
+      logger,
+      lookup: this.#straight.lookup,
+      steward,
+      onChange: () => this.#note(),
+    });
+  }
+
+  #dialerFor({ rules, bypass }: Routing): Dialer {
+    const { failover = 'refuse', protectLocal = false, localNames } = this.#options;
+    return new Dialer({
+      relay: this.#relay,
+      failover,
+      protectLocal,
+      localNames: new LocalNames(localNames),
+      localNetworks: this.#localNetworks,
+      rules: new Rules(rules, bypass),
+      origins: this.#origins,
+      straight: this.#straight,
+    });
+  }
+
+  /** Takes in what happens to paths, for connections and for the log. */
+  #follow({ paths, steward }: GatewayOptions): void {
+    const undo = [
+      paths?.onChange?.(() => {
+        this.networkChanged();
+        this.#note();
+      }),
+      steward?.onFailover((path, stallMs) => this.#log.noteFailover(path, stallMs)),
+    ];
+    this.#undo.push(...undo.filter(one => one !== undefined));
+    this.#note();
+  }
+
+  /** Writes down how paths and the relay are, where that is other than before. */
+  #note(): void {
+    this.#log.notePaths(this.#options.paths?.status() ?? []);
+    const relay = this.#relay?.status();
+    if (relay !== undefined) this.#log.noteRelay(relay.state, relay.reason);
+  }
+
+  #isBusy(): boolean {
+    return this.#registry.size > 0;
+  }
+
   async #serveTunnel(wish: TunnelWish): Promise<void> {
-    await serveTunnel(wish, this.#dialer, this.#registry.add(wish.target, wish.dialect));
+    const connection = this.#registry.add(wish.target, wish.dialect);
+    this.#recorder.watch(() => this.#isBusy());
+    await serveTunnel(wish, this.#dialer, connection);
   }
 
   /** Opens a connection for plain HTTP requests, and accounts for it until it closes. */
   async #dialForRequest(target: Authority, signal: AbortSignal, dialer = this.#dialer): Promise<Duplex> {
     const connection = this.#registry.add(target, 'forward');
+    this.#recorder.watch(() => this.#isBusy());
     const giveUp = new AbortController();
     connection.abortWith(reason => giveUp.abort(reason));
     try {

@@ -1,5 +1,6 @@
 export type { Dialect } from './connection.ts';
 export { ControlClient } from './control/control-client.ts';
+export type { Housekeeping } from './control/housekeeping.ts';
 export {
   ControlReplyError,
   ControlRequestError,
@@ -16,7 +17,7 @@ export {
   RelayTargetError,
   RelayUntrustedError,
 } from './errors.ts';
-export { Gateway, type GatewayOptions, type PathSource } from './gateway.ts';
+export { Gateway, type GatewayOptions, type PathSource, type Routing } from './gateway.ts';
 export { examineRelay, type RelayExamination } from './lanes/examine-relay.ts';
 export { type GatewayLimits, gatewayLimits } from './limits.ts';
 export type { GatewayLogger } from './logger.ts';

@@ -75,7 +75,13 @@ export const gatewayLimits = {
   /** Clients of the control socket at once. */
   controlClients: 64,
   /** Bytes of one control request. */
-  controlRequestBytes: 65_536,
+  controlRequestBytes: 245_760,
+  /** Between two figures of what each path carries, in milliseconds. */
+  historyStepMs: 1_000,
+  /** Figures of that which are kept: two minutes. */
+  historySteps: 120,
+  /** Entries of the log of what happened to paths and connections. */
+  logEntries: 500,
   /** How long `close` waits for connections that end by themselves, in milliseconds. */
   closeMs: 1_000,
   /** Bytes each way with which a path to the relay is measured when nothing is known of it. */

@@ -120,7 +120,7 @@ describe('the control socket', () => {
     expect((await allOf(garbage)).toString()).toContain('MANYPATH_JSON_LINE_INVALID');
     const endless = connect(path);
     endless.on('error', () => {});
-    endless.write('x'.repeat(200_000));
+    endless.write('x'.repeat(300_000));
     expect((await allOf(endless)).toString()).toContain('MANYPATH_JSON_LINE_INVALID');
   });
 

@@ -1,4 +1,4 @@
-import type { PathStatus, PathTier } from '@manypath/core';
+import type { Carried, PathRecord, PathStatus, PathTier } from '@manypath/core';
 import { errorMessage } from '@manypath/core';
 import { discoverPaths } from './discovery/discover-paths.ts';
 import type { Path } from './discovery/path.ts';
@@ -31,9 +31,10 @@ export interface PathSetOptions {
   stateDir: string;
   logger: PathsLogger;
   /** What the user allows each path. Default: everything. */
-  tiers?: Pick<Tiers, 'tierOf' | 'usageOf' | 'usePaths' | 'onChange'>;
+  tiers?: Pick<Tiers, 'tierOf' | 'usageOf' | 'usePaths' | 'onChange'> &
+    Partial<Pick<Tiers, 'carried' | 'daysOf'>>;
   /** What was learned of paths earlier. */
-  estimates?: Pick<Estimates, 'of'>;
+  estimates?: Pick<Estimates, 'of'> & Partial<Pick<Estimates, 'networksOf'>>;
   /** `http://` address of a page that answers 204 where there is no captive portal. Default: nobody looks for portals. */
   portalCheck?: string | undefined;
   /** Changes the kernel's settings. Default: this process does, if it may. */
@@ -120,6 +121,26 @@ export class PathSet {
             }),
       };
     });
+  }
+
+  /** What connections of this process carried over each path, by its name. */
+  carried(): ReadonlyMap<string, Carried> {
+    return this.#options.tiers?.carried?.() ?? new Map();
+  }
+
+  /** What was learned of each path that is there or was, and kept. */
+  records(): PathRecord[] {
+    const { tiers, estimates } = this.#options;
+    return this.status().map(({ name }) => ({
+      path: name,
+      days: tiers?.daysOf?.(name) ?? {},
+      networks: [...(estimates?.networksOf?.(name) ?? [])].map(([network, { rttMs, downMbps, upMbps }]) => ({
+        network,
+        rttMs: rttMs ?? null,
+        downMbps: downMbps ?? null,
+        upMbps: upMbps ?? null,
+      })),
+    }));
   }
 
   /** What is known of the usable paths, in the order of {@link current}. */

@@ -51,6 +51,8 @@ export interface BrowseOptions {
   readonly localNames?: readonly string[] | undefined;
   /** Prepares a profile for the extension. @returns The folder to load it from; `undefined` when there is none. */
   readonly extension?: (profile: string) => string | undefined;
+  /** Told whether the browser is kept from changes of the network, and if not, why. */
+  readonly onIsolation?: (isolation: { isolated: boolean; reason: string | null }) => void;
   /** Arguments for the browser; they come before ours. */
   readonly chromiumArguments?: readonly string[] | undefined;
   readonly logger: Pick<Logger, 'info' | 'warn'>;
@@ -88,6 +90,7 @@ export async function browse(options: BrowseOptions): Promise<number> {
   try {
     const isolation = await isolate(options, browser, resolver, limits, stop.signal);
     namespace = isolation.namespace;
+    options.onIsolation?.({ isolated: namespace !== undefined, reason: isolation.reason ?? null });
     if (stop.code !== undefined) return stop.code;
     if (namespace !== undefined) connect(namespace, options.gateway, names, limits);
 

@@ -83,6 +83,7 @@ async function runBrowse(
       localNames,
       logger,
     });
+    opened.follow(gateway);
     try {
       process.exitCode = await browse({
         gateway,
@@ -93,6 +94,7 @@ async function runBrowse(
         profile: options.profile,
         browser: options.browser,
         localNames,
+        onIsolation: isolation => opened.noteIsolation(isolation),
         extension: profile => extensionFor(profile, gateway.stateDir),
         chromiumArguments: extra,
         logger,

@@ -63,6 +63,7 @@ async function runUp(options: UpOptions): Promise<void> {
       stateDir,
       logger,
     });
+    opened.follow(gateway);
     events.emit({
       event: 'ready',
       proxy: gateway.proxy,

@@ -28,6 +28,18 @@ export function editConfig(file: string, change: (config: RawConfig) => void): v
   }
 }
 
+/**
+ * What a configuration file says; empty where there is none.
+ *
+ * @throws ConfigFileError `MANYPATH_CONFIG_FILE`
+ * @throws ConfigInvalidError `MANYPATH_CONFIG_INVALID`
+ */
+export function readRawConfig(file: string): RawConfig {
+  const text = readConfigText(file) ?? '{}';
+  parseConfig(text, file);
+  return JSON.parse(text) as RawConfig;
+}
+
 /** Readers see the old file or the new one. */
 function replaceFile(file: string, text: string): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });

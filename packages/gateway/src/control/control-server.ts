@@ -1,32 +1,21 @@
 import { once } from 'node:events';
 import { mkdirSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import {
-  type ControlHello,
-  encodeJsonLine,
-  errorCode,
-  errorMessage,
-  JsonLineDecoder,
-  type Overview,
-} from '@manypath/core';
+import { type ControlMethod, encodeJsonLine, errorCode, errorMessage, JsonLineDecoder } from '@manypath/core';
 import { ControlRequestError, ControlSocketError, GatewayRunningError } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
 import { controlSocketPath, type SocketPath } from './socket-path.ts';
 
-/** What the control socket can be asked. */
+/** What the control socket can be asked: a method gets the `params` of the request, and gives the result or a promise of it. */
 export interface ControlMethods {
-  hello(): ControlHello;
-  overview(): Overview;
-  status(): unknown;
-  /** Asks the gateway to end; answered before it does. */
-  stop(): unknown;
+  readonly answers: Readonly<Record<Exclude<ControlMethod, 'subscribe'>, (params: unknown) => unknown>>;
   /** Sends every event to `listener` until the returned function is called. */
   subscribe(listener: (event: object) => void): () => void;
 }
 
 /**
  * The control socket of a gateway: a unix socket that only its user can open. It speaks JSON, one message a line:
- * `{id, method}` is answered by `{id, result}` or `{id, error: {code, message}}`; after `subscribe` lines with an
+ * `{id, method, params?}` is answered by `{id, result}` or `{id, error: {code, message}}`; after `subscribe` lines with an
  * `event` come too.
  */
 export class ControlServer {
@@ -106,17 +95,20 @@ export class ControlServer {
     });
     socket.on('data', bytes => {
       try {
-        for (const request of decoder.push(bytes)) this.#answer(socket, request, subscriptions);
+        for (const request of decoder.push(bytes)) void this.#answer(socket, request, subscriptions);
       } catch (error) {
         socket.end(encodeJsonLine({ id: null, error: errorObject(error) }));
       }
     });
   }
 
-  #answer(socket: Socket, request: unknown, subscriptions: (() => void)[]): void {
+  async #answer(socket: Socket, request: unknown, subscriptions: (() => void)[]): Promise<void> {
     const id = idOf(request);
     try {
-      socket.write(encodeJsonLine({ id, result: this.#call(socket, request, subscriptions) ?? null }));
+      const result = this.#call(socket, request, subscriptions);
+      // What is there is answered at once, so that answers keep the order of their requests.
+      const settled = result instanceof Promise ? await result : result;
+      socket.write(encodeJsonLine({ id, result: settled ?? null }));
     } catch (error) {
       socket.write(encodeJsonLine({ id, error: errorObject(error) }));
     }
@@ -124,21 +116,15 @@ export class ControlServer {
 
   #call(socket: Socket, request: unknown, subscriptions: (() => void)[]): unknown {
     const method = fieldOf(request, 'method');
-    switch (method) {
-      case 'hello':
-        return this.#methods.hello();
-      case 'overview':
-        return this.#methods.overview();
-      case 'status':
-        return this.#methods.status();
-      case 'stop':
-        return this.#methods.stop();
-      case 'subscribe':
-        subscriptions.push(this.#methods.subscribe(event => this.#tell(socket, event)));
-        return undefined;
-      default:
-        throw new ControlRequestError(`there is no method ${JSON.stringify(method)?.slice(0, 60)}`);
+    if (method === 'subscribe') {
+      subscriptions.push(this.#methods.subscribe(event => this.#tell(socket, event)));
+      return undefined;
     }
+    const { answers } = this.#methods;
+    if (typeof method === 'string' && Object.hasOwn(answers, method)) {
+      return answers[method as keyof typeof answers](fieldOf(request, 'params'));
+    }
+    throw new ControlRequestError(`there is no method ${JSON.stringify(method)?.slice(0, 60)}`);
   }
 
   /** A subscriber that does not read must not fill this process's memory. */
@@ -203,7 +189,7 @@ function idOf(request: unknown): number | null {
   return typeof id === 'number' ? id : null;
 }
 
-function fieldOf(request: unknown, name: 'id' | 'method'): unknown {
+function fieldOf(request: unknown, name: 'id' | 'method' | 'params'): unknown {
   return typeof request === 'object' && request !== null
     ? (request as Record<string, unknown>)[name]
     : undefined;

@@ -43,6 +43,8 @@ export interface RelayLinkOptions {
   readonly lookup?: Lookup | undefined;
   /** Chooses the subflows of lanes; without it the kernel does. */
   readonly steward?: Steward | undefined;
+  /** Told when the state is another one. */
+  readonly onChange?: () => void;
   /** Default: over the network. */
   readonly openLane?: OpenLane;
   /** Numbers from 0 up to 1, for the jitter. */
@@ -71,6 +73,7 @@ export class RelayLink {
   #checks: Timer | undefined;
   #growth: Timer | undefined;
   #closed = false;
+  #retired = false;
 
   constructor(options: RelayLinkOptions) {
     const { pairing, limits, clock } = options;
@@ -155,6 +158,15 @@ export class RelayLink {
       lanes: [...this.#lanes].map(laneStatus),
       retryInMs: retryInMs === null ? null : Math.max(0, retryInMs),
     };
+  }
+
+  /** Nothing new is to go by it: lanes close when they have nothing to carry any more. */
+  retire(): void {
+    this.#retired = true;
+    this.#survey?.close();
+    this.#attempt?.abort(new LaneLostError());
+    for (const timer of [this.#retry, this.#growth]) timer?.cancel();
+    for (const lane of [...this.#lanes]) this.#laneChanged(lane);
   }
 
   close(): void {
@@ -244,7 +256,7 @@ export class RelayLink {
   #begin(): void {
     this.#retry?.cancel();
     this.#retry = undefined;
-    if (this.#closed || this.#attempt !== undefined) return;
+    if (this.#closed || this.#retired || this.#attempt !== undefined) return;
     const attempt = new AbortController();
     this.#attempt = attempt;
     const { clock, limits, pairing, steward } = this.#options;
@@ -270,7 +282,7 @@ export class RelayLink {
   }
 
   #opened(lane: Lane, attempt: AbortController): void {
-    if (this.#closed || this.#attempt !== attempt || lane.state === 'closed') {
+    if (this.#closed || this.#retired || this.#attempt !== attempt || lane.state === 'closed') {
       lane.close();
       if (this.#attempt === attempt) this.#failed(new LaneLostError(), attempt);
       return;
@@ -290,7 +302,7 @@ export class RelayLink {
   #failed(cause: unknown, attempt: AbortController): void {
     if (this.#attempt !== attempt) return;
     this.#attemptEnded();
-    if (this.#closed) return;
+    if (this.#closed || this.#retired) return;
     const error = cause instanceof Error ? cause : new Error(String(cause));
     this.#failure = error;
     this.#retryLater(isRefusal(error) ? this.#options.limits.refusedRetryMs : this.#backOff.next());
@@ -323,6 +335,11 @@ export class RelayLink {
       this.#options.logger.debug({ lanes: this.#lanes.size }, 'a lane to the relay closed');
     }
     if (this.#closed) return;
+    if (this.#retired) {
+      if (lane.state !== 'closed' && lane.streams === 0) lane.close();
+      if (this.#lanes.size === 0) this.close();
+      return;
+    }
     this.#growIfNeeded();
     this.#settle();
   }
@@ -341,7 +358,7 @@ export class RelayLink {
 
   /** Tunnels become bulk transfers after they were given a lane: looked at while there are any. */
   #watchGrowth(): void {
-    if (this.#growth !== undefined || this.#closed) return;
+    if (this.#growth !== undefined || this.#closed || this.#retired) return;
     if ([...this.#lanes].every(lane => lane.streams === 0)) return;
     this.#growth = this.#options.clock.after(growthCheckMs, () => {
       this.#growth = undefined;
@@ -381,6 +398,7 @@ export class RelayLink {
         ...(this.#failure ? { reason: errorMessage(this.#failure) } : {}),
       };
       this.#options.logger[level](fields, `the relay is ${this.#state}`);
+      this.#options.onChange?.();
     }
     this.#wake();
   }

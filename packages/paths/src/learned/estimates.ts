@@ -77,6 +77,15 @@ export class Estimates {
     return { rttMs: figure('rttMs'), downMbps: figure('downMbps'), upMbps: figure('upMbps') };
   }
 
+  /** All that is known of a path, by network. */
+  networksOf(path: string): ReadonlyMap<string, Estimate> {
+    const prefix = keyOf(path, '');
+    const networks = Object.keys(this.#store.get())
+      .filter(key => key.startsWith(prefix))
+      .map(key => key.slice(prefix.length));
+    return new Map(networks.map(network => [network, this.of(path, network)]));
+  }
+
   /** Writes what was learned; measurements after it are not kept. */
   close(): void {
     this.#store.close();

@@ -5,6 +5,7 @@ import type { PathOutlook } from '../outlook.ts';
 import type { PathsLogger } from '../path-set.ts';
 import { openingWindow, planRoles, type Roles, type SubflowRole } from './roles.ts';
 import { SilenceWatch } from './silence-watch.ts';
+import { StallWatch } from './stall-watch.ts';
 import type { SteeringRights } from './steering-rights.ts';
 
 /** What a {@link SteeredConnection} knows of the world. */
@@ -18,6 +19,8 @@ export interface SteeredConnectionOptions {
   readonly ping?: () => void;
   /** Told how much the other side may send ahead, in bytes, whenever that changes; see {@link openingWindow}. */
   readonly onOpeningWindow?: (bytes: number | undefined) => void;
+  /** Told when the connection went on without a path that had carried it, and how long nothing had arrived. */
+  readonly onFailover?: (path: string, stallMs: number) => void;
   /** A path seems not to work any more. */
   readonly onDoubt: (path: string) => void;
   readonly logger: PathsLogger;
@@ -62,6 +65,7 @@ export class SteeredConnection {
   readonly #options: SteeredConnectionOptions;
   readonly #clock: Clock;
   readonly #silence = new SilenceWatch();
+  readonly #stalls = new StallWatch();
   /** What each subflow is, by its key. */
   readonly #roles = new Map<string, SubflowRole>();
   /** When each path was last tried. */
@@ -81,6 +85,7 @@ export class SteeredConnection {
   #transferred = 0;
   #pingedAt = Number.NEGATIVE_INFINITY;
   #beganAt = Number.NEGATIVE_INFINITY;
+  #acked = 0;
   #openingWindow: number | undefined;
   #working = false;
   #again = false;
@@ -142,7 +147,13 @@ export class SteeredConnection {
     const open = known.filter(({ info }) => info.state === 'established');
     this.#noteTransfer(subflows);
     this.#noteSilence(open, bytesReceived);
-    this.#plan = planRoles(this.#unshunned(outlooks), this.#transferred, this.#plan);
+    const acked = subflows.reduce((sum, subflow) => sum + subflow.bytesAcked, 0);
+    const failover = this.#stalls.look(bytesReceived, Math.max(acked, this.#acked), this.#clock.now());
+    this.#acked = Math.max(acked, this.#acked);
+    if (failover !== undefined) this.#options.onFailover?.(failover.path, failover.stallMs);
+    const before = this.#plan;
+    this.#plan = planRoles(this.#unshunned(outlooks), this.#transferred, before);
+    this.#noteLeft(before);
     await this.#create(token, outlooks, known);
     await this.#setRoles(token, open);
     await this.#leaveDeadPaths(token, open);
@@ -206,6 +217,12 @@ export class SteeredConnection {
       if (!this.#shunned.has(path)) this.#options.logger.debug({ path }, 'a subflow has gone silent');
       this.#shunned.set(path, now + shunMs);
       this.#options.onDoubt(path);
+    }
+  }
+
+  #noteLeft(before: Roles): void {
+    for (const [path, role] of before.of) {
+      if (role === 'active' && !this.#plan.of.has(path)) this.#stalls.left(path, this.#clock.now());
     }
   }
 

@@ -42,6 +42,7 @@ export class Steward {
   readonly #options: StewardOptions;
   readonly #connections = new Map<Socket, SteeredConnection>();
   readonly #unsubscribe: () => void;
+  readonly #failoverListeners = new Set<(path: string, stallMs: number) => void>();
   /** What was measured since the start, by path and network. */
   readonly #measured = new Map<string, MeasuredPath>();
 
@@ -115,10 +116,22 @@ export class Steward {
         logger,
         outlooks: () => this.outlooks(),
         onDoubt: path => paths.doubt(path),
+        onFailover: (path, stallMs) => {
+          for (const listener of this.#failoverListeners) listener(path, stallMs);
+        },
       },
     );
     this.#connections.set(socket, connection);
     socket.once('close', () => this.#connections.delete(socket));
+  }
+
+  /**
+   * Calls `listener` whenever a connection goes on without a path that had carried a transfer, with the time for which
+   * nothing had arrived, in milliseconds. @returns What ends that.
+   */
+  onFailover(listener: (path: string, stallMs: number) => void): () => void {
+    this.#failoverListeners.add(listener);
+    return () => void this.#failoverListeners.delete(listener);
   }
 
   /** Something begins on a connection: it is looked at now. */

@@ -6,6 +6,7 @@ import {
   type PathConfig,
   type PathTier,
   type PathUsage,
+  type Carried as Payload,
   systemClock,
   type Timer,
 } from '@manypath/core';
@@ -67,6 +68,7 @@ export class Tiers {
   readonly #book: UsageBook;
   readonly #meter: UsageMeter;
   readonly #rates = new Map<string, RecentRate>();
+  readonly #carried = new Map<string, Payload>();
   readonly #kinds = new Map<string, PathKind>();
   /** Path by local address. */
   readonly #addresses = new Map<string, string>();
@@ -118,6 +120,17 @@ export class Tiers {
       monthlyCapBytes: rule.monthlyCapBytes ?? null,
       capReached: this.#isCapReached(name),
     };
+  }
+
+  /** What each path carried since the start, by its name; all connections are looked at for it. */
+  carried(): ReadonlyMap<string, Payload> {
+    this.#meter.look();
+    return this.#carried;
+  }
+
+  /** What a path carried on each day that is kept. */
+  daysOf(name: string): Readonly<Record<string, number>> {
+    return this.#book.days(name);
   }
 
   /** Takes in which paths there are now, and which addresses connections over them come from. */
@@ -178,6 +191,10 @@ export class Tiers {
   #take(carried: readonly Carried[]): void {
     const now = this.#clock.now();
     const day = dayOf(new Date(this.#now()));
+    for (const { path, payloadIn, payloadOut } of carried) {
+      const { bytesIn, bytesOut } = this.#carried.get(path) ?? { bytesIn: 0, bytesOut: 0 };
+      this.#carried.set(path, { bytesIn: bytesIn + payloadIn, bytesOut: bytesOut + payloadOut });
+    }
     for (const [path, bytes, rttMs] of sums(carried)) {
       this.#book.add(path, day, bytes);
       const rate = this.#rateOf(path);

@@ -61,6 +61,11 @@ export class UsageBook {
     );
   }
 
+  /** Bytes of each day that is kept. */
+  days(path: string): Readonly<Record<string, number>> {
+    return this.#days(path);
+  }
+
   /** Whether a cap was noted as reached. */
   isReached(path: string, cap: string): boolean {
     return this.#page(path)?.reached.includes(cap) ?? false;

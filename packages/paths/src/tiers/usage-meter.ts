@@ -8,6 +8,9 @@ export interface Carried {
   /** As they went over the link: payload, what was sent again, and an estimate of headers and acknowledgements. */
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** The payload alone, as the subflows counted it. */
+  readonly payloadIn: number;
+  readonly payloadOut: number;
   /** Smoothed round trip, in milliseconds. */
   readonly rttMs: number;
 }
@@ -180,6 +183,8 @@ function push(carried: Carried[], seen: Seen, payloadIn: number, payloadOut: num
     path,
     bytesIn: Math.ceil(payloadIn * overhead) + more,
     bytesOut: Math.ceil(payloadOut * overhead),
+    payloadIn,
+    payloadOut,
     rttMs,
   });
 }
