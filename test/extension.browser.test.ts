@@ -1,11 +1,11 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { extensionId } from '@manypath/core';
 import { Lab } from '@manypath/lab';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { manypathArguments, startManypath } from './support/manypath.ts';
+import { openBrowse, picture, relayOf } from './support/browse.ts';
 import { whyNoBrowser, whyNoLab } from './support/requirements.ts';
 
 const reason = whyNoLab() ?? whyNoBrowser();
@@ -26,26 +26,8 @@ describe.skipIf(reason)(`the extension in manypath browse${reason ? ` (skipped: 
       ],
     });
     await lab.startOrigin('origin');
-    const relay = await startManypath(
-      [
-        'relay',
-        '--json',
-        '--listen',
-        '0.0.0.0:8443',
-        '--public',
-        lab.addresses.relay,
-        '--allow-private',
-        '--state',
-        join(folder, 'relay'),
-      ],
-      command => lab.spawn('relay', command),
-    );
-    context = await chromium.launchPersistentContext(join(folder, 'profile'), {
-      executablePath: await browser(String(relay.ready.pairing)),
-      ignoreDefaultArgs: ['--disable-extensions'],
-      timeout: 30_000,
-    });
-    if (context.serviceWorkers().length === 0) await context.waitForEvent('serviceworker');
+    const pairing = await relayOf(lab, folder);
+    context = await openBrowse(lab, folder, ['--relay', pairing]);
     popup = await context.newPage();
     await popup.goto(`chrome-extension://${extensionId}/popup.html`);
     page = await context.newPage();
@@ -56,29 +38,6 @@ describe.skipIf(reason)(`the extension in manypath browse${reason ? ` (skipped: 
     await lab?.destroy();
     rmSync(folder, { recursive: true, force: true });
   });
-
-  /** A script that takes the place of the browser's own program, in the namespace of the laptop. */
-  async function browser(pairing: string): Promise<string> {
-    const client = (await lab.exec('client', ['ip', 'netns', 'identify'])).stdout.trim();
-    const file = join(folder, 'browse');
-    const state = join(folder, 'state');
-    const words = [
-      'ip',
-      'netns',
-      'exec',
-      client,
-      ...manypathArguments,
-      'browse',
-      '--relay',
-      pairing,
-      '--state',
-      state,
-      '--',
-    ];
-    writeFileSync(file, `#!/bin/sh\nexec ${words.map(word => `'${word}'`).join(' ')} "$@"\n`);
-    chmodSync(file, 0o755);
-    return file;
-  }
 
   const whoami = async (): Promise<string> => {
     await page.goto(`http://${lab.addresses.origin}/whoami`);
@@ -100,6 +59,33 @@ describe.skipIf(reason)(`the extension in manypath browse${reason ? ` (skipped: 
     await expect.poll(whoami, { timeout: 1000 }).toBe('relay');
   });
 
+  it('keeps working when its worker is killed, with nothing forgotten', async () => {
+    const multipath = popup.getByRole('switch', { name: 'Multipath' });
+    const killed = await killWorkers(page);
+    expect(killed).toBeGreaterThan(0);
+    await multipath.click();
+    await expect.poll(whoami, { timeout: 2000 }).toBe('laptop');
+    await killWorkers(page);
+    expect(await whoami()).toBe('laptop');
+    await popup.reload();
+    expect(await multipath.getAttribute('aria-checked')).toBe('false');
+    await multipath.click();
+    await expect.poll(whoami, { timeout: 2000 }).toBe('relay');
+  });
+
+  it('goes around the gateway for a host that the user named, and only for that', async () => {
+    const options = await context.newPage();
+    await options.goto(`chrome-extension://${extensionId}/options.html`);
+    await options.getByLabel('Host').fill(lab.addresses.origin);
+    await options.getByRole('button', { name: 'Add' }).click();
+    await expect.poll(whoami, { timeout: 2000 }).toBe('laptop');
+    await options.getByRole('button', { name: /Remove the rule/ }).click();
+    await expect.poll(whoami, { timeout: 2000 }).toBe('relay');
+    expect(await options.locator('#isolation').textContent()).toMatch(/network of its own|not isolated/);
+    expect(await options.locator('#relay').textContent()).toContain('as the command line says');
+    await options.close();
+  });
+
   it('shows both paths of a download, with rates that add up to what arrives', async () => {
     const arrivals = page.evaluate(readInTheMiddle, `/bytes/45000000?${Math.random()}`);
     await popup.waitForTimeout(2500);
@@ -115,8 +101,45 @@ describe.skipIf(reason)(`the extension in manypath browse${reason ? ` (skipped: 
     const shown = sums.sort((one, other) => one - other)[1] ?? 0;
     expect(shown / (await arrivals)).toBeGreaterThan(0.9);
     expect(shown / (await arrivals)).toBeLessThan(1.1);
+    await picture(popup, 'popup');
+  });
+
+  it('keeps what happened on the dashboard: both paths in the last two minutes, and a failover with its stall', async () => {
+    const dashboard = await context.newPage();
+    await dashboard.setViewportSize({ width: 1000, height: 900 });
+    await dashboard.goto(`chrome-extension://${extensionId}/dashboard.html`);
+    const label = () => dashboard.getByRole('img').getAttribute('aria-label');
+    await expect.poll(label).toMatch(/now a .*, b /);
+    const download = page.evaluate(readInTheMiddle, `/bytes/20000000?${Math.random()}`);
+    await expect
+      .poll(() => dashboard.locator('#connections tbody').textContent())
+      .toMatch(/over a and b|over b and a/);
+    await lab.cut('a', 'carrier');
+    await download;
+    await expect
+      .poll(() => dashboard.locator('#events').textContent())
+      .toMatch(/went on without this path\d+ ms/);
+    await lab.heal('a');
+    await expect
+      .poll(() => dashboard.locator('#events').textContent(), { timeout: 8000 })
+      .toMatch(/a: gone|a: dead/);
+    expect(await dashboard.locator('#networks tbody tr').count()).toBeGreaterThanOrEqual(2);
+    await picture(dashboard, 'dashboard');
+    await dashboard.close();
   });
 });
+
+/** Ends the extension's worker as the browser does when it was idle. @returns How many there were. */
+async function killWorkers(page: Page): Promise<number> {
+  const session = await page.context().newCDPSession(page);
+  const { targetInfos } = await session.send('Target.getTargets');
+  const workers = targetInfos.filter(
+    ({ type, url }) => type === 'service_worker' && url.includes(extensionId),
+  );
+  for (const { targetId } of workers) await session.send('Target.closeTarget', { targetId });
+  await session.detach();
+  return workers.length;
+}
 
 /** Runs in the page. @returns Bytes a second of a download from a third of it on. */
 async function readInTheMiddle(url: string): Promise<number> {

@@ -39,7 +39,7 @@ const mayImport: Record<string, readonly string[]> = {
 const mayDependOn: Record<string, readonly string[]> = {
   'packages/core': ['valibot'],
   'packages/mptcp': ['koffi', 'undici'],
-  'packages/extension': ['preact', '@preact/signals'],
+  'packages/extension': ['preact', '@preact/signals', 'uplot'],
   'packages/cli': ['commander', 'pino'],
 };
 

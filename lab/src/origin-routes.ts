@@ -148,12 +148,12 @@ async function write(response: OriginResponse, chunk: Buffer): Promise<void> {
   });
 }
 
-/** GET /slow?bytes=N&ms=T: the first N bytes of the pattern, spread evenly over T milliseconds. */
+/** GET /slow?bytes=N&ms=T: the first N bytes of the pattern, spread evenly over T milliseconds; `&page` calls them a page. */
 async function sendSlowly({ response, url }: Context): Promise<void> {
   const bytes = size(url.searchParams.get('bytes') ?? '1000', 'bytes');
   const ms = Math.min(size(url.searchParams.get('ms') ?? '1000', 'ms'), 600_000);
   response.writeHead(200, {
-    'content-type': 'application/octet-stream',
+    'content-type': url.searchParams.has('page') ? 'text/html' : 'application/octet-stream',
     'content-length': bytes,
     'cache-control': 'no-store',
   });

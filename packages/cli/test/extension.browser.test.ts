@@ -101,12 +101,14 @@ describe.skipIf(missing !== undefined)(`the extension in Chromium${missing ? ` (
   });
 
   it('blocks browsing while the gateway is gone, for who chose that', async () => {
-    await popup.getByLabel(/Block browsing/).check();
+    const options = await context.newPage();
+    await options.goto(`chrome-extension://${extensionId}/options.html`);
+    await options.getByLabel(/Block browsing/).check();
     await gateway?.close();
     gateway = undefined;
     await expect.poll(() => status().textContent(), { timeout: 2000 }).toContain('blocked');
     expect(await seenByOrigin()).toBe('nothing');
-    await popup.getByLabel(/Block browsing/).uncheck();
+    await options.getByLabel(/Block browsing/).uncheck();
     await expect.poll(seenByOrigin).toBe('127.0.0.1');
   });
 });

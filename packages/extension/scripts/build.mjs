@@ -1,6 +1,7 @@
 /** Builds the extension into `dist`, a folder that browsers load as it is. Run by the bootstrap after the compiler. */
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { extensionKey } from '@manypath/core';
 import { build } from 'esbuild';
@@ -9,6 +10,8 @@ const room = dirname(dirname(fileURLToPath(import.meta.url)));
 const target = join(room, 'dist');
 const { version, description } = JSON.parse(readFileSync(join(room, 'package.json'), 'utf8'));
 
+const icons = { 16: 'icon-16.png', 32: 'icon-32.png', 128: 'icon-128.png' };
+
 const manifest = {
   manifest_version: 3,
   name: 'Manypath',
@@ -16,16 +19,30 @@ const manifest = {
   description,
   key: extensionKey,
   minimum_chrome_version: '124',
-  permissions: ['proxy', 'nativeMessaging', 'storage'],
+  permissions: [
+    'proxy',
+    'nativeMessaging',
+    'storage',
+    'activeTab',
+    'scripting',
+    'webNavigation',
+    'downloads',
+    'notifications',
+  ],
+  icons,
   background: { service_worker: 'background.js', type: 'module' },
-  action: { default_popup: 'popup.html', default_title: 'Manypath' },
+  action: { default_popup: 'popup.html', default_title: 'Manypath', default_icon: icons },
+  options_ui: { page: 'options.html', open_in_tab: true },
 };
 
 rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
 await build({
   absWorkingDir: room,
-  entryPoints: ['src/background.ts', 'src/popup.ts'],
+  entryPoints: ['background', 'pages/popup', 'pages/options', 'pages/dashboard'].map(name => ({
+    in: `src/${name}.ts`,
+    out: basename(name),
+  })),
   outdir: target,
   bundle: true,
   minify: true,
@@ -34,4 +51,6 @@ await build({
   logLevel: 'warning',
 });
 cpSync(join(room, 'pages'), target, { recursive: true });
+const { resolve } = createRequire(import.meta.url);
+cpSync(join(dirname(resolve('uplot/package.json')), 'dist/uPlot.min.css'), join(target, 'uPlot.min.css'));
 writeFileSync(join(target, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);

@@ -15,6 +15,8 @@ interface Waiting {
 
 /** How long the host has to answer, in milliseconds. */
 const answerMs = 5000;
+/** The doctor tries each path. */
+const doctorMs = 60_000;
 
 /** A conversation with the gateway by way of the native messaging host; it lives as long as the page that holds it. */
 export class HostPort {
@@ -38,13 +40,16 @@ export class HostPort {
   }
 
   /** Asks the gateway. Rejects with its message when it refuses or does not answer. */
-  ask(method: ControlMethod): Promise<unknown> {
+  ask(method: ControlMethod, params?: unknown): Promise<unknown> {
     const id = this.#nextId++;
     return new Promise((resolve, reject) => {
-      const late = setTimeout(() => {
-        this.#waiting.delete(id);
-        reject(new Error('the gateway does not answer'));
-      }, answerMs);
+      const late = setTimeout(
+        () => {
+          this.#waiting.delete(id);
+          reject(new Error('the gateway does not answer'));
+        },
+        method === 'doctor' ? doctorMs : answerMs,
+      );
       this.#waiting.set(id, {
         resolve: result => {
           clearTimeout(late);
@@ -55,7 +60,7 @@ export class HostPort {
           reject(error);
         },
       });
-      this.#port.postMessage({ id, method });
+      this.#port.postMessage({ id, method, ...(params === undefined ? {} : { params }) });
     });
   }
 

@@ -1,4 +1,4 @@
-import type { Choice } from './choice.ts';
+import { type Choice, isBypass } from './choice.ts';
 
 /** Where a gateway's proxy listens. */
 export interface ProxyAddress {
@@ -14,8 +14,8 @@ export type ProxyPlan = { readonly kind: 'script'; readonly script: string } | {
  * when nobody listens, also while the service worker sleeps.
  *
  * @param proxy Where the gateway listens, or did last; `undefined` when none was ever seen.
- * @param straight For a browser that was started with the gateway for its proxy: where it goes straight. That setting holds while
- * the switch is on.
+ * @param straight For a browser that was started with the gateway for its proxy: where it goes straight. Its own setting holds while
+ * the switch is on and nothing is bypassed.
  * @param nonce Makes the script another one. A browser avoids a proxy that failed for five minutes, unless the setting changes.
  */
 export function planProxy(
@@ -24,20 +24,46 @@ export function planProxy(
   nonce: number,
   straight?: ProxyAddress,
 ): ProxyPlan {
-  if (straight !== undefined) return choice.multipath ? { kind: 'clear' } : planScript(straight, '', nonce);
+  const bypass = choice.bypass.filter(isBypass);
+  if (straight !== undefined) {
+    if (!choice.multipath) return planScript(way(straight), [], way(straight), nonce);
+    if (proxy === undefined || bypass.length === 0) return { kind: 'clear' };
+    return planScript(way(proxy), bypass, way(straight), nonce);
+  }
   if (!choice.multipath || proxy === undefined) return { kind: 'clear' };
-  return planScript(proxy, choice.whenGone === 'open' ? '; DIRECT' : '', nonce);
+  return planScript(way(proxy) + (choice.whenGone === 'open' ? '; DIRECT' : ''), bypass, 'DIRECT', nonce);
 }
 
-function planScript(proxy: ProxyAddress, otherwise: string, nonce: number): ProxyPlan {
-  const host = proxy.host.includes(':') ? `[${proxy.host}]` : proxy.host;
-  const script = [
-    `// ${nonce}`,
-    'function FindProxyForURL(url, host) {',
-    `  return "PROXY ${host}:${proxy.port}${otherwise}";`,
-    '}',
-  ].join('\n');
+function way({ host, port }: ProxyAddress): string {
+  return `PROXY ${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/**
+ * What only this machine and its link know is never asked of a proxy: names without a dot, loopback and link-local addresses
+ * (where captive portals and printers are), `localhost`, `local` and `home.arpa`.
+ */
+function planScript(usual: string, bypass: readonly string[], bypassed: string, nonce: number): ProxyPlan {
+  const script = `// ${nonce}
+var exact = ${JSON.stringify(Object.fromEntries(bypass.filter(isExact).map(host => [host, true])))};
+var below = ${JSON.stringify(bypass.filter(host => !isExact(host)).map(host => host.slice(1)))};
+function FindProxyForURL(url, host) {
+  host = host.toLowerCase().replace(/\\.$/, '');
+  var isName = host.indexOf(':') < 0;
+  if (isName && host.indexOf('.') < 0) return 'DIRECT';
+  if (/(^|\\.)(localhost|local|home\\.arpa)$/.test(host)) return 'DIRECT';
+  if (/^(127|169\\.254)\\.[0-9.]+$/.test(host) || /^(::1|fe[89ab][0-9a-f]:.*)$/.test(host)) return 'DIRECT';
+  if (exact.hasOwnProperty(host)) return ${JSON.stringify(bypassed)};
+  for (var i = 0; i < below.length; i++) {
+    if (host.slice(-below[i].length) === below[i]) return ${JSON.stringify(bypassed)};
+  }
+  return ${JSON.stringify(usual)};
+}
+`;
   return { kind: 'script', script };
+}
+
+function isExact(pattern: string): boolean {
+  return !pattern.startsWith('*.');
 }
 
 /** Whether something is a place where a proxy can be, as messages and storage bring it. */

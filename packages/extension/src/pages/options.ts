@@ -1,0 +1,418 @@
+import type { DoctorFinding, Overview, PathStatus, SettingsDocument } from '@manypath/core';
+import { signal } from '@preact/signals';
+import { type ComponentChild, h, render } from 'preact';
+import { type Choice, defaultChoice, isBypass, mostBypassed, readChoice, storeChoice } from '../choice.ts';
+import { type PathSettings, pathChange, pathSettings } from '../path-settings.ts';
+import { kindWords, usageWords } from '../path-words.ts';
+import { GatewaySession } from '../session.ts';
+import { readSettings, writeSettings } from '../settings-file.ts';
+import {
+  type SiteRule,
+  type SiteWish,
+  siteRules,
+  wishWords,
+  withoutSiteRule,
+  withSiteRule,
+} from '../site-rules.ts';
+import { statusLine } from '../status-line.ts';
+
+const choice = signal<Choice>(defaultChoice);
+const settings = signal<SettingsDocument | undefined>(undefined);
+const paths = signal<readonly PathStatus[]>([]);
+const overview = signal<Overview | undefined>(undefined);
+const findings = signal<readonly DoctorFinding[] | 'looking' | undefined>(undefined);
+/** How the last change went, for the user. */
+const outcome = signal<{ readonly text: string; readonly isError: boolean } | undefined>(undefined);
+/** A pairing that a link brought; it counts only when the user says so. */
+const offered = signal(pairingInAddress());
+const session = new GatewaySession(() => void load());
+
+function Options(): ComponentChild {
+  return h('main', null, [
+    h('header', null, [h('h1', null, 'Manypath settings'), h('a', { href: 'dashboard.html' }, 'Dashboard')]),
+    h('p', { class: 'status' }, statusLine(choice.value, session.state.value, overview.value, undefined)),
+    h(
+      'p',
+      { role: 'status', class: outcome.value?.isError ? 'outcome bad' : 'outcome' },
+      outcome.value?.text ?? '',
+    ),
+    h(General, null),
+    settings.value === undefined ? null : [h(Relay, null), h(Paths, null)],
+    h(Sites, null),
+    h(Isolation, null),
+    settings.value === undefined ? null : h(Doctor, null),
+    h(Transfer, null),
+  ]);
+}
+
+function General(): ComponentChild {
+  const { whenGone, retry } = choice.value;
+  return h('section', { id: 'general' }, [
+    h('h2', null, 'This browser'),
+    check('Block browsing while the gateway is not running', whenGone === 'closed', isOn =>
+      storeChoice({ whenGone: isOn ? 'closed' : 'open' }),
+    ),
+    check('Resume downloads and reload pages that a change of the network broke off', retry, isOn =>
+      storeChoice({ retry: isOn }),
+    ),
+  ]);
+}
+
+function check(label: string, checked: boolean, set: (isOn: boolean) => Promise<void>): ComponentChild {
+  const onChange = (event: Event) => void set((event.target as HTMLInputElement).checked);
+  return h('label', { class: 'line' }, [h('input', { type: 'checkbox', checked, onChange }), ` ${label}`]);
+}
+
+function Relay(): ComponentChild {
+  const relay = settings.value?.relay ?? null;
+  const fixed = relay?.from === 'command line';
+  const pair = (event: Event): void => {
+    event.preventDefault();
+    const field = new FormData(event.target as HTMLFormElement).get('pairing');
+    offered.value = '';
+    (event.target as HTMLFormElement).reset();
+    void configure({ relay: String(field).trim() }, 'Paired.');
+  };
+  return h('section', { id: 'relay' }, [
+    h('h2', null, 'Relay'),
+    h(
+      'p',
+      null,
+      relay === null
+        ? 'No relay: only servers that speak Multipath TCP are reached over several paths.'
+        : `${relay.address}${fixed ? ', as the command line says' : ''}`,
+    ),
+    fixed
+      ? null
+      : h('form', { onSubmit: pair }, [
+          h('label', null, [
+            'Pairing address, as "manypath relay" prints it ',
+            h('input', {
+              name: 'pairing',
+              type: 'password',
+              autocomplete: 'off',
+              required: true,
+              placeholder: 'manypath://…',
+              value: offered.value,
+            }),
+          ]),
+          h('button', { type: 'submit' }, 'Pair'),
+          relay === null
+            ? null
+            : h(
+                'button',
+                {
+                  type: 'button',
+                  onClick: () => void configure({ relay: null }, 'The relay is not used any more.'),
+                },
+                'Forget this relay',
+              ),
+        ]),
+  ]);
+}
+
+function Paths(): ComponentChild {
+  return h('section', { id: 'paths', class: 'wide' }, [
+    h('table', null, [
+      h('caption', null, 'Paths, and what they may'),
+      h(
+        'thead',
+        null,
+        h(
+          'tr',
+          null,
+          ['Path', 'Use', 'Daily cap', 'Monthly cap', 'Month begins on', 'At the cap', 'Carried'].map(title =>
+            h('th', { scope: 'col' }, title),
+          ),
+        ),
+      ),
+      h(
+        'tbody',
+        null,
+        paths.value.map(path => h(PathRow, { key: path.name, path })),
+      ),
+    ]),
+  ]);
+}
+
+function PathRow({ path }: { path: PathStatus }): ComponentChild {
+  const now = pathSettings(settings.value?.config ?? {}, path);
+  const set = (change: Partial<PathSettings>): void =>
+    void configure(
+      { paths: pathChange(settings.value?.config ?? {}, path, change) },
+      `${path.name} is changed.`,
+    );
+  const named = (what: string) => `${what} of ${path.name}`;
+  const text = (key: 'dailyCap' | 'monthlyCap', what: string) =>
+    h('input', {
+      'aria-label': named(what),
+      value: now[key],
+      placeholder: 'none',
+      size: 8,
+      onChange: (event: Event) => set({ [key]: (event.target as HTMLInputElement).value.trim() }),
+    });
+  return h('tr', { 'data-path': path.name }, [
+    h('th', { scope: 'row' }, [`${kindWords(path)} `, h('small', null, path.name)]),
+    h(
+      'td',
+      null,
+      select(named('Use'), now.tier, ['primary', 'secondary', 'backup', 'never'], tier => set({ tier })),
+    ),
+    h('td', null, text('dailyCap', 'Daily cap')),
+    h('td', null, text('monthlyCap', 'Monthly cap')),
+    h(
+      'td',
+      null,
+      h('input', {
+        'aria-label': named('Month begins on'),
+        type: 'number',
+        min: 1,
+        max: 31,
+        value: now.resetDay,
+        onChange: (event: Event) => set({ resetDay: Number((event.target as HTMLInputElement).value) }),
+      }),
+    ),
+    h(
+      'td',
+      null,
+      select(named('At the cap'), now.atCap, ['backup', 'never'], atCap => set({ atCap })),
+    ),
+    h('td', null, usageWords(path)),
+  ]);
+}
+
+function select<Value extends string>(
+  label: string,
+  value: Value,
+  values: readonly Value[],
+  set: (value: Value) => void,
+): ComponentChild {
+  return h(
+    'select',
+    {
+      'aria-label': label,
+      value,
+      onChange: (event: Event) => set((event.target as HTMLSelectElement).value as Value),
+    },
+    values.map(one => h('option', { value: one, selected: one === value }, one)),
+  );
+}
+
+const newWish = signal<SiteWish>('bypass');
+
+function Sites(): ComponentChild {
+  const isReady = settings.value !== undefined;
+  const rules = siteRules(settings.value?.config ?? {}, choice.value.bypass);
+  const wishes = (Object.keys(wishWords) as SiteWish[]).filter(wish => isReady || wish === 'bypass');
+  const add = (event: Event): void => {
+    event.preventDefault();
+    const form = new FormData(event.target as HTMLFormElement);
+    const host = String(form.get('host')).trim().toLowerCase();
+    const path = String(form.get('path') ?? '');
+    (event.target as HTMLFormElement).reset();
+    void addSite({ host, wish: newWish.value, ...(newWish.value === 'single' ? { path } : {}) });
+  };
+  return h('section', { id: 'sites' }, [
+    h('h2', null, 'Sites'),
+    h(
+      'p',
+      null,
+      'WebTransport and WebRTC use UDP, which no proxy carries: a site that needs them works when it does not go through Manypath.',
+    ),
+    h(
+      'ul',
+      null,
+      rules.map(rule =>
+        h('li', { key: `${rule.wish} ${rule.host}` }, [
+          h('strong', null, rule.host),
+          ` ${wishWords[rule.wish]}${rule.path === undefined ? '' : `: ${rule.path}`} `,
+          h(
+            'button',
+            {
+              type: 'button',
+              'aria-label': `Remove the rule for ${rule.host}`,
+              onClick: () => void removeSite(rule),
+            },
+            'Remove',
+          ),
+        ]),
+      ),
+    ),
+    h('form', { onSubmit: add }, [
+      h('label', null, [
+        'Host ',
+        h('input', { name: 'host', required: true, placeholder: 'example.org or *.example.org' }),
+      ]),
+      h('label', null, [
+        'What ',
+        h(
+          'select',
+          {
+            name: 'wish',
+            value: newWish.value,
+            onChange: (event: Event) => {
+              newWish.value = (event.target as HTMLSelectElement).value as SiteWish;
+            },
+          },
+          wishes.map(wish => h('option', { value: wish }, wishWords[wish])),
+        ),
+      ]),
+      newWish.value === 'single'
+        ? h('label', null, [
+            'Path ',
+            h(
+              'select',
+              { name: 'path' },
+              paths.value.map(({ name }) => h('option', { value: name }, name)),
+            ),
+          ])
+        : null,
+      h('button', { type: 'submit' }, 'Add'),
+    ]),
+  ]);
+}
+
+async function addSite(rule: SiteRule): Promise<void> {
+  if (rule.wish !== 'bypass') {
+    return configure({ rules: withSiteRule(settings.value?.config ?? {}, rule) }, `${rule.host} is added.`);
+  }
+  const { bypass } = choice.value;
+  if (!isBypass(rule.host)) return tell(`${rule.host} is no host name.`, true);
+  if (bypass.length >= mostBypassed) return tell(`There are ${mostBypassed} such hosts already.`, true);
+  await storeChoice({ bypass: [...bypass.filter(host => host !== rule.host), rule.host] });
+  tell(`${rule.host} is added.`);
+}
+
+async function removeSite({ host, wish }: SiteRule): Promise<void> {
+  if (wish === 'bypass') await storeChoice({ bypass: choice.value.bypass.filter(one => one !== host) });
+  else await configure({ rules: withoutSiteRule(settings.value?.config ?? {}, host) }, `${host} is removed.`);
+}
+
+function Isolation(): ComponentChild {
+  const isolation = settings.value?.isolation ?? null;
+  const words =
+    isolation === null
+      ? 'You started this browser yourself: a change of an address or link breaks off what it is loading, and Manypath tries it once more. "manypath browse" opens one that does not notice.'
+      : isolation.isolated
+        ? 'This browser is in a network of its own and does not notice when links or addresses change.'
+        : `This browser is not isolated (${isolation.reason ?? 'unknown'}): a change of an address or link breaks off what it is loading.`;
+  return h('section', { id: 'isolation' }, [h('h2', null, 'Isolation'), h('p', null, words)]);
+}
+
+function Doctor(): ComponentChild {
+  const found = findings.value;
+  return h('section', { id: 'doctor' }, [
+    h('h2', null, 'Doctor'),
+    h(
+      'button',
+      { type: 'button', disabled: found === 'looking', onClick: () => void examine() },
+      found === 'looking' ? 'Looking …' : 'Find what stops multipath here',
+    ),
+    Array.isArray(found)
+      ? h(
+          'ul',
+          { class: 'findings' },
+          (found as readonly DoctorFinding[]).map(({ id, ok, cause, fix }) =>
+            h('li', { key: id, class: ok ? 'good' : 'bad' }, [
+              `${ok ? '✓' : '✗'} ${cause}`,
+              fix === null ? null : h('div', null, ['Fix: ', h('code', null, fix)]),
+            ]),
+          ),
+        )
+      : null,
+  ]);
+}
+
+function Transfer(): ComponentChild {
+  return h('section', { id: 'transfer' }, [
+    h('h2', null, 'Export and import'),
+    h('p', null, 'The pairing with the relay is a secret and stays out of the file.'),
+    h('button', { type: 'button', onClick: exportSettings }, 'Export'),
+    h('label', { class: 'line' }, [
+      'Import ',
+      h('input', {
+        type: 'file',
+        accept: 'application/json,.json',
+        onChange: (event: Event) => void importSettings(event),
+      }),
+    ]),
+  ]);
+}
+
+function exportSettings(): void {
+  const text = writeSettings(choice.value, settings.value?.config ?? {});
+  const url = URL.createObjectURL(new Blob([text], { type: 'application/json' }));
+  const link = Object.assign(document.createElement('a'), { href: url, download: 'manypath-settings.json' });
+  link.click();
+  URL.revokeObjectURL(url);
+}
+
+async function importSettings(event: Event): Promise<void> {
+  const input = event.target as HTMLInputElement;
+  const [file] = input.files ?? [];
+  if (file === undefined) return;
+  try {
+    const { choice: imported, config } = readSettings(await file.text());
+    if (settings.value !== undefined && Object.keys(config).length > 0) {
+      settings.value = await session.ask<SettingsDocument>('configure', config);
+    }
+    await storeChoice(imported);
+    tell('Imported.');
+  } catch (error) {
+    tell(error instanceof Error ? error.message : String(error), true);
+  }
+  input.value = '';
+}
+
+async function examine(): Promise<void> {
+  findings.value = 'looking';
+  try {
+    findings.value = await session.ask<readonly DoctorFinding[]>('doctor');
+  } catch (error) {
+    findings.value = undefined;
+    tell(error instanceof Error ? error.message : String(error), true);
+  }
+}
+
+async function configure(change: Readonly<Record<string, unknown>>, done: string): Promise<void> {
+  try {
+    settings.value = await session.ask<SettingsDocument>('configure', change);
+    tell(done);
+    // The gateway reads its file a moment later.
+    setTimeout(() => void load(), 500);
+  } catch (error) {
+    tell(error instanceof Error ? error.message : String(error), true);
+    settings.value = settings.value === undefined ? undefined : { ...settings.value };
+  }
+}
+
+function tell(text: string, isError = false): void {
+  outcome.value = { text, isError };
+}
+
+async function load(): Promise<void> {
+  try {
+    const answer = await session.ask<Overview>('overview');
+    settings.value = await session.ask<SettingsDocument>('settings');
+    paths.value = answer.paths;
+    overview.value = answer;
+  } catch {
+    overview.value = undefined;
+    settings.value = undefined;
+  }
+}
+
+/** `options.html#pair=manypath://…`: what follows # is sent to nobody. */
+function pairingInAddress(): string {
+  const found = /^#pair=(manypath:.{1,500})$/.exec(location.hash);
+  history.replaceState(null, '', location.pathname);
+  return found?.[1] === undefined ? '' : decodeURIComponent(found[1]);
+}
+
+render(h(Options, null), document.body);
+void readChoice().then(stored => {
+  choice.value = stored;
+});
+chrome.storage.onChanged.addListener(async () => {
+  choice.value = await readChoice();
+});
