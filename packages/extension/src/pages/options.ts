@@ -402,11 +402,11 @@ async function load(): Promise<void> {
   }
 }
 
-/** `options.html#pair=manypath://…`: what follows # is sent to nobody. */
+/** `options.html#pair=manypath://…`: what follows # is sent to nobody. It is taken out of the address, for it is a secret. */
 function pairingInAddress(): string {
-  const found = /^#pair=(manypath:.{1,500})$/.exec(location.hash);
+  const found = new URLSearchParams(location.hash.slice(1)).get('pair') ?? '';
   history.replaceState(null, '', location.pathname);
-  return found?.[1] === undefined ? '' : decodeURIComponent(found[1]);
+  return /^manypath:.{1,500}$/.test(found) ? found : '';
 }
 
 render(h(Options, null), document.body);
