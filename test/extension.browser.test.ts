@@ -81,6 +81,8 @@ describe.skipIf(reason)(`the extension in manypath browse${reason ? ` (skipped: 
     await expect.poll(whoami, { timeout: 2000 }).toBe('laptop');
     await options.getByRole('button', { name: /Remove the rule/ }).click();
     await expect.poll(whoami, { timeout: 2000 }).toBe('relay');
+    await options.setViewportSize({ width: 1000, height: 900 });
+    await picture(options, 'options');
     expect(await options.locator('#isolation').textContent()).toMatch(/network of its own|not isolated/);
     expect(await options.locator('#relay').textContent()).toContain('as the command line says');
     await options.close();
@@ -101,6 +103,7 @@ describe.skipIf(reason)(`the extension in manypath browse${reason ? ` (skipped: 
     const shown = sums.sort((one, other) => one - other)[1] ?? 0;
     expect(shown / (await arrivals)).toBeGreaterThan(0.9);
     expect(shown / (await arrivals)).toBeLessThan(1.1);
+    await popup.setViewportSize({ width: 392, height: 470 });
     await picture(popup, 'popup');
   });
 

@@ -15,11 +15,17 @@ export class DecoupledSocket extends Duplex {
   readonly #mostQueued: number;
   readonly #waiting: (() => void)[] = [];
 
-  /** @param mostQueued Bytes that may wait for the kernel until {@link isFull}. */
-  constructor(socket: Socket, mostQueued: number) {
+  readonly #onWrite: () => void;
+
+  /**
+   * @param mostQueued Bytes that may wait for the kernel until {@link isFull}.
+   * @param onWrite Called whenever something is sent.
+   */
+  constructor(socket: Socket, mostQueued: number, onWrite: () => void = () => {}) {
     super({ allowHalfOpen: false, readableHighWaterMark: readAheadBytes });
     this.#socket = socket;
     this.#mostQueued = mostQueued;
+    this.#onWrite = onWrite;
     socket.on('data', bytes => {
       if (!this.push(bytes)) socket.pause();
     });
@@ -45,11 +51,13 @@ export class DecoupledSocket extends Duplex {
   }
 
   override _write(bytes: Buffer, _encoding: BufferEncoding, callback: () => void): void {
+    this.#onWrite();
     this.#socket.write(bytes);
     callback();
   }
 
   override _writev(parts: { chunk: Buffer }[], callback: () => void): void {
+    this.#onWrite();
     this.#socket.cork();
     for (const { chunk } of parts) this.#socket.write(chunk);
     this.#socket.uncork();

@@ -28,6 +28,8 @@ export interface Http2LaneOptions {
   readonly limits: GatewayLimits;
   readonly clock: Clock;
   readonly events: LaneEvents;
+  /** Told when something is sent on the lane after it was quiet for a while: a transfer may begin. */
+  readonly onActivity?: (() => void) | undefined;
 }
 
 /**
@@ -50,6 +52,7 @@ export class Http2Lane implements Lane {
   readonly #windows: StreamWindows;
   #state: LaneState = 'ready';
   #streams = 0;
+  #sentAt = Number.NEGATIVE_INFINITY;
   #idleSince: number;
   #rttMs: number | undefined;
   #checking: Timer | undefined;
@@ -86,7 +89,7 @@ export class Http2Lane implements Lane {
         : formatBasicCredentials({ user: pairing.user, password: pairing.secret });
     this.openedAt = clock.now();
     this.#idleSince = this.openedAt;
-    this.#decoupled = new DecoupledSocket(stream, limits.laneQueuedBytes);
+    this.#decoupled = new DecoupledSocket(stream, limits.laneQueuedBytes, () => this.#noteActivity());
     this.#session = http2Connect(`https://${this.#relay}`, {
       createConnection: () => this.#decoupled,
       settings: { enablePush: false, initialWindowSize: limits.streamWindowBytes },
@@ -283,11 +286,20 @@ export class Http2Lane implements Lane {
     this.#options.events.changed(this);
   }
 
+  #noteActivity(): void {
+    const now = this.#options.clock.now();
+    const wasQuiet = now - this.#sentAt > quietMs;
+    this.#sentAt = now;
+    if (wasQuiet) this.#options.onActivity?.();
+  }
+
   #bytes(): number {
     return this.#stream.bytesRead + this.#stream.bytesWritten;
   }
 }
 
+/** A lane on which nothing was sent for so long is quiet, in milliseconds. */
+const quietMs = 1000;
 /** How often a lane that did not answer is looked at, in milliseconds. */
 const suspectCheckMs = 250;
 

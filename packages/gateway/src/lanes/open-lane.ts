@@ -28,7 +28,8 @@ export const openLane: OpenLane = async (options, signal) => {
   const { pairing, dial, steward } = options;
   const socket = await openLaneSocket(pairing, dial, signal);
   if (socket.protocol !== 'h2') return Http1Lane.open(socket, options, signal);
-  const lane = await Http2Lane.open(socket, options, signal);
+  const onActivity = () => steward?.wake(socket.raw);
+  const lane = await Http2Lane.open(socket, { ...options, onActivity }, signal);
   steward?.steer(socket.raw, {
     isInUse: () => lane.streams > 0,
     ping: () => lane.check(options.limits.laneAnswerMs),

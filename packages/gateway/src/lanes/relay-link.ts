@@ -72,6 +72,9 @@ export class RelayLink {
   #retryAt = 0;
   #checks: Timer | undefined;
   #growth: Timer | undefined;
+  /** When the last tunnel was opened, and when lanes were last seen to carry something. */
+  #openedAt = Number.NEGATIVE_INFINITY;
+  #movedAt = Number.NEGATIVE_INFINITY;
   #closed = false;
   #retired = false;
 
@@ -116,6 +119,7 @@ export class RelayLink {
   async open(target: Authority, options: TunnelOptions): Promise<Tunnel> {
     const early = this.#known.has(target);
     const lane = await this.#laneFor(options.signal);
+    this.#openedAt = this.#options.clock.now();
     const tunnel = await this.#openOn(lane, target, { ...options, early });
     this.#watchGrowth();
     const answered = tunnel.answered.then(
@@ -360,11 +364,19 @@ export class RelayLink {
   #watchGrowth(): void {
     if (this.#growth !== undefined || this.#closed || this.#retired) return;
     if ([...this.#lanes].every(lane => lane.streams === 0)) return;
-    this.#growth = this.#options.clock.after(growthCheckMs, () => {
+    this.#growth = this.#options.clock.after(this.#isQuiet() ? quietGrowthCheckMs : growthCheckMs, () => {
       this.#growth = undefined;
       for (const lane of this.#lanes) lane.tend();
       this.#growIfNeeded();
     });
+  }
+
+  /** Whether tunnels are open and nothing moves in them, as with the connections that browsers keep. */
+  #isQuiet(): boolean {
+    const now = this.#options.clock.now();
+    if (now - this.#openedAt < quietMs) return false;
+    if ([...this.#lanes].some(({ rate }) => rate >= quietBytesPerSecond)) this.#movedAt = now;
+    return now - this.#movedAt >= quietMs;
   }
 
   #checkLater(): void {
@@ -421,6 +433,11 @@ export class RelayLink {
 const forgetBackOffMs = 5_000;
 /** How often lanes with tunnels are looked at for bulk transfers. */
 const growthCheckMs = 250;
+/** The same while next to nothing moves in them, and what that is. */
+const quietGrowthCheckMs = 1000;
+const quietBytesPerSecond = 1000;
+/** How long that is to last, in milliseconds. */
+const quietMs = 5000;
 
 function isRefusal(error: Error): boolean {
   return error instanceof RelayRefusedError || error instanceof RelayUntrustedError;

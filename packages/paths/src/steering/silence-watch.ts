@@ -14,7 +14,10 @@ interface Watched {
   bytesAcked: number;
   /** Since when something waits to be acknowledged and nothing was, by the clock. */
   unansweredSince: number | undefined;
+  /** When the connection last got further. */
   bytesReceived: number;
+  /** At the last look. */
+  lastReceived: number;
 }
 
 /** The connection as a whole: when it last got further, and what had arrived by then. */
@@ -34,6 +37,8 @@ const beyondGapBytes = 32_768;
 export class SilenceWatch {
   readonly #limits: SilenceLimits;
   readonly #watched = new Map<string, Watched>();
+  /** Bytes that came over subflows while they were watched: one that is watched anew brings nothing with it. */
+  #arrived = 0;
   #progress: Progress | undefined;
 
   constructor(limits: SilenceLimits = silenceLimits) {
@@ -66,13 +71,17 @@ export class SilenceWatch {
 
   /** @returns For how long a gap has held the connection up while more and more came after it, in milliseconds. */
   #noteProgress(subflows: ReadonlyMap<string, SubflowInfo>, inOrder: number, now: number): number {
-    let arrived = 0;
-    for (const { bytesReceived } of subflows.values()) arrived += bytesReceived;
+    for (const [key, { bytesReceived }] of subflows) {
+      const watched = this.#watched.get(key);
+      if (watched === undefined) continue;
+      this.#arrived += Math.max(0, bytesReceived - watched.lastReceived);
+      watched.lastReceived = bytesReceived;
+    }
     if (this.#progress === undefined || inOrder !== this.#progress.inOrder) {
-      this.#progress = { inOrder, at: now, arrived };
+      this.#progress = { inOrder, at: now, arrived: this.#arrived };
       return 0;
     }
-    return arrived - this.#progress.arrived < beyondGapBytes ? 0 : now - this.#progress.at;
+    return this.#arrived - this.#progress.arrived < beyondGapBytes ? 0 : now - this.#progress.at;
   }
 
   #noteReceived(subflows: ReadonlyMap<string, SubflowInfo>): void {
@@ -89,7 +98,7 @@ export class SilenceWatch {
 }
 
 function begin({ bytesAcked, bytesReceived }: SubflowInfo): Watched {
-  return { bytesAcked, unansweredSince: undefined, bytesReceived };
+  return { bytesAcked, unansweredSince: undefined, bytesReceived, lastReceived: bytesReceived };
 }
 
 /** @returns How long something has been waiting to be acknowledged, in milliseconds. */

@@ -35,6 +35,8 @@ const beginsForMs = 400;
 const busyMs = 30;
 /** The same for one that is in use and carries nothing just now. */
 const waitingMs = 120;
+/** After so long without anything it is looked at as if it were not in use, in milliseconds; {@link SteeredConnection.wake} ends that. */
+const quietMs = 5000;
 /** The same for one that is not in use. */
 const idleMs = 1000;
 /** A transfer is over when nothing has moved for so long, in milliseconds. */
@@ -135,7 +137,8 @@ export class SteeredConnection {
   #pause(): number {
     if (this.#clock.now() - this.#beganAt < beginsForMs) return beginningMs;
     if (this.#clock.now() - this.#movedAt < 2 * transferEndMs) return busyMs;
-    return this.#options.isInUse() ? waitingMs : idleMs;
+    const isQuiet = this.#clock.now() - Math.max(this.#movedAt, this.#beganAt) > quietMs;
+    return this.#options.isInUse() && !isQuiet ? waitingMs : idleMs;
   }
 
   async #look(): Promise<void> {
