@@ -9,22 +9,27 @@ import { reloadBrokenPages, resumeBrokenDownloads } from './second-chance.ts';
 const lookMs = 3000;
 /** How often the badge is brought up to date while pages are loaded, in milliseconds at least. */
 const badgeMs = 60_000;
+/** The same when the gateway does not answer the browser. */
+const proxyErrorMs = 5000;
 
 chrome.runtime.onInstalled.addListener(() => void look());
 chrome.runtime.onStartup.addListener(() => void look());
-chrome.proxy.onProxyError.addListener(() => void look());
 chrome.storage.onChanged.addListener(changes => {
   if (choiceKeys.some(key => changes[key] !== undefined)) void applyChoice().then(look);
 });
 chrome.webNavigation.onCompleted.addListener(({ frameId }) => {
-  if (frameId === 0) void lookNowAndThen();
+  if (frameId === 0) void lookUnlessSince(badgeMs);
+});
+// Not `proxy.onProxyError`: that comes for every host that cannot be reached, and would keep the worker awake.
+chrome.webNavigation.onErrorOccurred.addListener(({ frameId, error }) => {
+  if (frameId === 0 && error === 'net::ERR_PROXY_CONNECTION_FAILED') void lookUnlessSince(proxyErrorMs);
 });
 reloadBrokenPages();
 resumeBrokenDownloads();
 
-async function lookNowAndThen(): Promise<void> {
+async function lookUnlessSince(milliseconds: number): Promise<void> {
   const { lookedAt } = await chrome.storage.session.get('lookedAt');
-  if (typeof lookedAt !== 'number' || Date.now() - lookedAt >= badgeMs) await look();
+  if (typeof lookedAt !== 'number' || Date.now() - lookedAt >= milliseconds) await look();
 }
 
 /** Finds out where the gateway is, and has the browser use it as the user chose. Then the worker may sleep again. */

@@ -38,7 +38,7 @@ const waitingMs = 120;
 /** After so long without anything it is looked at as if it were not in use, in milliseconds; {@link SteeredConnection.wake} ends that. */
 const quietMs = 5000;
 /** The same for one that is not in use. */
-const idleMs = 1000;
+const idleMs = 2000;
 /** A transfer is over when nothing has moved for so long, in milliseconds. */
 const transferEndMs = 300;
 /** How long a transfer may pause, beside two round trips, before the path is asked, in milliseconds. */
