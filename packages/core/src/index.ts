@@ -107,3 +107,18 @@ export {
   socks5Replies,
   socks5Reply,
 } from './socks5.ts';
+export {
+  decodeStreamFrame,
+  encodeStreamFrame,
+  type StreamFrame,
+  StreamFrameError,
+  type StreamKind,
+  type StreamResetReason,
+} from './streams/stream-frames.ts';
+export {
+  type StreamEvent,
+  type StreamLimits,
+  StreamMultiplexer,
+  StreamProtocolError,
+  streamLimits,
+} from './streams/stream-multiplexer.ts';

@@ -1,0 +1,318 @@
+import { ManypathError } from '../errors.ts';
+import {
+  decodeStreamFrame,
+  encodeStreamFrame,
+  longestTarget,
+  type StreamFrame,
+  type StreamKind,
+  type StreamResetReason,
+} from './stream-frames.ts';
+
+/** The other side did what docs/STREAMS.md rules out. The connection cannot be used any further. */
+export class StreamProtocolError extends ManypathError {
+  constructor(reason: string) {
+    super('MANYPATH_STREAM_PROTOCOL', `the other side of a stream connection broke its rules: ${reason}`);
+  }
+}
+
+/** What a {@link StreamMultiplexer} keeps at most. */
+export interface StreamLimits {
+  /** Streams that are open at once. */
+  readonly streams: number;
+  /** Bytes that the other side may send on one stream before they are consumed. */
+  readonly windowBytes: number;
+  /** Bytes of data in one frame: so long the others wait. */
+  readonly frameBytes: number;
+}
+
+export const streamLimits: StreamLimits = { streams: 4096, windowBytes: 262_144, frameBytes: 65_536 };
+
+/** What comes out of a connection. */
+export type StreamEvent =
+  /** The other side wants a stream; answer with `accept` or `reset`. */
+  | { readonly event: 'open'; readonly stream: number; readonly kind: StreamKind; readonly target: string }
+  /** The other side has opened it. */
+  | { readonly event: 'opened'; readonly stream: number; readonly local: string; readonly remote: string }
+  /** Data; to be told to `consumed` when it is out of the way. */
+  | { readonly event: 'data'; readonly stream: number; readonly bytes: Uint8Array }
+  /** There is room for data again after there was none. */
+  | { readonly event: 'room'; readonly stream: number }
+  /** The other side sends nothing more. */
+  | { readonly event: 'finish'; readonly stream: number }
+  /** The other side broke it off. */
+  | {
+      readonly event: 'reset';
+      readonly stream: number;
+      readonly reason: StreamResetReason;
+      readonly message: string;
+    };
+
+interface Stream {
+  /** Bytes that may still be sent. */
+  credit: number;
+  queue: Uint8Array[];
+  queuedBytes: number;
+  isFinishing: boolean;
+  sentFinish: boolean;
+  receivedFinish: boolean;
+  /** Bytes that the other side may still send, as it knows. */
+  window: number;
+  /** Bytes that were consumed and not yet credited. */
+  consumed: number;
+  isAccepted: boolean;
+}
+
+/**
+ * Many streams on one connection that carries messages in order: bytes in, events out, without any I/O (docs/STREAMS.md).
+ *
+ * The side that opens streams and the one that accepts them are the same but for that. Each direction of each stream has a
+ * credit: what is sent is never more than the other side has room for, so that a slow reader stops its own sender
+ * and nobody else's. What is to be sent is taken out frame by frame (`next`), a frame of each stream in turn, so
+ * that a long transfer delays no other stream by more than one frame.
+ */
+export class StreamMultiplexer {
+  readonly #opens: boolean;
+  readonly #limits: StreamLimits;
+  readonly #streams = new Map<number, Stream>();
+  /** Frames that go before data. */
+  readonly #urgent: StreamFrame[] = [];
+  /** Streams that have something to send and may, each once, in turn. */
+  readonly #ready = new Set<number>();
+  /** The highest stream so far: those below it that are not there are over. */
+  #last = 0;
+
+  constructor(side: 'opens' | 'accepts', limits: Partial<StreamLimits> = {}) {
+    this.#opens = side === 'opens';
+    this.#limits = { ...streamLimits, ...limits };
+  }
+
+  /** Streams that are open now. */
+  get size(): number {
+    return this.#streams.size;
+  }
+
+  /** Whether {@link next} has something. */
+  get hasNext(): boolean {
+    return this.#urgent.length > 0 || this.#ready.size > 0;
+  }
+
+  /**
+   * Asks the other side for a stream. Data may be written at once; it leaves when the other side has room for it.
+   *
+   * @returns Its number; `undefined` when there are too many.
+   * @throws RangeError when the target is too long
+   */
+  open(kind: StreamKind, target: string): number | undefined {
+    if (target.length > longestTarget) throw new RangeError(`a target has at most ${longestTarget} bytes`);
+    if (this.#streams.size >= this.#limits.streams || this.#last >= 0xffff_ffff) return undefined;
+    const stream = ++this.#last;
+    const { windowBytes: credit } = this.#limits;
+    this.#streams.set(stream, newStream(0, credit));
+    this.#urgent.push({ type: 'open', stream, credit, kind, target });
+    return stream;
+  }
+
+  /** Says that a stream of the other side is open. @param local `host:port` of this end, and `remote` of the other one. */
+  accept(stream: number, local = '', remote = ''): void {
+    const state = this.#streams.get(stream);
+    if (state === undefined || state.isAccepted) return;
+    state.isAccepted = true;
+    this.#urgent.push({ type: 'opened', stream, credit: state.window, local, remote });
+    this.#schedule(stream, state);
+  }
+
+  /**
+   * Queues data. It is kept, not copied.
+   *
+   * @returns Whether more may be written; else `room` is told when it may. Nothing is lost by writing more, but it takes memory.
+   */
+  write(stream: number, bytes: Uint8Array): boolean {
+    const state = this.#streams.get(stream);
+    if (state === undefined || state.isFinishing || bytes.length === 0) return state !== undefined;
+    state.queue.push(bytes);
+    state.queuedBytes += bytes.length;
+    this.#schedule(stream, state);
+    return state.queuedBytes < state.credit;
+  }
+
+  /** Sends nothing more on a stream after what is queued. */
+  finish(stream: number): void {
+    const state = this.#streams.get(stream);
+    if (state === undefined || state.isFinishing) return;
+    state.isFinishing = true;
+    this.#schedule(stream, state);
+  }
+
+  /** Breaks a stream off: what is queued is dropped. */
+  reset(stream: number, reason: StreamResetReason, message = ''): void {
+    if (!this.#forget(stream)) return;
+    this.#urgent.push({ type: 'reset', stream, reason, message });
+  }
+
+  /** So many bytes of a stream's data are out of the way: the other side may send as many again. */
+  consumed(stream: number, bytes: number): void {
+    const state = this.#streams.get(stream);
+    if (state === undefined || state.receivedFinish) return;
+    state.consumed += bytes;
+    // Seldom enough to cost nothing, often enough that the sender never waits.
+    if (state.consumed < this.#limits.windowBytes / 4 || !state.isAccepted) return;
+    this.#urgent.push({ type: 'credit', stream, credit: state.consumed });
+    state.window += state.consumed;
+    state.consumed = 0;
+  }
+
+  /** The next message to send; `undefined` when there is none. */
+  next(): Uint8Array<ArrayBuffer> | undefined {
+    const urgent = this.#urgent.shift();
+    if (urgent !== undefined) return encodeStreamFrame(urgent);
+    for (const stream of this.#ready) {
+      this.#ready.delete(stream);
+      const state = this.#streams.get(stream);
+      const frame = state && this.#frameOf(stream, state);
+      if (frame !== undefined) return encodeStreamFrame(frame);
+    }
+    return undefined;
+  }
+
+  /**
+   * Takes in a message.
+   *
+   * @throws StreamFrameError `MANYPATH_STREAM_FRAME_INVALID`
+   * @throws StreamProtocolError `MANYPATH_STREAM_PROTOCOL`
+   */
+  receive(message: Uint8Array): StreamEvent[] {
+    const frame = decodeStreamFrame(message);
+    if (frame.type === 'open') return this.#onOpen(frame);
+    const state = this.#streams.get(frame.stream);
+    if (state === undefined) {
+      if (frame.stream > this.#last)
+        throw new StreamProtocolError(`it speaks of stream ${frame.stream} before that is open`);
+      // It was broken off here, and the other side did not know yet.
+      return [];
+    }
+    switch (frame.type) {
+      case 'opened':
+        return this.#onOpened(frame, state);
+      case 'data':
+        return this.#onData(frame, state);
+      case 'credit':
+        return this.#onCredit(frame.stream, state, frame.credit);
+      case 'finish':
+        return this.#onFinish(frame.stream, state);
+      case 'reset':
+        this.#forget(frame.stream);
+        return [{ event: 'reset', stream: frame.stream, reason: frame.reason, message: frame.message }];
+    }
+  }
+
+  #onOpen({ stream, credit, kind, target }: StreamFrame & { type: 'open' }): StreamEvent[] {
+    if (this.#opens) throw new StreamProtocolError('it opens a stream, which is for this side to do');
+    if (stream <= this.#last) throw new StreamProtocolError(`it opens stream ${stream} again`);
+    this.#last = stream;
+    if (this.#streams.size >= this.#limits.streams) {
+      this.#urgent.push({ type: 'reset', stream, reason: 'tooMany', message: 'too many streams' });
+      return [];
+    }
+    this.#streams.set(stream, { ...newStream(credit, this.#limits.windowBytes), isAccepted: false });
+    return [{ event: 'open', stream, kind, target }];
+  }
+
+  #onOpened(
+    { stream, credit, local, remote }: StreamFrame & { type: 'opened' },
+    state: Stream,
+  ): StreamEvent[] {
+    if (!this.#opens) throw new StreamProtocolError('it says that it opened a stream of its own');
+    return [{ event: 'opened', stream, local, remote }, ...this.#onCredit(stream, state, credit)];
+  }
+
+  #onData({ stream, bytes }: StreamFrame & { type: 'data' }, state: Stream): StreamEvent[] {
+    if (state.receivedFinish)
+      throw new StreamProtocolError(`it sends data on stream ${stream} after its end`);
+    if (bytes.length > state.window)
+      throw new StreamProtocolError(`it sends more on stream ${stream} than there is room for`);
+    state.window -= bytes.length;
+    return [{ event: 'data', stream, bytes }];
+  }
+
+  #onCredit(stream: number, state: Stream, credit: number): StreamEvent[] {
+    const wasFull = state.queuedBytes >= state.credit;
+    state.credit += credit;
+    if (state.credit > Number.MAX_SAFE_INTEGER)
+      throw new StreamProtocolError('it gives more credit than can be counted');
+    this.#schedule(stream, state);
+    const hasRoom = state.queuedBytes < state.credit && !state.isFinishing;
+    return wasFull && hasRoom ? [{ event: 'room', stream }] : [];
+  }
+
+  #onFinish(stream: number, state: Stream): StreamEvent[] {
+    if (state.receivedFinish) throw new StreamProtocolError(`it ends stream ${stream} twice`);
+    state.receivedFinish = true;
+    this.#forgetIfOver(stream, state);
+    return [{ event: 'finish', stream }];
+  }
+
+  /** What a stream sends now: a frame's worth of data, or its end. It takes its turn again when there is more. */
+  #frameOf(stream: number, state: Stream): StreamFrame | undefined {
+    const most = Math.min(state.credit, this.#limits.frameBytes, state.queuedBytes);
+    if (most > 0) {
+      const bytes = takeFrom(state, most);
+      state.credit -= most;
+      this.#schedule(stream, state);
+      return { type: 'data', stream, bytes };
+    }
+    if (!state.isFinishing || state.sentFinish || state.queuedBytes > 0) return undefined;
+    state.sentFinish = true;
+    this.#forgetIfOver(stream, state);
+    return { type: 'finish', stream };
+  }
+
+  #schedule(stream: number, state: Stream): void {
+    const hasData = state.queuedBytes > 0 && state.credit > 0;
+    const hasEnd = state.isFinishing && !state.sentFinish && state.queuedBytes === 0;
+    if (state.isAccepted && (hasData || hasEnd)) this.#ready.add(stream);
+  }
+
+  #forgetIfOver(stream: number, state: Stream): void {
+    if (state.sentFinish && state.receivedFinish) this.#forget(stream);
+  }
+
+  #forget(stream: number): boolean {
+    this.#ready.delete(stream);
+    return this.#streams.delete(stream);
+  }
+}
+
+function newStream(credit: number, window: number): Stream {
+  return {
+    credit,
+    queue: [],
+    queuedBytes: 0,
+    isFinishing: false,
+    sentFinish: false,
+    receivedFinish: false,
+    window,
+    consumed: 0,
+    isAccepted: true,
+  };
+}
+
+/** Takes so many queued bytes, copied only where they lie in several pieces. */
+function takeFrom(state: Stream, length: number): Uint8Array {
+  state.queuedBytes -= length;
+  const [first] = state.queue;
+  if (first !== undefined && first.length >= length) {
+    if (first.length === length) state.queue.shift();
+    else state.queue[0] = first.subarray(length);
+    return first.subarray(0, length);
+  }
+  const bytes = new Uint8Array(length);
+  for (let filled = 0; filled < length; ) {
+    const piece = state.queue[0] ?? new Uint8Array();
+    const part = piece.subarray(0, length - filled);
+    bytes.set(part, filled);
+    filled += part.length;
+    if (part.length === piece.length) state.queue.shift();
+    else state.queue[0] = piece.subarray(part.length);
+  }
+  return bytes;
+}

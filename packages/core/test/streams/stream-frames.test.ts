@@ -1,0 +1,71 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodeHex, encodeHex } from '../../src/hex.ts';
+import { decodeStreamFrame, encodeStreamFrame, type StreamFrame } from '../../src/streams/stream-frames.ts';
+
+const fromHex = (hex: string) => decodeHex(hex) ?? new Uint8Array();
+
+/** The vectors of docs/STREAMS.md. */
+const vectors: [string, StreamFrame][] = [
+  [
+    '01000000010004000001612e6578616d706c653a343433',
+    { type: 'open', stream: 1, credit: 262_144, kind: 'tcp', target: 'a.example:443' },
+  ],
+  [
+    '010000000200040000027175697a',
+    { type: 'open', stream: 2, credit: 262_144, kind: 'program', target: 'quiz' },
+  ],
+  ['0200000001000400000000', { type: 'opened', stream: 1, credit: 262_144, local: '', remote: '' }],
+  [
+    '02000000010004000000033a3a31783a32',
+    { type: 'opened', stream: 1, credit: 262_144, local: '::1', remote: 'x:2' },
+  ],
+  ['030000000162', { type: 'data', stream: 1, bytes: Uint8Array.of(0x62) }],
+  ['040000000100010000', { type: 'credit', stream: 1, credit: 65_536 }],
+  ['0500000001', { type: 'finish', stream: 1 }],
+  ['060000000100036e6f', { type: 'reset', stream: 1, reason: 'unreachable', message: 'no' }],
+];
+
+describe('a frame of a stream connection', () => {
+  it.each(vectors)('is %s', (hex, frame) => {
+    expect(encodeHex(encodeStreamFrame(frame))).toBe(hex);
+    expect(decodeStreamFrame(fromHex(hex))).toEqual(frame);
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['no stream', '03'],
+    ['stream 0', '0500000000'],
+    ['an unknown type', '0900000001'],
+    ['an unknown kind', '01000000010004000009'],
+    ['no data', '0300000001'],
+    ['too much after its end', '050000000100'],
+    ['a credit that is cut short', '04000000010001'],
+    ['an address that is cut short', '020000000100040000000561'],
+    ['a target that is too long', `01000000010004000001${'61'.repeat(1025)}`],
+  ])('is none with %s', (_, hex) => {
+    expect(() => decodeStreamFrame(fromHex(hex))).toThrow(
+      expect.objectContaining({ code: 'MANYPATH_STREAM_FRAME_INVALID' }),
+    );
+  });
+
+  it('cuts a message that is too long, and takes a reason that it does not know for a mistake', () => {
+    const long = encodeStreamFrame({ type: 'reset', stream: 1, reason: 'broken', message: 'x'.repeat(5000) });
+    expect(decodeStreamFrame(long)).toMatchObject({ message: 'x'.repeat(512) });
+    expect(decodeStreamFrame(fromHex('0600000001ffff'))).toMatchObject({ reason: 'internal' });
+  });
+
+  it('is read from any bytes or refused, and nothing else', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), bytes => {
+        try {
+          const frame = decodeStreamFrame(bytes);
+          expect(decodeStreamFrame(encodeStreamFrame(frame))).toEqual(frame);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'MANYPATH_STREAM_FRAME_INVALID' });
+        }
+      }),
+      { interruptAfterTimeLimit: 2000, numRuns: 2000 },
+    );
+  });
+});
