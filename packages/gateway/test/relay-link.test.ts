@@ -19,6 +19,7 @@ const target = { host: 'a.example', port: 80 };
 
 /** A lane whose state the test sets: what counts here is time, which no real connection would follow. */
 class PlannedLane implements Lane {
+  readonly failure = undefined;
   state: LaneState = 'ready';
   streams = 0;
   capacity = 100;

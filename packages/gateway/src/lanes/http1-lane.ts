@@ -33,6 +33,7 @@ export interface Http1LaneOptions {
  */
 export class Http1Lane implements Lane {
   readonly socket = undefined;
+  readonly failure = undefined;
   readonly capacity = Number.POSITIVE_INFINITY;
   readonly rate = 0;
   readonly openedAt: number;

@@ -105,7 +105,8 @@ export class Http2Lane implements Lane {
     // Half an HTTP/2 connection is none, and a session that has been asked to go does not tell that it lost its own.
     for (const socket of [stream, raw]) {
       socket.allowHalfOpen = false;
-      socket.once('end', () => this.#lost()).once('close', () => this.#lost());
+      socket.once('end', () => this.#lost(new Error('the relay ended the connection')));
+      socket.once('close', () => this.#lost());
     }
   }
 
@@ -128,6 +129,10 @@ export class Http2Lane implements Lane {
 
   get idleSince(): number {
     return this.#idleSince;
+  }
+
+  get failure(): Error | undefined {
+    return this.#failure;
   }
 
   get rttMs(): number | undefined {

@@ -336,7 +336,11 @@ export class RelayLink {
     if (!this.#lanes.has(lane)) return;
     if (lane.state === 'closed') {
       this.#lanes.delete(lane);
-      this.#options.logger.debug({ lanes: this.#lanes.size }, 'a lane to the relay closed');
+      const { streams, failure } = lane;
+      this.#options.logger.debug(
+        { lanes: this.#lanes.size, streams, cause: errorMessage(failure?.cause) },
+        'a lane to the relay closed',
+      );
     }
     if (this.#closed) return;
     if (this.#retired) {
