@@ -110,6 +110,10 @@ export {
 export {
   decodeStreamFrame,
   encodeStreamFrame,
+  frameHeadBytes,
+  longestInfo,
+  longestTarget,
+  renumberStreamFrame,
   type StreamFrame,
   StreamFrameError,
   type StreamKind,
@@ -122,3 +126,15 @@ export {
   StreamProtocolError,
   streamLimits,
 } from './streams/stream-multiplexer.ts';
+export {
+  encodeCloseReason,
+  encodeWebSocketHead,
+  longestControlPayload,
+  maskInPlace,
+  type WebSocketEvent,
+  type WebSocketFrameKind,
+  type WebSocketLimits,
+  WebSocketProtocolError,
+  WebSocketReader,
+  webSocketLimits,
+} from './websocket/websocket-frames.ts';

@@ -11,7 +11,7 @@ export class StreamFrameError extends ManypathError {
   }
 }
 
-/** What a stream leads to: a `host:port`, or a program that the user has allowed by its name. */
+/** What a stream leads to: a `host:port`, or a program that the user has listed, by its name. */
 export type StreamKind = 'tcp' | 'program';
 
 /** Why a stream ends other than by both sides finishing; the numbers of docs/STREAMS.md. */
@@ -26,6 +26,10 @@ export type StreamFrame =
       readonly credit: number;
       readonly kind: StreamKind;
       readonly target: string;
+      /** Whether it may lead to this host or the networks that it is on. */
+      readonly local: boolean;
+      /** The web page's, as the browser knows it; empty from the page itself. */
+      readonly origin: string;
     }
   | {
       readonly type: 'opened';
@@ -37,16 +41,27 @@ export type StreamFrame =
     }
   | { readonly type: 'data'; readonly stream: number; readonly bytes: Uint8Array }
   | { readonly type: 'credit'; readonly stream: number; readonly credit: number }
-  | { readonly type: 'finish'; readonly stream: number }
+  | {
+      readonly type: 'finish';
+      readonly stream: number;
+      /** How a program ended: `exit 0`, `signal SIGTERM`; else empty. */
+      readonly outcome: string;
+    }
   | {
       readonly type: 'reset';
       readonly stream: number;
       readonly reason: StreamResetReason;
       /** In words, for people; up to {@link longestMessage} bytes are sent. */
       readonly message: string;
+    }
+  | {
+      readonly type: 'info';
+      readonly stream: number;
+      /** JSON; empty to ask for it. */
+      readonly text: string;
     };
 
-const types = { open: 1, opened: 2, data: 3, credit: 4, finish: 5, reset: 6 } as const;
+const types = { open: 1, opened: 2, data: 3, credit: 4, finish: 5, reset: 6, info: 7 } as const;
 const kinds = { tcp: 1, program: 2 } as const;
 const resetNumbers = {
   /** The one who uses the stream does not want it any more. */
@@ -59,8 +74,10 @@ const resetNumbers = {
   denied: 4,
   /** There are as many streams as may be. */
   tooMany: 5,
-  /** This side made a mistake. */
+  /** The other side, or this one, made a mistake. */
   internal: 6,
+  /** The target is this host or on a network of it, and that was not allowed. */
+  local: 7,
 } as const;
 
 const typeOf = new Map<number, keyof typeof types>(swapped(types));
@@ -71,37 +88,68 @@ const reasonOf = new Map<number, StreamResetReason>(swapped(resetNumbers));
 export const frameHeadBytes = 5;
 /** Bytes of the UTF-8 of a target. */
 export const longestTarget = 1024;
-/** Bytes of the UTF-8 of a message. */
+/** Bytes of the UTF-8 of an origin. */
+export const longestOrigin = 512;
+/** Bytes of the UTF-8 of a message or an outcome. */
 export const longestMessage = 512;
+/** Bytes of the UTF-8 of what is told of a stream. */
+export const longestInfo = 16_384;
+/** Bit of OPEN's flags. */
+const localFlag = 1;
 
 /** Writes a frame as one message. A message that is too long is cut. */
 export function encodeStreamFrame(frame: StreamFrame): Uint8Array<ArrayBuffer> {
-  const room = frame.type === 'data' ? frameHeadBytes + frame.bytes.length : undefined;
-  const out = new ByteWriter(room).uint8(types[frame.type]).uint32(frame.stream);
+  if (frame.type === 'data') return encodeData(frame.stream, frame.bytes);
+  const out = new ByteWriter().uint8(types[frame.type]).uint32(frame.stream);
   switch (frame.type) {
-    case 'open':
-      return out.uint32(frame.credit).uint8(kinds[frame.kind]).bytes(encodeText(frame.target)).finish();
+    case 'open': {
+      const origin = encodeText(frame.origin);
+      out
+        .uint32(frame.credit)
+        .uint8(kinds[frame.kind])
+        .uint8(frame.local ? localFlag : 0);
+      return out.uint16(origin.length).bytes(origin).bytes(encodeText(frame.target)).finish();
+    }
     case 'opened': {
       const local = encodeText(frame.local);
-      return out
-        .uint32(frame.credit)
-        .uint16(local.length)
-        .bytes(local)
-        .bytes(encodeText(frame.remote))
-        .finish();
+      out.uint32(frame.credit).uint16(local.length).bytes(local);
+      return out.bytes(encodeText(frame.remote)).finish();
     }
-    case 'data':
-      return out.bytes(frame.bytes).finish();
     case 'credit':
       return out.uint32(frame.credit).finish();
     case 'finish':
-      return out.finish();
+      return out.bytes(cut(frame.outcome, longestMessage)).finish();
     case 'reset':
-      return out
-        .uint16(resetNumbers[frame.reason])
-        .bytes(encodeText(frame.message).subarray(0, longestMessage))
-        .finish();
+      return out.uint16(resetNumbers[frame.reason]).bytes(cut(frame.message, longestMessage)).finish();
+    case 'info':
+      return out.bytes(encodeText(frame.text)).finish();
   }
+}
+
+/** The one that is sent often, copied once. */
+function encodeData(stream: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(frameHeadBytes + bytes.length);
+  out[0] = types.data;
+  new DataView(out.buffer).setUint32(1, stream);
+  out.set(bytes, frameHeadBytes);
+  return out;
+}
+
+function cut(text: string, longest: number): Uint8Array {
+  return encodeText(text).subarray(0, longest);
+}
+
+/**
+ * Gives a message another stream number, in place: for who stands between the two sides.
+ *
+ * @returns The number it had; 0 for a message that is none.
+ */
+export function renumberStreamFrame(message: Uint8Array, stream: number): number {
+  if (message.length < frameHeadBytes) return 0;
+  const view = new DataView(message.buffer, message.byteOffset, message.length);
+  const before = view.getUint32(1);
+  view.setUint32(1, stream);
+  return before;
 }
 
 /**
@@ -132,7 +180,9 @@ function readFrame(reader: ByteReader): StreamFrame {
       const credit = reader.uint32();
       const kind = kindOf.get(reader.uint8());
       if (kind === undefined) throw new StreamFrameError('it opens a stream of no known kind');
-      return { type, stream, credit, kind, target: text(reader.bytes(), longestTarget) };
+      const local = (reader.uint8() & localFlag) !== 0;
+      const origin = text(reader.bytes(reader.uint16()), longestOrigin);
+      return { type, stream, credit, kind, local, origin, target: text(reader.bytes(), longestTarget) };
     }
     case 'opened': {
       const credit = reader.uint32();
@@ -147,7 +197,9 @@ function readFrame(reader: ByteReader): StreamFrame {
     case 'credit':
       return { type, stream, credit: reader.uint32() };
     case 'finish':
-      return { type, stream };
+      return { type, stream, outcome: text(reader.bytes(), longestMessage) };
+    case 'info':
+      return { type, stream, text: text(reader.bytes(), longestInfo) };
     case 'reset': {
       // A reason that a later version brings is as good as a mistake of the other side.
       const reason = reasonOf.get(reader.uint16()) ?? 'internal';

@@ -8,7 +8,7 @@ import {
   type StreamResetReason,
 } from './stream-frames.ts';
 
-/** The other side did what docs/STREAMS.md rules out. The connection cannot be used any further. */
+/** The other side did what docs/STREAMS.md rules out for the connection as a whole. It cannot be used any further. */
 export class StreamProtocolError extends ManypathError {
   constructor(reason: string) {
     super('MANYPATH_STREAM_PROTOCOL', `the other side of a stream connection broke its rules: ${reason}`);
@@ -19,18 +19,35 @@ export class StreamProtocolError extends ManypathError {
 export interface StreamLimits {
   /** Streams that are open at once. */
   readonly streams: number;
-  /** Bytes that the other side may send on one stream before they are consumed. */
+  /** Bytes that the other side may send on one stream before they are consumed, at first. */
   readonly windowBytes: number;
+  /** The same for a stream whose data is consumed as it comes. */
+  readonly widestWindowBytes: number;
+  /** What all streams together may have above `windowBytes`. */
+  readonly windowBudgetBytes: number;
   /** Bytes of data in one frame: so long the others wait. */
   readonly frameBytes: number;
 }
 
-export const streamLimits: StreamLimits = { streams: 4096, windowBytes: 262_144, frameBytes: 65_536 };
+export const streamLimits: StreamLimits = {
+  streams: 4096,
+  windowBytes: 65_536,
+  widestWindowBytes: 1_048_576,
+  windowBudgetBytes: 33_554_432,
+  frameBytes: 65_536,
+};
 
 /** What comes out of a connection. */
 export type StreamEvent =
   /** The other side wants a stream; answer with `accept` or `reset`. */
-  | { readonly event: 'open'; readonly stream: number; readonly kind: StreamKind; readonly target: string }
+  | {
+      readonly event: 'open';
+      readonly stream: number;
+      readonly kind: StreamKind;
+      readonly target: string;
+      readonly local: boolean;
+      readonly origin: string;
+    }
   /** The other side has opened it. */
   | { readonly event: 'opened'; readonly stream: number; readonly local: string; readonly remote: string }
   /** Data; to be told to `consumed` when it is out of the way. */
@@ -38,8 +55,10 @@ export type StreamEvent =
   /** There is room for data again after there was none. */
   | { readonly event: 'room'; readonly stream: number }
   /** The other side sends nothing more. */
-  | { readonly event: 'finish'; readonly stream: number }
-  /** The other side broke it off. */
+  | { readonly event: 'finish'; readonly stream: number; readonly outcome: string }
+  /** The side that opens asks for what can be told of a stream (`text` is empty), or is told. */
+  | { readonly event: 'info'; readonly stream: number; readonly text: string }
+  /** The other side broke it off, or broke its rules. */
   | {
       readonly event: 'reset';
       readonly stream: number;
@@ -53,10 +72,13 @@ interface Stream {
   queue: Uint8Array[];
   queuedBytes: number;
   isFinishing: boolean;
+  outcome: string;
   sentFinish: boolean;
   receivedFinish: boolean;
   /** Bytes that the other side may still send, as it knows. */
   window: number;
+  /** What {@link window} is when everything has been consumed. */
+  wholeWindow: number;
   /** Bytes that were consumed and not yet credited. */
   consumed: number;
   isAccepted: boolean;
@@ -80,6 +102,8 @@ export class StreamMultiplexer {
   readonly #ready = new Set<number>();
   /** The highest stream so far: those below it that are not there are over. */
   #last = 0;
+  /** What the windows of all streams have above what they began with. */
+  #widened = 0;
 
   constructor(side: 'opens' | 'accepts', limits: Partial<StreamLimits> = {}) {
     this.#opens = side === 'opens';
@@ -99,16 +123,17 @@ export class StreamMultiplexer {
   /**
    * Asks the other side for a stream. Data may be written at once; it leaves when the other side has room for it.
    *
+   * @param local Whether it may lead to the host of the other side or the networks that it is on. Default false.
    * @returns Its number; `undefined` when there are too many.
    * @throws RangeError when the target is too long
    */
-  open(kind: StreamKind, target: string): number | undefined {
+  open(kind: StreamKind, target: string, local = false): number | undefined {
     if (target.length > longestTarget) throw new RangeError(`a target has at most ${longestTarget} bytes`);
     if (this.#streams.size >= this.#limits.streams || this.#last >= 0xffff_ffff) return undefined;
     const stream = ++this.#last;
     const { windowBytes: credit } = this.#limits;
     this.#streams.set(stream, newStream(0, credit));
-    this.#urgent.push({ type: 'open', stream, credit, kind, target });
+    this.#urgent.push({ type: 'open', stream, credit, kind, target, local, origin: '' });
     return stream;
   }
 
@@ -135,11 +160,22 @@ export class StreamMultiplexer {
     return state.queuedBytes < state.credit;
   }
 
-  /** Sends nothing more on a stream after what is queued. */
-  finish(stream: number): void {
+  /** Bytes that are queued and have not been taken out yet. */
+  queued(stream: number): number {
+    return this.#streams.get(stream)?.queuedBytes ?? 0;
+  }
+
+  /** Asks for what can be told of a stream, or tells it: JSON. */
+  info(stream: number, text = ''): void {
+    if (this.#streams.has(stream)) this.#urgent.push({ type: 'info', stream, text });
+  }
+
+  /** Sends nothing more on a stream after what is queued. @param outcome How the program ended that it led to. */
+  finish(stream: number, outcome = ''): void {
     const state = this.#streams.get(stream);
     if (state === undefined || state.isFinishing) return;
     state.isFinishing = true;
+    state.outcome = outcome;
     this.#schedule(stream, state);
   }
 
@@ -155,10 +191,21 @@ export class StreamMultiplexer {
     if (state === undefined || state.receivedFinish) return;
     state.consumed += bytes;
     // Seldom enough to cost nothing, often enough that the sender never waits.
-    if (state.consumed < this.#limits.windowBytes / 4 || !state.isAccepted) return;
-    this.#urgent.push({ type: 'credit', stream, credit: state.consumed });
-    state.window += state.consumed;
+    if (state.consumed < state.wholeWindow / 4 || !state.isAccepted) return;
+    const credit = state.consumed + this.#widen(state);
+    this.#urgent.push({ type: 'credit', stream, credit });
+    state.window += credit;
     state.consumed = 0;
+  }
+
+  /** A reader that keeps up gets a wider window, so that a stream alone is not held up by the way its credit takes. */
+  #widen(state: Stream): number {
+    const { widestWindowBytes, windowBudgetBytes } = this.#limits;
+    const room = Math.min(widestWindowBytes - state.wholeWindow, windowBudgetBytes - this.#widened);
+    const more = Math.max(0, Math.min(room, Math.floor(state.wholeWindow / 4)));
+    state.wholeWindow += more;
+    this.#widened += more;
+    return more;
   }
 
   /** The next message to send; `undefined` when there is none. */
@@ -198,14 +245,16 @@ export class StreamMultiplexer {
       case 'credit':
         return this.#onCredit(frame.stream, state, frame.credit);
       case 'finish':
-        return this.#onFinish(frame.stream, state);
+        return this.#onFinish(frame.stream, state, frame.outcome);
+      case 'info':
+        return [{ event: 'info', stream: frame.stream, text: frame.text }];
       case 'reset':
         this.#forget(frame.stream);
         return [{ event: 'reset', stream: frame.stream, reason: frame.reason, message: frame.message }];
     }
   }
 
-  #onOpen({ stream, credit, kind, target }: StreamFrame & { type: 'open' }): StreamEvent[] {
+  #onOpen({ stream, credit, kind, target, local, origin }: StreamFrame & { type: 'open' }): StreamEvent[] {
     if (this.#opens) throw new StreamProtocolError('it opens a stream, which is for this side to do');
     if (stream <= this.#last) throw new StreamProtocolError(`it opens stream ${stream} again`);
     this.#last = stream;
@@ -214,7 +263,7 @@ export class StreamMultiplexer {
       return [];
     }
     this.#streams.set(stream, { ...newStream(credit, this.#limits.windowBytes), isAccepted: false });
-    return [{ event: 'open', stream, kind, target }];
+    return [{ event: 'open', stream, kind, target, local, origin }];
   }
 
   #onOpened(
@@ -226,10 +275,8 @@ export class StreamMultiplexer {
   }
 
   #onData({ stream, bytes }: StreamFrame & { type: 'data' }, state: Stream): StreamEvent[] {
-    if (state.receivedFinish)
-      throw new StreamProtocolError(`it sends data on stream ${stream} after its end`);
-    if (bytes.length > state.window)
-      throw new StreamProtocolError(`it sends more on stream ${stream} than there is room for`);
+    if (state.receivedFinish) return this.#offended(stream, 'it sent data after its end');
+    if (bytes.length > state.window) return this.#offended(stream, 'it sent more than there is room for');
     state.window -= bytes.length;
     return [{ event: 'data', stream, bytes }];
   }
@@ -237,18 +284,23 @@ export class StreamMultiplexer {
   #onCredit(stream: number, state: Stream, credit: number): StreamEvent[] {
     const wasFull = state.queuedBytes >= state.credit;
     state.credit += credit;
-    if (state.credit > Number.MAX_SAFE_INTEGER)
-      throw new StreamProtocolError('it gives more credit than can be counted');
+    if (state.credit > mostCredit) return this.#offended(stream, 'it gave more credit than can be counted');
     this.#schedule(stream, state);
     const hasRoom = state.queuedBytes < state.credit && !state.isFinishing;
     return wasFull && hasRoom ? [{ event: 'room', stream }] : [];
   }
 
-  #onFinish(stream: number, state: Stream): StreamEvent[] {
-    if (state.receivedFinish) throw new StreamProtocolError(`it ends stream ${stream} twice`);
+  #onFinish(stream: number, state: Stream, outcome: string): StreamEvent[] {
+    if (state.receivedFinish) return this.#offended(stream, 'it ended twice');
     state.receivedFinish = true;
     this.#forgetIfOver(stream, state);
-    return [{ event: 'finish', stream }];
+    return [{ event: 'finish', stream, outcome }];
+  }
+
+  /** The other side broke the rules on one stream: that one is over, the others are not its fault. */
+  #offended(stream: number, message: string): StreamEvent[] {
+    this.reset(stream, 'internal', message);
+    return [{ event: 'reset', stream, reason: 'internal', message }];
   }
 
   /** What a stream sends now: a frame's worth of data, or its end. It takes its turn again when there is more. */
@@ -263,7 +315,7 @@ export class StreamMultiplexer {
     if (!state.isFinishing || state.sentFinish || state.queuedBytes > 0) return undefined;
     state.sentFinish = true;
     this.#forgetIfOver(stream, state);
-    return { type: 'finish', stream };
+    return { type: 'finish', stream, outcome: state.outcome };
   }
 
   #schedule(stream: number, state: Stream): void {
@@ -277,6 +329,8 @@ export class StreamMultiplexer {
   }
 
   #forget(stream: number): boolean {
+    const state = this.#streams.get(stream);
+    if (state !== undefined) this.#widened -= state.wholeWindow - this.#limits.windowBytes;
     this.#ready.delete(stream);
     return this.#streams.delete(stream);
   }
@@ -288,13 +342,18 @@ function newStream(credit: number, window: number): Stream {
     queue: [],
     queuedBytes: 0,
     isFinishing: false,
+    outcome: '',
     sentFinish: false,
     receivedFinish: false,
     window,
+    wholeWindow: window,
     consumed: 0,
     isAccepted: true,
   };
 }
+
+/** Far more than any window, and far from where numbers lose their last digits. */
+const mostCredit = 2 ** 48;
 
 /** Takes so many queued bytes, copied only where they lie in several pieces. */
 function takeFrom(state: Stream, length: number): Uint8Array {

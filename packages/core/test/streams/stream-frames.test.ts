@@ -8,12 +8,24 @@ const fromHex = (hex: string) => decodeHex(hex) ?? new Uint8Array();
 /** The vectors of docs/STREAMS.md. */
 const vectors: [string, StreamFrame][] = [
   [
-    '01000000010004000001612e6578616d706c653a343433',
-    { type: 'open', stream: 1, credit: 262_144, kind: 'tcp', target: 'a.example:443' },
+    '0100000001000100000100001168747470733a2f2f622e6578616d706c65612e6578616d706c653a343433',
+    {
+      type: 'open',
+      stream: 1,
+      credit: 65_536,
+      kind: 'tcp',
+      local: false,
+      origin: 'https://b.example',
+      target: 'a.example:443',
+    },
   ],
   [
-    '010000000200040000027175697a',
-    { type: 'open', stream: 2, credit: 262_144, kind: 'program', target: 'quiz' },
+    '010000000200010000020000007175697a',
+    { type: 'open', stream: 2, credit: 65_536, kind: 'program', local: false, origin: '', target: 'quiz' },
+  ],
+  [
+    '010000000300010000010100005b3a3a315d3a3232',
+    { type: 'open', stream: 3, credit: 65_536, kind: 'tcp', local: true, origin: '', target: '[::1]:22' },
   ],
   ['0200000001000400000000', { type: 'opened', stream: 1, credit: 262_144, local: '', remote: '' }],
   [
@@ -22,8 +34,11 @@ const vectors: [string, StreamFrame][] = [
   ],
   ['030000000162', { type: 'data', stream: 1, bytes: Uint8Array.of(0x62) }],
   ['040000000100010000', { type: 'credit', stream: 1, credit: 65_536 }],
-  ['0500000001', { type: 'finish', stream: 1 }],
+  ['0500000001', { type: 'finish', stream: 1, outcome: '' }],
+  ['0500000001657869742030', { type: 'finish', stream: 1, outcome: 'exit 0' }],
   ['060000000100036e6f', { type: 'reset', stream: 1, reason: 'unreachable', message: 'no' }],
+  ['0700000001', { type: 'info', stream: 1, text: '' }],
+  ['07000000017b7d', { type: 'info', stream: 1, text: '{}' }],
 ];
 
 describe('a frame of a stream connection', () => {
@@ -39,10 +54,11 @@ describe('a frame of a stream connection', () => {
     ['an unknown type', '0900000001'],
     ['an unknown kind', '01000000010004000009'],
     ['no data', '0300000001'],
-    ['too much after its end', '050000000100'],
+    ['too much after its end', '04000000010001000000'],
+    ['an origin that is cut short', '0100000001000100000100000561'],
     ['a credit that is cut short', '04000000010001'],
     ['an address that is cut short', '020000000100040000000561'],
-    ['a target that is too long', `01000000010004000001${'61'.repeat(1025)}`],
+    ['a target that is too long', `01000000010001000001000000${'61'.repeat(1025)}`],
   ])('is none with %s', (_, hex) => {
     expect(() => decodeStreamFrame(fromHex(hex))).toThrow(
       expect.objectContaining({ code: 'MANYPATH_STREAM_FRAME_INVALID' }),

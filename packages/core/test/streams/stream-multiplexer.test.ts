@@ -51,7 +51,9 @@ describe('a stream', () => {
   it('is asked for, accepted, written both ways and ended by each side for itself', () => {
     const wire = new Wire();
     const stream = wire.client.open('tcp', 'a.example:443') ?? 0;
-    expect(wire.carry('client')).toEqual([{ event: 'open', stream, kind: 'tcp', target: 'a.example:443' }]);
+    expect(wire.carry('client')).toEqual([
+      { event: 'open', stream, kind: 'tcp', target: 'a.example:443', local: false, origin: '' },
+    ]);
     wire.server.accept(stream, '192.0.2.1:5', '192.0.2.2:443');
     expect(wire.carry('server')).toEqual([
       { event: 'opened', stream, local: '192.0.2.1:5', remote: '192.0.2.2:443' },
@@ -61,13 +63,13 @@ describe('a stream', () => {
     wire.client.finish(stream);
     expect(wire.carry('client')).toEqual([
       { event: 'data', stream, bytes: bytes(1, 0x62) },
-      { event: 'finish', stream },
+      { event: 'finish', stream, outcome: '' },
     ]);
     expect(wire.server.size).toBe(1);
     wire.server.write(stream, bytes(1, 0x42));
     expect(wire.carry('server')).toEqual([{ event: 'data', stream, bytes: bytes(1, 0x42) }]);
     wire.server.finish(stream);
-    expect(wire.carry('server')).toEqual([{ event: 'finish', stream }]);
+    expect(wire.carry('server')).toEqual([{ event: 'finish', stream, outcome: '' }]);
     expect([wire.client.size, wire.server.size]).toEqual([0, 0]);
   });
 
@@ -81,11 +83,11 @@ describe('a stream', () => {
     wire.carry('server');
     const events = wire.carry('client');
     expect(dataOf(events, stream)).toEqual(bytes(10));
-    expect(events.at(-1)).toEqual({ event: 'finish', stream });
+    expect(events.at(-1)).toEqual({ event: 'finish', stream, outcome: '' });
   });
 
   it('stops its sender when its reader stops, and goes on when that reads', () => {
-    const wire = new Wire({ windowBytes: 1000, frameBytes: 300 });
+    const wire = new Wire({ windowBytes: 1000, widestWindowBytes: 1000, frameBytes: 300 });
     const stream = wire.open();
     expect(wire.client.write(stream, bytes(2500))).toBe(false);
     expect(dataOf(wire.carry('client'), stream)).toHaveLength(1000);
@@ -125,6 +127,58 @@ describe('a stream', () => {
       { event: 'reset', stream, reason: 'denied', message: 'ask the user' },
     ]);
     expect(wire.client.size).toBe(0);
+  });
+});
+
+describe('a reader that keeps up', () => {
+  const keepUp = (wire: Wire, stream: number, length: number): number => {
+    let most = 0;
+    wire.client.write(stream, bytes(length));
+    for (let left = length; left > 0; ) {
+      const { length: came } = dataOf(wire.carry('client'), stream);
+      most = Math.max(most, came);
+      left -= came;
+      wire.server.consumed(stream, came);
+      wire.carry('server');
+    }
+    return most;
+  };
+
+  it('gets a wider window, up to the widest', () => {
+    const wire = new Wire({ windowBytes: 1000, widestWindowBytes: 4000 });
+    const stream = wire.open();
+    expect(keepUp(wire, stream, 20_000)).toBe(4000);
+    wire.client.write(stream, bytes(10_000));
+    const { length } = dataOf(wire.carry('client'), stream);
+    expect([length > 3000, length <= 4000]).toEqual([true, true]);
+  });
+
+  it('shares what all have for that, and gives it back at its end', () => {
+    const wire = new Wire({ windowBytes: 1000, widestWindowBytes: 4000, windowBudgetBytes: 3000 });
+    const [one, two] = [wire.open(), wire.open()];
+    expect(keepUp(wire, one, 20_000)).toBe(4000);
+    expect(keepUp(wire, two, 20_000)).toBe(1000);
+    wire.client.reset(one, 'cancelled');
+    wire.carry('client');
+    expect(keepUp(wire, two, 20_000)).toBe(4000);
+  });
+});
+
+describe('what is told of a stream', () => {
+  it('is asked for by one side and said by the other', () => {
+    const wire = new Wire();
+    const stream = wire.open();
+    wire.client.info(stream);
+    expect(wire.carry('client')).toEqual([{ event: 'info', stream, text: '' }]);
+    wire.server.info(stream, '{"route":"relay"}');
+    expect(wire.carry('server')).toEqual([{ event: 'info', stream, text: '{"route":"relay"}' }]);
+  });
+
+  it('includes how a program ended', () => {
+    const wire = new Wire();
+    const stream = wire.open();
+    wire.server.finish(stream, 'exit 3');
+    expect(wire.carry('server')).toEqual([{ event: 'finish', stream, outcome: 'exit 3' }]);
   });
 });
 
@@ -171,22 +225,51 @@ describe('a side that breaks the rules', () => {
   };
   const data = (stream: number, length: number) =>
     encodeStreamFrame({ type: 'data', stream, bytes: bytes(length) });
-  const finish = (stream: number) => encodeStreamFrame({ type: 'finish', stream });
+  const finish = (stream: number) => encodeStreamFrame({ type: 'finish', stream, outcome: '' });
+  const credit = (stream: number) => encodeStreamFrame({ type: 'credit', stream, credit: 0xffff_ffff });
   const open = (stream: number) =>
-    encodeStreamFrame({ type: 'open', stream, credit: 0, kind: 'tcp', target: 'x:1' });
+    encodeStreamFrame({
+      type: 'open',
+      stream,
+      credit: 0,
+      kind: 'tcp',
+      target: 'x:1',
+      local: false,
+      origin: '',
+    });
 
-  it('is found out when it sends more than there is room for', () =>
-    broken((wire, stream) => wire.server.receive(data(stream, 101))));
-  it('is found out when it sends data after its end', () =>
-    broken((wire, stream) => {
-      wire.server.receive(finish(stream));
-      wire.server.receive(data(stream, 1));
-    }));
-  it('is found out when it ends twice', () =>
-    broken((wire, stream) => {
-      wire.server.receive(finish(stream));
-      wire.server.receive(finish(stream));
-    }));
+  const offences: [string, (wire: Wire, stream: number) => StreamEvent[]][] = [
+    ['sends more than there is room for', (wire, stream) => wire.server.receive(data(stream, 101))],
+    [
+      'sends data after its end',
+      (wire, stream) => {
+        wire.server.receive(finish(stream));
+        return wire.server.receive(data(stream, 1));
+      },
+    ],
+    [
+      'ends twice',
+      (wire, stream) => {
+        wire.server.receive(finish(stream));
+        return wire.server.receive(finish(stream));
+      },
+    ],
+    [
+      'gives more credit than can be counted',
+      (wire, stream) => {
+        for (let time = 0; time < 2 ** 16; time++) wire.server.receive(credit(stream));
+        return wire.server.receive(credit(stream));
+      },
+    ],
+  ];
+  it.each(offences)('on one stream loses that one, and no other, when it %s', (_, act) => {
+    const wire = new Wire({ windowBytes: 100 });
+    const [stream, other] = [wire.open(), wire.open()];
+    expect(act(wire, stream)).toMatchObject([{ event: 'reset', stream, reason: 'internal' }]);
+    expect(wire.carry('server')).toMatchObject([{ event: 'reset', stream, reason: 'internal' }]);
+    wire.client.write(other, bytes(5));
+    expect(dataOf(wire.carry('client'), other)).toHaveLength(5);
+  });
   it('is found out when it speaks of streams that were never open', () =>
     broken(wire => wire.server.receive(data(77, 1))));
   it('is found out when it opens a stream again', () =>
@@ -207,6 +290,7 @@ describe('whatever is written and however slowly it is read', () => {
         fc.array(transfer, { minLength: 1, maxLength: 6 }),
         fc.record({
           windowBytes: fc.integer({ min: 4, max: 2000 }),
+          widestWindowBytes: fc.integer({ min: 2000, max: 4000 }),
           frameBytes: fc.integer({ min: 1, max: 700 }),
         }),
         fc.array(fc.nat(7), { minLength: 10, maxLength: 40 }),
@@ -241,7 +325,7 @@ function run(transfers: readonly Transfer[], limits: Partial<StreamLimits>, rhyt
         sides[side].set(event.stream, [...(sides[side].get(event.stream) ?? []), event.bytes.slice()]);
         const waiting = (unread[side].get(event.stream) ?? 0) + event.bytes.length;
         unread[side].set(event.stream, waiting);
-        expect(waiting).toBeLessThanOrEqual(limits.windowBytes ?? 0);
+        expect(waiting).toBeLessThanOrEqual(limits.widestWindowBytes ?? 0);
       } else if (event.event === 'finish') ended[side] += 1;
     }
   };
