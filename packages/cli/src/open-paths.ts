@@ -148,6 +148,7 @@ function routingOf(config: Config, commandLine: string | undefined): Routing {
     ...(relay === undefined ? {} : { relay }),
     rules: rulesOf(config),
     bypass: config.bypass ?? [],
+    programs: config.streams?.programs ?? {},
   };
 }
 

@@ -5,6 +5,7 @@ import { parseCidr } from './ip-address.ts';
 import { coreLimits } from './limits.ts';
 import { parsePairing } from './pairing.ts';
 import { parseSize } from './size.ts';
+import { isGrantHost, isOrigin, type StreamGrant } from './streams/stream-grants.ts';
 
 /** The configuration file cannot be used. */
 export class ConfigInvalidError extends ManypathError {
@@ -141,6 +142,70 @@ const probe = v.pipe(
   ),
 );
 
+const origin = v.pipe(text, v.check(isOrigin, 'it must be the origin of a page like https://app.example'));
+const port = v.pipe(
+  v.number('it must be a number'),
+  v.integer('it must be a whole number'),
+  v.minValue(1, 'it must be a port, 1 to 65535'),
+  v.maxValue(65_535, 'it must be a port, 1 to 65535'),
+);
+const entries = <Item>(items: readonly Item[]): boolean => items.length <= coreLimits.configEntries;
+const tooMany = `it may have ${coreLimits.configEntries} entries at most`;
+
+const streams = v.pipe(
+  object,
+  v.strictObject(
+    {
+      allow: v.exactOptional(
+        v.pipe(
+          v.array(
+            v.pipe(
+              object,
+              v.strictObject(
+                {
+                  origin,
+                  host: v.pipe(text, v.check(isGrantHost, 'it must be a host name, an address or *.domain')),
+                  port,
+                  local: v.exactOptional(v.boolean('it must be true or false')),
+                },
+                unknownKey,
+              ),
+            ),
+            'it must be a list',
+          ),
+          v.check(entries, tooMany),
+        ),
+      ),
+      programs: v.exactOptional(
+        v.pipe(
+          object,
+          v.record(
+            v.pipe(
+              text,
+              v.regex(/^[\w.-]{1,64}$/, 'a program has a name of letters, digits, "_", "-" and "."'),
+            ),
+            v.pipe(
+              object,
+              v.strictObject(
+                {
+                  command: v.pipe(
+                    v.array(text, 'it must be a list: the program and its arguments'),
+                    v.minLength(1, 'it must name the program'),
+                    v.check(entries, tooMany),
+                  ),
+                  origins: v.pipe(v.array(origin, 'it must be a list of origins'), v.check(entries, tooMany)),
+                },
+                unknownKey,
+              ),
+            ),
+          ),
+        ),
+      ),
+    },
+    unknownKey,
+  ),
+);
+
 const schema = v.pipe(
   object,
   v.strictObject(
@@ -158,6 +223,7 @@ const schema = v.pipe(
       straight: v.exactOptional(places),
       bypass: v.exactOptional(places),
       probe: v.exactOptional(probe),
+      streams: v.exactOptional(streams),
       limits: v.exactOptional(v.pipe(object, v.record(text, positive))),
     },
     unknownKey,
@@ -199,6 +265,15 @@ export interface ProbeConfig {
   readonly portalCheck?: string | false;
 }
 
+/** What web pages may do with streams, besides what the user was asked. */
+export interface StreamsConfig {
+  readonly allow?: readonly StreamGrant[];
+  /** By names that pages know them by. */
+  readonly programs?: Readonly<
+    Record<string, { readonly command: readonly string[]; readonly origins: readonly string[] }>
+  >;
+}
+
 /** The configuration file: JSON, every key optional, unknown keys refused. See docs/CONFIG.md. */
 export interface Config {
   /** Pairing URL of the relay, or `https://user:password@host:port` of another proxy. */
@@ -218,6 +293,7 @@ export interface Config {
   /** Names and networks that never go by the relay, whatever the rules say. */
   readonly bypass?: readonly string[];
   readonly probe?: ProbeConfig;
+  readonly streams?: StreamsConfig;
   /** Limits of the gateway by name, see docs/LIMITS.md. */
   readonly limits?: Readonly<Record<string, number>>;
 }

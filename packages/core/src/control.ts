@@ -80,7 +80,8 @@ export interface ConnectionStatus {
   readonly id: number;
   /** `host:port`. */
   readonly target: string;
-  readonly dialect: 'connect' | 'forward' | 'socks5' | 'local';
+  /** `stream`: a web page's, by the extension. */
+  readonly dialect: 'connect' | 'forward' | 'socks5' | 'local' | 'stream';
   /** `null` until the way is decided. */
   readonly route: 'mptcp' | 'relay' | 'tcp' | null;
   readonly state: 'dialling' | 'open' | 'half-closed';
@@ -220,6 +221,8 @@ export interface ControlHello {
    * may have no other way out; else `null`.
    */
   readonly straightProxy: { readonly host: string; readonly port: number } | null;
+  /** Where streams of web pages come in, on the port of `proxy`, and what the extension shows there (docs/STREAMS.md). */
+  readonly streams: { readonly path: string; readonly protocol: string; readonly token: string };
 }
 
 /** What the toolbar shows: little enough to be asked once a second. */
@@ -253,6 +256,12 @@ export interface HostNotice {
 export type ControlReply =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: { readonly code: string; readonly message: string } };
+
+/**
+ * Header field of a CONNECT request with the value `public`: the target must be reached by a public address, whatever the relay
+ * allows otherwise. Other proxies do not know it.
+ */
+export const reachHeader = 'manypath-reach';
 
 /** Where a Manypath relay lets paired gateways measure a path: `GET ?bytes=N` or `POST`, by HTTP/2. */
 export const rateServicePath = '/.well-known/manypath/rate';

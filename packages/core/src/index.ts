@@ -18,6 +18,7 @@ export {
   type ProbeConfig,
   parseConfig,
   type RuleConfig,
+  type StreamsConfig,
 } from './config.ts';
 export type {
   Carried,
@@ -42,7 +43,7 @@ export type {
   Totals,
   TrafficHistory,
 } from './control.ts';
-export { controlProtocol, rateServicePath } from './control.ts';
+export { controlProtocol, rateServicePath, reachHeader } from './control.ts';
 export * from './dns-message.ts';
 export { errorCode, errorMessage, ManypathError, type ManypathErrorOptions } from './errors.ts';
 export { extensionId, extensionKey, nativeHostName } from './extension-identity.ts';
@@ -119,6 +120,16 @@ export {
   type StreamKind,
   type StreamResetReason,
 } from './streams/stream-frames.ts';
+export {
+  isGranted,
+  isGrantHost,
+  isOrigin,
+  type LocalPlace,
+  localPlaceOf,
+  needsLocal,
+  type StreamGrant,
+  type StreamWish,
+} from './streams/stream-grants.ts';
 export {
   type StreamEvent,
   type StreamLimits,

@@ -34,6 +34,13 @@ describe('a configuration file', () => {
       straight: ['cdn.example'],
       bypass: ['printer.local', 'fe80::/10'],
       probe: { target: 'probe.example:443', portalCheck: 'http://portal.example/generate_204' },
+      streams: {
+        allow: [
+          { origin: 'https://app.example', host: '*.chat.example', port: 6697 },
+          { origin: 'http://localhost:8000', host: '127.0.0.1', port: 7, local: true },
+        ],
+        programs: { quiz: { command: ['/usr/games/quiz', '-t'], origins: ['https://app.example'] } },
+      },
       limits: { connections: 100 },
     };
     expect(parseConfig(JSON.stringify(file))).toEqual({

@@ -29,6 +29,12 @@ export interface HttpFrontOptions {
   dial: (target: Authority, context: { signal: AbortSignal; client: Duplex }) => Promise<Duplex>;
   /** Checks each request's header fields; what it throws is the answer. */
   authorize?: (headers: HttpRequestHead['headers'], client: Duplex) => void | Promise<void>;
+  /**
+   * A request for this proxy itself, its target a path. What came behind it is first to be read from the socket.
+   *
+   * @returns Whether it was answered; else it is forwarded, as far as it says where to.
+   */
+  onOwn?: (socket: Duplex, head: HttpRequestHead) => boolean;
   limits?: Partial<ForwardLimits>;
 }
 
@@ -95,6 +101,11 @@ export class HttpFront {
 
   #dispatch(socket: Duplex, head: HttpRequestHead, rest: Uint8Array, received: readonly Buffer[]): void {
     if (head.method !== 'CONNECT') {
+      if (head.target.startsWith('/') && this.#options.onOwn?.(socket, head) === true) {
+        if (rest.length > 0) socket.unshift(Buffer.from(rest));
+        socket.resume();
+        return;
+      }
       this.#forwarder.serve(socket, Buffer.concat(received));
       return;
     }

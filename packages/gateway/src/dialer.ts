@@ -1,11 +1,12 @@
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import type { Authority } from '@manypath/core';
+import { type Authority, isPublicAddress } from '@manypath/core';
 import { AddressRefusedError } from '@manypath/mptcp';
 import type { Dialect } from './connection.ts';
 import type { ByteCount } from './counted-stream.ts';
 import { decideRoute, mayGoStraight, type Route } from './decide-route.ts';
 import { LocalTargetError } from './errors.ts';
+import type { Reach } from './lanes/lane.ts';
 import type { RelayLink } from './lanes/relay-link.ts';
 import type { LocalNames } from './local-names.ts';
 import type { LocalNetworks } from './local-networks.ts';
@@ -32,6 +33,8 @@ export interface DialRequest {
   readonly signal: AbortSignal;
   /** Takes the bytes for the target that are there already; they leave with the request to the relay. */
   readonly takeFirstBytes: () => Uint8Array;
+  /** `public`: the target must not turn out to be of this machine or any private network. Default: as it comes. */
+  readonly reach?: Reach;
 }
 
 /** A way to a target. */
@@ -70,6 +73,9 @@ export class Dialer {
    */
   async dial(request: DialRequest): Promise<Dialled> {
     const { relay } = this.#options;
+    const { host } = request.target;
+    if (request.reach === 'public' && isIP(host) !== 0 && !isPublicAddress(host))
+      throw new LocalTargetError(host);
     if (relay === undefined || this.#route(request.target) === 'straight') {
       const isByKnowledge = relay !== undefined && this.#isForRelayOtherwise(request.target);
       const dialled = this.#straight(request);
@@ -89,7 +95,11 @@ export class Dialer {
     const { straight, rules } = this.#options;
     const firstBytes = request.takeFirstBytes();
     try {
-      const { stream, socket } = await relay.open(request.target, { signal: request.signal, firstBytes });
+      const { stream, socket } = await relay.open(request.target, {
+        signal: request.signal,
+        firstBytes,
+        reach: request.reach,
+      });
       // Where a rule wants the relay, the target is not to see this host.
       const isByRule = rules.for(request.target.host) !== undefined;
       const begins = (_: Socket, count: () => ByteCount) => () => {
@@ -122,11 +132,12 @@ export class Dialer {
     });
   }
 
-  async #straight({ target, dialect, signal }: DialRequest): Promise<Dialled> {
+  async #straight({ target, dialect, signal, reach }: DialRequest): Promise<Dialled> {
     const rule = this.#options.rules.for(target.host);
-    const guarded = this.#isGuarded(target, dialect)
-      ? { filterAddress: (address: string) => this.#refuseLocal(address) }
-      : {};
+    const guarded =
+      reach === 'public' || this.#isGuarded(target, dialect, reach)
+        ? { filterAddress: (address: string) => this.#refuseLocal(address, reach) }
+        : {};
     try {
       const { socket, begins } = await dialLoopbackTwice(target.host, dialect, host =>
         this.#options.straight.dial({ target: { host, port: target.port }, rule, signal, ...guarded }),
@@ -138,13 +149,17 @@ export class Dialer {
     }
   }
 
-  #isGuarded({ host }: Authority, dialect: Dialect): boolean {
+  /** Whoever says what may be reached has asked the user. */
+  #isGuarded({ host }: Authority, dialect: Dialect, reach: Reach | undefined): boolean {
     const { protectLocal, localNames } = this.#options;
-    return protectLocal && dialect !== 'local' && !localNames.named(host);
+    return protectLocal && dialect !== 'local' && reach === undefined && !localNames.named(host);
   }
 
-  #refuseLocal(address: string): Error | undefined {
-    return this.#options.localNetworks.includes(address) ? new LocalTargetError(address) : undefined;
+  #refuseLocal(address: string, reach: Reach | undefined): Error | undefined {
+    const isPrivate = reach === 'public' && !isPublicAddress(address);
+    return isPrivate || this.#options.localNetworks.includes(address)
+      ? new LocalTargetError(address)
+      : undefined;
   }
 }
 

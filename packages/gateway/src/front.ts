@@ -1,6 +1,12 @@
 import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type Authority, type Clock, Socks5ProtocolError, socks5Reply } from '@manypath/core';
+import {
+  type Authority,
+  type Clock,
+  type HttpRequestHead,
+  Socks5ProtocolError,
+  socks5Reply,
+} from '@manypath/core';
 import { acceptTunnel, HttpFront, refuseTunnel } from '@manypath/forward';
 import type { Dialect } from './connection.ts';
 import { ForeignUserError, NotAProxyRequestError, TooManyConnectionsError } from './errors.ts';
@@ -25,6 +31,8 @@ export interface FrontOptions {
   readonly onTunnel: (wish: TunnelWish) => Promise<void>;
   /** Opens connections for plain HTTP requests. */
   readonly dial: (target: Authority, context: { signal: AbortSignal; client: Duplex }) => Promise<Duplex>;
+  /** Answers a request for this port itself, where it knows how. */
+  readonly onOwn?: (socket: Duplex, head: HttpRequestHead) => boolean;
 }
 
 /** Whether an accepted connection may use the proxy. */
@@ -53,6 +61,7 @@ export class Front {
     this.#http = new HttpFront({
       dial: options.dial,
       limits: { requestHeadMs: options.limits.headMs },
+      ...(options.onOwn === undefined ? {} : { onOwn: options.onOwn }),
       onTunnel: ({ socket, target, head }) => {
         const accept = head.headers.find(([name]) => name.toLowerCase() === 'accept')?.[1];
         this.#serve({

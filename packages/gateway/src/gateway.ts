@@ -22,6 +22,7 @@ import {
 } from '@manypath/core';
 import { createServer, type Lookup, originalDestination, RouteSocket } from '@manypath/mptcp';
 import { JsonStore, type Steward } from '@manypath/paths';
+import type { Connection, Dialect } from './connection.ts';
 import { ControlServer } from './control/control-server.ts';
 import { EventLog } from './control/event-log.ts';
 import { type Housekeeping, unhoused } from './control/housekeeping.ts';
@@ -40,6 +41,8 @@ import { type GuardMode, OwnerGuard } from './owner-guard.ts';
 import { Registry } from './registry.ts';
 import { type Rule, Rules } from './rules.ts';
 import { type PathKnowledge, StraightDialer } from './straight-dialer.ts';
+import type { StreamProgram } from './streams/program-leg.ts';
+import { StreamServer, streamsPath, streamsProtocol } from './streams/stream-server.ts';
 import { serveTunnel } from './tunnel.ts';
 
 /** Who knows the paths of this host; `PathSet` of @manypath/paths does. */
@@ -61,6 +64,8 @@ export interface Routing {
   readonly rules?: readonly Rule[];
   /** Hosts that never go to the relay: a name, `*.domain`, an address, or a network. */
   readonly bypass?: readonly string[];
+  /** Programs that web pages may run, by their names. Default: none. */
+  readonly programs?: Readonly<Record<string, StreamProgram>>;
 }
 
 export interface GatewayOptions extends Routing {
@@ -121,10 +126,12 @@ export class Gateway {
   #pairing: Pairing | undefined;
   #relay: RelayLink | undefined;
   #dialer: Dialer;
+  #programs: Readonly<Record<string, StreamProgram>>;
   readonly #straight: StraightDialer;
   readonly #originStore: JsonStore<OriginRecords>;
   readonly #front: Front;
   readonly #straightFront: Front;
+  readonly #streams: StreamServer;
   readonly #guard: OwnerGuard;
   readonly #localNetworks: LocalNetworks;
   readonly #servers = new Set<Server>();
@@ -195,11 +202,19 @@ export class Gateway {
     this.#pairing = pairing;
     this.#relay = pairing && this.#linkTo(pairing);
     this.#dialer = this.#dialerFor(options);
+    this.#programs = options.programs ?? {};
+    this.#streams = new StreamServer({
+      limits: this.#limits,
+      dial: request => this.#dialer.dial(request),
+      note: target => this.#noteConnection(target, 'stream'),
+      program: name => (Object.hasOwn(this.#programs, name) ? this.#programs[name] : undefined),
+    });
     this.#front = new Front({
       limits: this.#limits,
       clock,
       onTunnel: wish => this.#serveTunnel(wish),
       dial: (target, context) => this.#dialForRequest(target, context.signal),
+      onOwn: (socket, head) => this.#streams.take(socket, head),
     });
     const plain = new Dialer({
       relay: undefined,
@@ -263,6 +278,7 @@ export class Gateway {
       this.#relay = pairing && this.#linkTo(pairing);
     }
     this.#dialer = this.#dialerFor(routing);
+    this.#programs = routing.programs ?? {};
   }
 
   /** Who this is, for clients of the control socket that another release may have brought. */
@@ -273,6 +289,7 @@ export class Gateway {
       version: gatewayVersion,
       proxy: seen(this.proxy),
       straightProxy: this.#straightProxy === undefined ? null : seen(this.#straightProxy),
+      streams: { path: streamsPath, protocol: streamsProtocol, token: this.#streams.token },
     };
   }
 
@@ -351,6 +368,7 @@ export class Gateway {
     for (const undo of this.#undo.splice(0)) undo();
     const control = this.#control?.close();
     this.#registry.abortAll(new GatewayClosedError());
+    this.#streams.close();
     this.#front.close();
     this.#straightFront.close();
     await Promise.race([this.#registry.emptied(), this.#pause(this.#limits.closeMs)]);
@@ -440,20 +458,24 @@ export class Gateway {
     if (relay !== undefined) this.#log.noteRelay(relay.state, relay.reason);
   }
 
+  #noteConnection(target: Authority, dialect: Dialect): Connection {
+    const connection = this.#registry.add(target, dialect);
+    this.#recorder.watch(() => this.#isBusy());
+    return connection;
+  }
+
   #isBusy(): boolean {
     return this.#registry.size > 0;
   }
 
   async #serveTunnel(wish: TunnelWish): Promise<void> {
-    const connection = this.#registry.add(wish.target, wish.dialect);
-    this.#recorder.watch(() => this.#isBusy());
+    const connection = this.#noteConnection(wish.target, wish.dialect);
     await serveTunnel(wish, this.#dialer, connection);
   }
 
   /** Opens a connection for plain HTTP requests, and accounts for it until it closes. */
   async #dialForRequest(target: Authority, signal: AbortSignal, dialer = this.#dialer): Promise<Duplex> {
-    const connection = this.#registry.add(target, 'forward');
-    this.#recorder.watch(() => this.#isBusy());
+    const connection = this.#noteConnection(target, 'forward');
     const giveUp = new AbortController();
     connection.abortWith(reason => giveUp.abort(reason));
     try {

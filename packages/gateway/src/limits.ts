@@ -82,6 +82,14 @@ export const gatewayLimits = {
   historySteps: 120,
   /** Entries of the log of what happened to paths and connections. */
   logEntries: 500,
+  /** Connections for streams of web pages at once: one for each browser. */
+  streamSessions: 16,
+  /** Streams that are open at once on one of them. */
+  streams: 4096,
+  /** Streams of one of them that are being connected at once; further ones wait. */
+  streamDials: 64,
+  /** Programs that run at once for one of them. */
+  streamPrograms: 32,
   /** How long `close` waits for connections that end by themselves, in milliseconds. */
   closeMs: 1_000,
   /** Bytes each way with which a path to the relay is measured when nothing is known of it. */

@@ -49,6 +49,13 @@ export interface TargetDialerOptions {
   lookup: Lookup | undefined;
 }
 
+/** How a target is to be dialled. */
+export interface DialContext {
+  readonly signal: AbortSignal;
+  /** Whether the client asks for no more than public addresses. Default false. */
+  readonly publicOnly?: boolean;
+}
+
 /** Opens connections to targets, with MPTCP where they speak it, and never where the guard says no. */
 export class TargetDialer {
   readonly #options: TargetDialerOptions;
@@ -65,7 +72,7 @@ export class TargetDialer {
    * @throws TargetTimeoutError `MANYPATH_RELAY_TARGET_TIMEOUT` (504)
    * @throws RelayBusyError `MANYPATH_RELAY_BUSY` (503)
    */
-  async dial({ host, port }: Authority, { signal }: { signal: AbortSignal }): Promise<Socket> {
+  async dial({ host, port }: Authority, { signal, publicOnly }: DialContext): Promise<Socket> {
     const { guard, timeoutMs, lookup } = this.#options;
     guard.checkPort({ host, port });
     try {
@@ -75,7 +82,7 @@ export class TargetDialer {
         signal,
         allowHalfOpen: true,
         timeout: timeoutMs,
-        filterAddress: guard.refusal,
+        filterAddress: address => guard.refusal(address, publicOnly),
         ...(lookup === undefined ? {} : { lookup }),
       });
     } catch (error) {

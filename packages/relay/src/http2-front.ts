@@ -7,10 +7,11 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Socket } from 'node:net';
-import { type Authority, type HeaderField, parseAuthority } from '@manypath/core';
+import { type Authority, type HeaderField, parseAuthority, reachHeader } from '@manypath/core';
 import { type Dial, errorResponse, type ForwardLimits } from '@manypath/forward';
 import { type Asker, NotPairedError } from './authentication.ts';
 import { ClientSession } from './client-session.ts';
+import type { DialContext } from './dial.ts';
 import type { RelayLimits } from './limits.ts';
 import { forwardPlainRequest } from './plain-request.ts';
 import { asksForRate, serveRate } from './rate-service.ts';
@@ -24,7 +25,7 @@ export interface Http2FrontOptions {
   /** Opens connections for plain requests. */
   dial: Dial;
   /** Dials the target of a CONNECT; then {@link onTunnel} gets both ends. */
-  dialTunnel: (target: Authority, context: { signal: AbortSignal }) => Promise<Socket>;
+  dialTunnel: (target: Authority, context: DialContext) => Promise<Socket>;
   onTunnel: (stream: ServerHttp2Stream, upstream: Socket) => void;
 }
 
@@ -123,7 +124,8 @@ export class Http2Front {
     stream.once('close', onClose);
     if (stream.destroyed || stream.closed) return;
     const target = parseAuthority(headers[':authority'] ?? '');
-    const upstream = await this.#options.dialTunnel(target, { signal: closed.signal });
+    const publicOnly = headers[reachHeader] === 'public';
+    const upstream = await this.#options.dialTunnel(target, { signal: closed.signal, publicOnly });
     stream.off('close', onClose);
     if (stream.destroyed || stream.closed) {
       upstream.destroy();

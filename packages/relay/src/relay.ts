@@ -1,7 +1,15 @@
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
-import { type Authority, errorCode, errorMessage, formatAuthority, formatPairing } from '@manypath/core';
+import {
+  type Authority,
+  errorCode,
+  errorMessage,
+  formatAuthority,
+  formatPairing,
+  headerValue,
+  reachHeader,
+} from '@manypath/core';
 import {
   acceptTunnel,
   type ForwardLimits,
@@ -13,7 +21,7 @@ import {
   type TunnelRequest,
 } from '@manypath/forward';
 import { Authentication } from './authentication.ts';
-import { RelayBusyError, TargetDialer } from './dial.ts';
+import { type DialContext, RelayBusyError, TargetDialer } from './dial.ts';
 import { Http2Front } from './http2-front.ts';
 import { loadIdentity, type RelayIdentity } from './identity.ts';
 import { type RelayLimits, relayLimits } from './limits.ts';
@@ -191,7 +199,7 @@ class RunningRelay implements Relay {
     }
   }
 
-  async #dial(target: Authority, context: { signal: AbortSignal }): Promise<Socket> {
+  async #dial(target: Authority, context: DialContext): Promise<Socket> {
     const where = this.#options.logHosts ? { target: formatAuthority(target) } : {};
     try {
       if (this.#closed !== undefined) throw new RelayClosingError();
@@ -224,14 +232,15 @@ class RunningRelay implements Relay {
     }
   }
 
-  async #openTunnel({ socket, target }: TunnelRequest): Promise<void> {
+  async #openTunnel({ socket, target, head }: TunnelRequest): Promise<void> {
     const closed = new AbortController();
     const onClose = () => closed.abort();
     const swallow = () => {};
     socket.once('close', onClose);
     socket.on('error', swallow);
     try {
-      const upstream = await this.#dial(target, { signal: closed.signal });
+      const publicOnly = headerValue(head.headers, reachHeader) === 'public';
+      const upstream = await this.#dial(target, { signal: closed.signal, publicOnly });
       if (socket.destroyed) {
         upstream.destroy();
         return;

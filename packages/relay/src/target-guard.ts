@@ -70,10 +70,11 @@ export class TargetGuard {
   /**
    * For `filterAddress` of `connect`.
    *
+   * @param publicOnly Whether the client itself asks for no more than public addresses.
    * @returns What an address is refused with, or `undefined`.
    */
-  readonly refusal = (address: string): TargetRefusedError | undefined => {
-    if (this.#options.allowPrivate) return undefined;
+  readonly refusal = (address: string, publicOnly = false): TargetRefusedError | undefined => {
+    if (this.#options.allowPrivate && !publicOnly) return undefined;
     const scope = addressScope(address);
     if (scope !== 'public') return new TargetRefusedError(described[scope]);
     // A host reaches its own public address past the firewall that stands before it.

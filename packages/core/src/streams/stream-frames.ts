@@ -59,9 +59,10 @@ export type StreamFrame =
       readonly stream: number;
       /** JSON; empty to ask for it. */
       readonly text: string;
-    };
+    }
+  | { readonly type: 'stop'; readonly stream: number };
 
-const types = { open: 1, opened: 2, data: 3, credit: 4, finish: 5, reset: 6, info: 7 } as const;
+const types = { open: 1, opened: 2, data: 3, credit: 4, finish: 5, reset: 6, info: 7, stop: 8 } as const;
 const kinds = { tcp: 1, program: 2 } as const;
 const resetNumbers = {
   /** The one who uses the stream does not want it any more. */
@@ -117,6 +118,8 @@ export function encodeStreamFrame(frame: StreamFrame): Uint8Array<ArrayBuffer> {
     }
     case 'credit':
       return out.uint32(frame.credit).finish();
+    case 'stop':
+      return out.finish();
     case 'finish':
       return out.bytes(cut(frame.outcome, longestMessage)).finish();
     case 'reset':
@@ -198,6 +201,8 @@ function readFrame(reader: ByteReader): StreamFrame {
       return { type, stream, credit: reader.uint32() };
     case 'finish':
       return { type, stream, outcome: text(reader.bytes(), longestMessage) };
+    case 'stop':
+      return { type, stream };
     case 'info':
       return { type, stream, text: text(reader.bytes(), longestInfo) };
     case 'reset': {

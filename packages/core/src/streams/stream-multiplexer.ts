@@ -56,6 +56,8 @@ export type StreamEvent =
   | { readonly event: 'room'; readonly stream: number }
   /** The other side sends nothing more. */
   | { readonly event: 'finish'; readonly stream: number; readonly outcome: string }
+  /** The other side reads nothing more. */
+  | { readonly event: 'stop'; readonly stream: number }
   /** The side that opens asks for what can be told of a stream (`text` is empty), or is told. */
   | { readonly event: 'info'; readonly stream: number; readonly text: string }
   /** The other side broke it off, or broke its rules. */
@@ -75,6 +77,8 @@ interface Stream {
   outcome: string;
   sentFinish: boolean;
   receivedFinish: boolean;
+  sentStop: boolean;
+  receivedStop: boolean;
   /** Bytes that the other side may still send, as it knows. */
   window: number;
   /** What {@link window} is when everything has been consumed. */
@@ -153,7 +157,8 @@ export class StreamMultiplexer {
    */
   write(stream: number, bytes: Uint8Array): boolean {
     const state = this.#streams.get(stream);
-    if (state === undefined || state.isFinishing || bytes.length === 0) return state !== undefined;
+    if (state === undefined || state.isFinishing || state.receivedStop || bytes.length === 0)
+      return state !== undefined;
     state.queue.push(bytes);
     state.queuedBytes += bytes.length;
     this.#schedule(stream, state);
@@ -179,6 +184,15 @@ export class StreamMultiplexer {
     this.#schedule(stream, state);
   }
 
+  /** Reads nothing more on a stream: what still comes is dropped. The other direction goes on. */
+  stop(stream: number): void {
+    const state = this.#streams.get(stream);
+    if (state === undefined || state.sentStop || state.receivedFinish) return;
+    state.sentStop = true;
+    this.#urgent.push({ type: 'stop', stream });
+    this.#forgetIfOver(stream, state);
+  }
+
   /** Breaks a stream off: what is queued is dropped. */
   reset(stream: number, reason: StreamResetReason, message = ''): void {
     if (!this.#forget(stream)) return;
@@ -188,7 +202,7 @@ export class StreamMultiplexer {
   /** So many bytes of a stream's data are out of the way: the other side may send as many again. */
   consumed(stream: number, bytes: number): void {
     const state = this.#streams.get(stream);
-    if (state === undefined || state.receivedFinish) return;
+    if (state === undefined || state.receivedFinish || state.sentStop) return;
     state.consumed += bytes;
     // Seldom enough to cost nothing, often enough that the sender never waits.
     if (state.consumed < state.wholeWindow / 4 || !state.isAccepted) return;
@@ -246,6 +260,8 @@ export class StreamMultiplexer {
         return this.#onCredit(frame.stream, state, frame.credit);
       case 'finish':
         return this.#onFinish(frame.stream, state, frame.outcome);
+      case 'stop':
+        return this.#onStop(frame.stream, state);
       case 'info':
         return [{ event: 'info', stream: frame.stream, text: frame.text }];
       case 'reset':
@@ -278,7 +294,7 @@ export class StreamMultiplexer {
     if (state.receivedFinish) return this.#offended(stream, 'it sent data after its end');
     if (bytes.length > state.window) return this.#offended(stream, 'it sent more than there is room for');
     state.window -= bytes.length;
-    return [{ event: 'data', stream, bytes }];
+    return state.sentStop ? [] : [{ event: 'data', stream, bytes }];
   }
 
   #onCredit(stream: number, state: Stream, credit: number): StreamEvent[] {
@@ -295,6 +311,15 @@ export class StreamMultiplexer {
     state.receivedFinish = true;
     this.#forgetIfOver(stream, state);
     return [{ event: 'finish', stream, outcome }];
+  }
+
+  #onStop(stream: number, state: Stream): StreamEvent[] {
+    state.receivedStop = true;
+    state.queue = [];
+    state.queuedBytes = 0;
+    this.#ready.delete(stream);
+    this.#forgetIfOver(stream, state);
+    return [{ event: 'stop', stream }];
   }
 
   /** The other side broke the rules on one stream: that one is over, the others are not its fault. */
@@ -320,12 +345,13 @@ export class StreamMultiplexer {
 
   #schedule(stream: number, state: Stream): void {
     const hasData = state.queuedBytes > 0 && state.credit > 0;
-    const hasEnd = state.isFinishing && !state.sentFinish && state.queuedBytes === 0;
+    const hasEnd = state.isFinishing && !state.sentFinish && !state.receivedStop && state.queuedBytes === 0;
     if (state.isAccepted && (hasData || hasEnd)) this.#ready.add(stream);
   }
 
   #forgetIfOver(stream: number, state: Stream): void {
-    if (state.sentFinish && state.receivedFinish) this.#forget(stream);
+    const isSent = state.sentFinish || state.receivedStop;
+    if (isSent && (state.receivedFinish || state.sentStop)) this.#forget(stream);
   }
 
   #forget(stream: number): boolean {
@@ -345,6 +371,8 @@ function newStream(credit: number, window: number): Stream {
     outcome: '',
     sentFinish: false,
     receivedFinish: false,
+    sentStop: false,
+    receivedStop: false,
     window,
     wholeWindow: window,
     consumed: 0,

@@ -38,6 +38,7 @@ const vectors: [string, StreamFrame][] = [
   ['0500000001657869742030', { type: 'finish', stream: 1, outcome: 'exit 0' }],
   ['060000000100036e6f', { type: 'reset', stream: 1, reason: 'unreachable', message: 'no' }],
   ['0700000001', { type: 'info', stream: 1, text: '' }],
+  ['0800000001', { type: 'stop', stream: 1 }],
   ['07000000017b7d', { type: 'info', stream: 1, text: '{}' }],
 ];
 

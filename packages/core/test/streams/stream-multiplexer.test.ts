@@ -130,6 +130,26 @@ describe('a stream', () => {
   });
 });
 
+describe('a side that reads nothing more', () => {
+  it('stops its sender, and goes on sending itself', () => {
+    const wire = new Wire({ frameBytes: 10 });
+    const stream = wire.open();
+    wire.server.write(stream, bytes(100));
+    expect(dataOf(wire.carry('server', 2), stream)).toHaveLength(20);
+    wire.client.stop(stream);
+    expect(wire.carry('server', 1)).toEqual([]);
+    expect(wire.carry('client')).toEqual([{ event: 'stop', stream }]);
+    expect(wire.server.hasNext).toBe(false);
+    wire.server.write(stream, bytes(10));
+    wire.server.finish(stream);
+    expect(wire.server.hasNext).toBe(false);
+    wire.client.write(stream, bytes(5));
+    wire.client.finish(stream);
+    expect(wire.carry('client').map(({ event }) => event)).toEqual(['data', 'finish']);
+    expect([wire.client.size, wire.server.size]).toEqual([0, 0]);
+  });
+});
+
 describe('a reader that keeps up', () => {
   const keepUp = (wire: Wire, stream: number, length: number): number => {
     let most = 0;

@@ -7,12 +7,13 @@ import {
   formatBasicCredentials,
   HttpResponseHeadParser,
   type Pairing,
+  reachHeader,
 } from '@manypath/core';
 import type { Steward } from '@manypath/paths';
 import { LaneLostError } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
 import { probeTarget } from './http2-lane.ts';
-import type { Lane, LaneEvents, LaneState, Tunnel, TunnelOptions } from './lane.ts';
+import type { Lane, LaneEvents, LaneState, Reach, Tunnel, TunnelOptions } from './lane.ts';
 import type { LaneDial } from './lane-dial.ts';
 import { type LaneSocket, openLaneSocket } from './lane-socket.ts';
 import { type RelayAnswer, refusalOf, tunnelFailure } from './relay-answer.ts';
@@ -85,7 +86,7 @@ export class Http1Lane implements Lane {
     return this.#rttMs;
   }
 
-  async open(target: Authority, { signal, firstBytes }: TunnelOptions): Promise<Tunnel> {
+  async open(target: Authority, { signal, firstBytes, reach }: TunnelOptions): Promise<Tunnel> {
     const { pairing, limits, clock, dial } = this.#options;
     const given = new AbortController();
     const timer = clock.after(limits.relayAnswerMs, () => given.abort(new LaneLostError()));
@@ -96,7 +97,7 @@ export class Http1Lane implements Lane {
       const { stream, raw } = await this.#connected(open, signal);
       this.#options.steward?.steer(raw, { isInUse: () => true });
       stream.once('close', () => this.#tunnelClosed());
-      const { answer, rest } = await this.#ask(stream, target, both);
+      const { answer, rest } = await this.#ask(stream, target, both, reach);
       const failure = tunnelFailure(answer, this.#relay);
       if (failure !== undefined) {
         stream.destroy();
@@ -147,6 +148,7 @@ export class Http1Lane implements Lane {
     stream: Socket,
     target: Authority,
     signal: AbortSignal,
+    reach?: Reach,
   ): Promise<{ answer: RelayAnswer; rest: Uint8Array }> {
     const { pairing } = this.#options;
     const authority = formatAuthority(target);
@@ -159,7 +161,10 @@ export class Http1Lane implements Lane {
               formatBasicCredentials({ user: pairing.user, password: pairing.secret }),
             ] as const,
           ];
-    stream.write(encodeRequestHead('CONNECT', authority, [['Host', authority], ...authorization]));
+    const reaches = reach === 'public' ? [[reachHeader, reach] as const] : [];
+    stream.write(
+      encodeRequestHead('CONNECT', authority, [['Host', authority], ...authorization, ...reaches]),
+    );
     return answerOf(stream, signal);
   }
 

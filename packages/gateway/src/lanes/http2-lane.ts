@@ -11,12 +11,13 @@ import {
   formatAuthority,
   formatBasicCredentials,
   type Pairing,
+  reachHeader,
   type Timer,
 } from '@manypath/core';
 import { LaneLostError } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
 import { DecoupledSocket } from './decoupled-socket.ts';
-import type { Lane, LaneEvents, LaneState, Tunnel, TunnelOptions } from './lane.ts';
+import type { Lane, LaneEvents, LaneState, Reach, Tunnel, TunnelOptions } from './lane.ts';
 import type { LaneSocket } from './lane-socket.ts';
 import { RateMeter } from './rate-meter.ts';
 import { refusalOf, tunnelFailure } from './relay-answer.ts';
@@ -139,9 +140,12 @@ export class Http2Lane implements Lane {
     return this.#rttMs;
   }
 
-  async open(target: Authority, { signal, firstBytes, early = false }: TunnelOptions): Promise<Tunnel> {
+  async open(
+    target: Authority,
+    { signal, firstBytes, early = false, reach }: TunnelOptions,
+  ): Promise<Tunnel> {
     if (this.#state === 'closed' || this.#state === 'draining') throw new LaneLostError(this.#failure);
-    const stream = this.#request(target);
+    const stream = this.#request(target, reach);
     const release = early ? held(stream) : () => {};
     this.#windows.add(stream);
     this.#streams += 1;
@@ -172,11 +176,12 @@ export class Http2Lane implements Lane {
     this.#lost();
   }
 
-  #request(target: Authority): ClientHttp2Stream {
+  #request(target: Authority, reach?: Reach): ClientHttp2Stream {
     const headers = {
       [constants.HTTP2_HEADER_METHOD]: 'CONNECT',
       [constants.HTTP2_HEADER_AUTHORITY]: formatAuthority(target),
       ...(this.#authorization === undefined ? {} : { 'proxy-authorization': this.#authorization }),
+      ...(reach === 'public' ? { [reachHeader]: reach } : {}),
     };
     try {
       return tamed(this.#session.request(headers, { endStream: false }), this.#decoupled);

@@ -2,6 +2,9 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Authority } from '@manypath/core';
 
+/** Which addresses a target may have. */
+export type Reach = 'public' | 'any';
+
 /** How a tunnel through a lane is asked for. */
 export interface TunnelOptions {
   readonly signal: AbortSignal;
@@ -12,6 +15,11 @@ export interface TunnelOptions {
    * of the target. Default false.
    */
   readonly early?: boolean;
+  /**
+   * Which addresses the relay may connect to: `public`, or `any` that it allows. Where this is given, the tunnel is open only
+   * when the relay has answered. Default `any`.
+   */
+  readonly reach?: Reach | undefined;
 }
 
 /** A connection through the relay. */

@@ -117,7 +117,7 @@ export class RelayLink {
    * @throws LaneLostError `MANYPATH_LANE_LOST`
    */
   async open(target: Authority, options: TunnelOptions): Promise<Tunnel> {
-    const early = this.#known.has(target);
+    const early = options.reach === undefined && this.#known.has(target);
     const lane = await this.#laneFor(options.signal);
     this.#openedAt = this.#options.clock.now();
     const tunnel = await this.#openOn(lane, target, { ...options, early });

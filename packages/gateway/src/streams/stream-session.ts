@@ -1,0 +1,295 @@
+import {
+  type Authority,
+  errorMessage,
+  formatAuthority,
+  longestInfo,
+  ManypathError,
+  parseAuthority,
+  type StreamEvent,
+  StreamMultiplexer,
+  type StreamResetReason,
+} from '@manypath/core';
+import type { Connection } from '../connection.ts';
+import type { Dialled, DialRequest } from '../dialer.ts';
+import { LocalTargetError } from '../errors.ts';
+import type { GatewayLimits } from '../limits.ts';
+import { type StreamProgram, startProgram } from './program-leg.ts';
+import { breakOff, type LegEnds, StreamLeg } from './stream-leg.ts';
+import type { WebSocketConnection } from './websocket-connection.ts';
+
+/** What a {@link StreamSession} needs from the gateway. */
+export interface StreamSessionOptions {
+  readonly limits: GatewayLimits;
+  readonly dial: (request: DialRequest) => Promise<Dialled>;
+  /** Notes a connection, for the accounts. */
+  readonly note: (target: Authority) => Connection;
+  /** A program that the user lists, by its name. */
+  readonly program: (name: string) => StreamProgram | undefined;
+}
+
+interface Leg {
+  readonly leg: StreamLeg;
+  readonly connection: Connection | undefined;
+}
+
+type OpenEvent = StreamEvent & { event: 'open' };
+
+/** One connection of the extension: opens what its streams lead to, and moves their bytes (docs/STREAMS.md). */
+export class StreamSession {
+  readonly #options: StreamSessionOptions;
+  readonly #multiplexer: StreamMultiplexer;
+  readonly #legs = new Map<number, Leg>();
+  /** Streams that are being opened, with what gives each of them up. */
+  readonly #opening = new Map<number, AbortController>();
+  readonly #waiting: (() => void)[] = [];
+  #wire: WebSocketConnection | undefined;
+  #dialling = 0;
+  #programs = 0;
+
+  constructor(options: StreamSessionOptions) {
+    this.#options = options;
+    this.#multiplexer = new StreamMultiplexer('accepts', { streams: options.limits.streams });
+  }
+
+  /** Gives it the connection that it speaks on. */
+  speakOn(wire: WebSocketConnection): void {
+    this.#wire = wire;
+  }
+
+  receive(message: Uint8Array): void {
+    for (const event of this.#multiplexer.receive(message)) this.#on(event);
+    this.pump();
+  }
+
+  /** Sends what may be sent. */
+  pump(): void {
+    const wire = this.#wire;
+    if (wire === undefined) return;
+    while (!wire.isFull) {
+      const message = this.#multiplexer.next();
+      if (message === undefined) return;
+      wire.send(message);
+    }
+  }
+
+  /** Breaks off everything: there is nobody any more who could use it. */
+  close(): void {
+    this.#wire = undefined;
+    for (const giveUp of this.#opening.values()) giveUp.abort(new Error('the browser went away'));
+    for (const stream of [...this.#legs.keys()]) this.#drop(stream);
+  }
+
+  #on(event: StreamEvent): void {
+    const { stream } = event;
+    const leg = this.#legs.get(stream)?.leg;
+    switch (event.event) {
+      case 'open':
+        void this.#open(event);
+        return;
+      case 'data':
+        leg?.write(event.bytes);
+        return;
+      case 'room':
+        leg?.resume();
+        return;
+      case 'finish':
+        leg?.end();
+        return;
+      case 'stop':
+        leg?.stopReading();
+        return;
+      case 'reset':
+        this.#opening.get(stream)?.abort(new Error(event.message));
+        this.#drop(stream);
+        return;
+      case 'info':
+        this.#multiplexer.info(stream, this.#infoOf(stream));
+        return;
+    }
+  }
+
+  async #open(event: OpenEvent): Promise<void> {
+    const giveUp = new AbortController();
+    this.#opening.set(event.stream, giveUp);
+    try {
+      await (event.kind === 'tcp' ? this.#connect(event, giveUp.signal) : this.#run(event));
+    } catch (error) {
+      this.#refuse(event.stream, error);
+    } finally {
+      this.#opening.delete(event.stream);
+    }
+    this.pump();
+  }
+
+  async #connect({ stream, target: text, local }: OpenEvent, signal: AbortSignal): Promise<void> {
+    const target = parseAuthority(text);
+    const connection = this.#options.note(target);
+    connection.abortWith(() => this.#end(stream, 'broken', 'the gateway is ending'));
+    try {
+      const dialled = await this.#inTurn(signal, () =>
+        this.#options.dial({
+          target,
+          dialect: 'stream',
+          signal,
+          takeFirstBytes: () => new Uint8Array(),
+          reach: local ? 'any' : 'public',
+        }),
+      );
+      if (signal.aborted) {
+        breakOff(dialled.stream);
+        throw signal.reason;
+      }
+      const { socket } = dialled;
+      const ends = {
+        readable: dialled.stream,
+        writable: dialled.stream,
+        destroy: () => breakOff(dialled.stream),
+      };
+      connection.dialled(dialled);
+      const leg = this.#attach(stream, ends, connection);
+      connection.carries({
+        get count() {
+          return leg.count;
+        },
+        halfClosed: () => leg.isHalfClosed,
+        socket: dialled.relay ? undefined : socket,
+      });
+      // Who connected for the relay's clients is the relay; what it is called is all that is known here.
+      const remote = dialled.relay ? target : { host: socket.remoteAddress, port: socket.remotePort };
+      this.#multiplexer.accept(
+        stream,
+        place(socket.localAddress, socket.localPort),
+        place(remote.host, remote.port),
+      );
+    } catch (error) {
+      connection.fail(error);
+      throw error;
+    }
+  }
+
+  async #run({ stream, target: name, origin }: OpenEvent): Promise<void> {
+    const program = this.#options.program(name);
+    // The same words for both: which programs there are is nobody's business.
+    if (program === undefined || !program.origins.includes(origin)) throw new ProgramDeniedError();
+    if (this.#programs >= this.#options.limits.streamPrograms) throw new TooManyProgramsError();
+    this.#programs += 1;
+    try {
+      const ends = await startProgram(program);
+      void ends.outcome?.finally(() => {
+        this.#programs -= 1;
+      });
+      this.#attach(stream, ends, undefined);
+      this.#multiplexer.accept(stream);
+    } catch (error) {
+      this.#programs -= 1;
+      throw error;
+    }
+  }
+
+  #attach(stream: number, ends: LegEnds, connection: Connection | undefined): StreamLeg {
+    const leg = new StreamLeg(ends, {
+      onData: bytes => {
+        const wantsMore = this.#multiplexer.write(stream, bytes);
+        this.pump();
+        return wantsMore;
+      },
+      onTaken: bytes => {
+        this.#multiplexer.consumed(stream, bytes);
+        this.pump();
+      },
+      onEnd: outcome => {
+        this.#multiplexer.finish(stream, outcome);
+        this.pump();
+      },
+      onStop: () => {
+        this.#multiplexer.stop(stream);
+        this.pump();
+      },
+      onBroken: reason => this.#end(stream, 'broken', reason),
+    });
+    ends.writable.once('close', () => this.#over(stream));
+    ends.readable.once('close', () => this.#over(stream));
+    this.#legs.set(stream, { leg, connection });
+    return leg;
+  }
+
+  /** Both directions of what it led to are closed. */
+  #over(stream: number): void {
+    const { leg, connection } = this.#legs.get(stream) ?? {};
+    if (leg === undefined || !leg.isOver) return;
+    this.#legs.delete(stream);
+    connection?.end();
+  }
+
+  #end(stream: number, reason: StreamResetReason, message: string): void {
+    this.#multiplexer.reset(stream, reason, message);
+    this.#drop(stream);
+    this.pump();
+  }
+
+  #drop(stream: number): void {
+    const { leg, connection } = this.#legs.get(stream) ?? {};
+    this.#legs.delete(stream);
+    leg?.destroy();
+    connection?.end();
+  }
+
+  #refuse(stream: number, error: unknown): void {
+    this.#multiplexer.reset(stream, reasonOf(error), errorMessage(error));
+  }
+
+  #infoOf(stream: number): string {
+    const { leg, connection } = this.#legs.get(stream) ?? {};
+    const status = connection?.status();
+    const text = JSON.stringify({
+      route: status?.route ?? null,
+      multipath: status?.multipath ?? false,
+      reason: status?.reason ?? 'A program of this computer.',
+      subflows: status?.subflows ?? [],
+      bytesIn: leg?.count.bytesIn ?? 0,
+      bytesOut: leg?.count.bytesOut ?? 0,
+    });
+    return text.length > longestInfo ? '{}' : text;
+  }
+
+  /** Dials a few at a time: who opens a thousand streams at once must not overrun what they lead to. */
+  async #inTurn<Result>(signal: AbortSignal, dial: () => Promise<Result>): Promise<Result> {
+    if (this.#dialling >= this.#options.limits.streamDials) {
+      await new Promise<void>(resolve => this.#waiting.push(resolve));
+    } else {
+      this.#dialling += 1;
+    }
+    try {
+      signal.throwIfAborted();
+      return await dial();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#dialling -= 1;
+      else next();
+    }
+  }
+}
+
+class ProgramDeniedError extends ManypathError {
+  constructor() {
+    super('MANYPATH_STREAM_PROGRAM_DENIED', 'this program is not listed for pages of this origin');
+  }
+}
+
+class TooManyProgramsError extends ManypathError {
+  constructor() {
+    super('MANYPATH_STREAM_PROGRAMS_FULL', 'as many programs run as may');
+  }
+}
+
+function reasonOf(error: unknown): StreamResetReason {
+  if (error instanceof LocalTargetError) return 'local';
+  if (error instanceof ProgramDeniedError) return 'denied';
+  if (error instanceof TooManyProgramsError) return 'tooMany';
+  const status = (error as { status?: unknown } | null)?.status;
+  return status === 403 ? 'denied' : 'unreachable';
+}
+
+function place(host: string | undefined, port: number | undefined): string {
+  return host === undefined || port === undefined ? '' : formatAuthority({ host, port });
+}

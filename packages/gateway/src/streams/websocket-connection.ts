@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import {
+  encodeCloseReason,
+  encodeWebSocketHead,
+  type HttpRequestHead,
+  headerValue,
+  type WebSocketFrameKind,
+  WebSocketProtocolError,
+  WebSocketReader,
+} from '@manypath/core';
+
+/** What a {@link WebSocketConnection} tells. */
+export interface WebSocketHandlers {
+  onMessage(bytes: Uint8Array): void;
+  /** There is room for more after `send` said that there was none. */
+  onDrain(): void;
+  /** It is over, for whichever reason; told once. */
+  onClose(): void;
+}
+
+/** The server's end of a WebSocket that carries binary messages (RFC 6455). */
+export class WebSocketConnection {
+  readonly #socket: Duplex;
+  readonly #reader: WebSocketReader;
+  readonly #handlers: WebSocketHandlers;
+  #isClosing = false;
+  #isOver = false;
+
+  /**
+   * Answers a request that asks for a WebSocket, see {@link webSocketKey}.
+   *
+   * @param protocol The subprotocol to agree on (§4.2.2).
+   * @param messageBytes What a message may have at most.
+   */
+  constructor(
+    socket: Duplex,
+    { key, protocol, messageBytes }: { key: string; protocol: string; messageBytes: number },
+    handlers: WebSocketHandlers,
+  ) {
+    this.#socket = socket;
+    this.#handlers = handlers;
+    this.#reader = new WebSocketReader('server', { messageBytes });
+    socket.write(
+      'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+        `Sec-WebSocket-Accept: ${acceptOf(key)}\r\nSec-WebSocket-Protocol: ${protocol}\r\n\r\n`,
+    );
+    socket
+      .on('data', (chunk: Buffer) => this.#receive(chunk))
+      .on('drain', () => this.#handlers.onDrain())
+      .on('error', () => {})
+      .once('end', () => socket.end())
+      .once('close', () => this.#over());
+  }
+
+  /** Whether it would only wait in memory. */
+  get isFull(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  /** Sends a message. */
+  send(bytes: Uint8Array): void {
+    if (!this.#isClosing) this.#write('binary', bytes);
+  }
+
+  /** Ends it in order; the other side has a moment to answer. */
+  close(code: number, reason = ''): void {
+    if (this.#isClosing) return;
+    this.#write('close', encodeCloseReason(code, reason));
+    this.#isClosing = true;
+    this.#socket.end();
+    const timer = setTimeout(() => this.#socket.destroy(), closeMs);
+    this.#socket.once('close', () => clearTimeout(timer));
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      for (const event of this.#reader.receive(chunk)) {
+        if (this.#isClosing) return;
+        if (event.event === 'binary') this.#handlers.onMessage(event.bytes);
+        else if (event.event === 'ping') this.#write('pong', event.bytes);
+        else if (event.event === 'close') this.close(event.code === 1005 ? 1000 : event.code);
+        else if (event.event === 'text') this.close(1003, 'only binary messages are understood');
+      }
+    } catch (error) {
+      const isTheirs = error instanceof WebSocketProtocolError;
+      this.close(isTheirs ? error.closeCode : 1002, error instanceof Error ? error.message : '');
+    }
+  }
+
+  #write(kind: WebSocketFrameKind, payload: Uint8Array): void {
+    this.#socket.cork();
+    this.#socket.write(encodeWebSocketHead(kind, payload.length));
+    this.#socket.write(payload);
+    this.#socket.uncork();
+  }
+
+  #over(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#isClosing = true;
+    this.#handlers.onClose();
+  }
+}
+
+/** How long the other side has to end a connection that is closing, in milliseconds. */
+const closeMs = 1000;
+
+/** The key of a request for a WebSocket; `undefined` when it is none (§4.2.1). */
+export function webSocketKey({ method, headers }: HttpRequestHead): string | undefined {
+  const words = (name: string) =>
+    (headerValue(headers, name) ?? '')
+      .toLowerCase()
+      .split(',')
+      .map(word => word.trim());
+  const key = headerValue(headers, 'sec-websocket-key') ?? '';
+  const asks =
+    method === 'GET' &&
+    words('upgrade').includes('websocket') &&
+    words('connection').includes('upgrade') &&
+    headerValue(headers, 'sec-websocket-version') === '13' &&
+    Buffer.from(key, 'base64').length === 16;
+  return asks ? key : undefined;
+}
+
+/** §1.3 */
+function acceptOf(key: string): string {
+  return createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64');
+}
