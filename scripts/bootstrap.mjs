@@ -94,6 +94,7 @@ function build() {
   say('building');
   const startedAt = new Date();
   run(process.execPath, [join(root, 'node_modules', 'typescript', 'bin', 'tsc'), '-b']);
+  run(process.execPath, [join(root, 'packages', 'page', 'scripts', 'build.mjs')]);
   run(process.execPath, [join(root, 'packages', 'extension', 'scripts', 'build.mjs')]);
   mkdirSync(stampFolder, { recursive: true });
   writeFileSync(buildStamp, '');

@@ -13,7 +13,8 @@ const mayImport: Record<string, readonly string[]> = {
   'packages/paths': ['packages/core', 'packages/mptcp'],
   'packages/relay': ['packages/core', 'packages/mptcp', 'packages/forward'],
   'packages/gateway': ['packages/core', 'packages/mptcp', 'packages/forward', 'packages/paths'],
-  'packages/extension': ['packages/core'],
+  'packages/page': ['packages/core'],
+  'packages/extension': ['packages/core', 'packages/page'],
   lab: ['packages/core', 'packages/mptcp'],
   'packages/cli': [
     'packages/core',

@@ -9,6 +9,7 @@ import { addInstallCommand } from './commands/install.ts';
 import { addLabCommand } from './commands/lab.ts';
 import { addPathsCommand } from './commands/paths.ts';
 import { addRelayCommand } from './commands/relay.ts';
+import { addServeEchoCommand } from './commands/serve-echo.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTestCommand } from './commands/test.ts';
 import { addUninstallCommand } from './commands/uninstall.ts';
@@ -42,6 +43,7 @@ export function createProgram(): Command {
   addHelperCommand(program);
   addInstallCommand(program);
   addUninstallCommand(program);
+  addServeEchoCommand(program);
   addLabCommand(program);
   addTestCommand(program);
   return program;

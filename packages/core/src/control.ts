@@ -221,8 +221,14 @@ export interface ControlHello {
    * may have no other way out; else `null`.
    */
   readonly straightProxy: { readonly host: string; readonly port: number } | null;
-  /** Where streams of web pages come in, on the port of `proxy`, and what the extension shows there (docs/STREAMS.md). */
-  readonly streams: { readonly path: string; readonly protocol: string; readonly token: string };
+  /** Where streams of web pages come in, on loopback, and what the extension shows there (docs/STREAMS.md). */
+  readonly streams: {
+    readonly host: string;
+    readonly port: number;
+    readonly path: string;
+    readonly protocol: string;
+    readonly token: string;
+  };
 }
 
 /** What the toolbar shows: little enough to be asked once a second. */

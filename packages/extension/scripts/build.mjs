@@ -29,6 +29,14 @@ const manifest = {
     'downloads',
     'notifications',
   ],
+  // For the one connection to the gateway, on loopback, that streams of web pages share.
+  host_permissions: ['http://127.0.0.1/*', 'http://[::1]/*'],
+  web_accessible_resources: [
+    { resources: ['streams-frame.html', 'streams-frame.js'], matches: ['<all_urls>'] },
+  ],
+  // Else a page that is isolated itself could not embed the frame.
+  cross_origin_embedder_policy: { value: 'require-corp' },
+  cross_origin_opener_policy: { value: 'same-origin' },
   icons,
   background: { service_worker: 'background.js', type: 'module' },
   action: { default_popup: 'popup.html', default_title: 'Manypath', default_icon: icons },
@@ -39,7 +47,14 @@ rmSync(target, { recursive: true, force: true });
 mkdirSync(target, { recursive: true });
 await build({
   absWorkingDir: room,
-  entryPoints: ['background', 'pages/popup', 'pages/options', 'pages/dashboard'].map(name => ({
+  entryPoints: [
+    'background',
+    'pages/popup',
+    'pages/options',
+    'pages/dashboard',
+    'pages/consent',
+    'pages/streams-frame',
+  ].map(name => ({
     in: `src/${name}.ts`,
     out: basename(name),
   })),

@@ -4,6 +4,7 @@ import { choiceKeys, readChoice } from './choice.ts';
 import { HostPort, type HostState } from './host-port.ts';
 import { applyChoice } from './proxy-setting.ts';
 import { reloadBrokenPages, resumeBrokenDownloads } from './second-chance.ts';
+import { serveStreams } from './streams/stream-service.ts';
 
 /** How long a look at the gateway may take before the worker lets go, in milliseconds. */
 const lookMs = 3000;
@@ -24,6 +25,7 @@ chrome.webNavigation.onCompleted.addListener(({ frameId }) => {
 chrome.webNavigation.onErrorOccurred.addListener(({ frameId, error }) => {
   if (frameId === 0 && error === 'net::ERR_PROXY_CONNECTION_FAILED') void lookUnlessSince(proxyErrorMs);
 });
+serveStreams();
 reloadBrokenPages();
 resumeBrokenDownloads();
 

@@ -85,12 +85,26 @@ export class Front {
     server.on('connection', socket => this.#accept(socket, admits));
   }
 
-  /** Serves connections that were meant for another place, which `targetOf` knows. */
-  listenRedirected(server: Server, targetOf: (socket: Socket) => Authority | undefined): void {
+  /** Serves connections that were meant for another place, which `targetOf` knows; or for this one, as `isOwn` says. */
+  listenRedirected(
+    server: Server,
+    {
+      targetOf,
+      isOwn,
+    }: {
+      targetOf: (socket: Socket) => Authority | undefined;
+      isOwn: (target: Authority) => boolean;
+    },
+  ): void {
     server.on('connection', socket => {
+      const meant = targetOf(socket);
+      if (meant !== undefined && isOwn(meant)) {
+        this.#accept(socket, () => true);
+        return;
+      }
       const full = this.clients >= this.#options.limits.connections;
       this.#track(socket, this.#clients);
-      const target = full ? undefined : targetOf(socket);
+      const target = full ? undefined : meant;
       if (target === undefined) return void socket.resetAndDestroy();
       this.#serve({
         socket,

@@ -289,7 +289,7 @@ export class Gateway {
       version: gatewayVersion,
       proxy: seen(this.proxy),
       straightProxy: this.#straightProxy === undefined ? null : seen(this.#straightProxy),
-      streams: { path: streamsPath, protocol: streamsProtocol, token: this.#streams.token },
+      streams: { ...this.proxy, path: streamsPath, protocol: streamsProtocol, token: this.#streams.token },
     };
   }
 
@@ -340,13 +340,17 @@ export class Gateway {
 
   /**
    * Serves connections that nftables redirected to `server`: dials what they were meant for from here, straight when it is
-   * of this machine or its link. A loopback address that refuses is tried in its other family.
+   * of this machine or its link. A loopback address that refuses is tried in its other family. What was meant for this
+   * gateway has arrived.
    */
   serveRedirected(server: Server): void {
     this.#take(server);
-    this.#front.listenRedirected(server, socket => {
-      const meant = originalDestination(socket);
-      return meant && { host: meant.address, port: meant.port };
+    this.#front.listenRedirected(server, {
+      targetOf: socket => {
+        const meant = originalDestination(socket);
+        return meant && { host: meant.address, port: meant.port };
+      },
+      isOwn: ({ host, port }) => host === this.proxy.host && port === this.proxy.port,
     });
   }
 

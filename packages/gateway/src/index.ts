@@ -23,3 +23,9 @@ export { type GatewayLimits, gatewayLimits } from './limits.ts';
 export type { GatewayLogger } from './logger.ts';
 export type { GuardMode } from './owner-guard.ts';
 export type { ConnectionEvent } from './registry.ts';
+export type { StreamProgram } from './streams/program-leg.ts';
+export {
+  WebSocketConnection,
+  type WebSocketHandlers,
+  webSocketKey,
+} from './streams/websocket-connection.ts';

@@ -15,6 +15,7 @@ import {
   withSiteRule,
 } from '../site-rules.ts';
 import { statusLine } from '../status-line.ts';
+import { StreamGrants } from './stream-grants.ts';
 
 const choice = signal<Choice>(defaultChoice);
 const settings = signal<SettingsDocument | undefined>(undefined);
@@ -39,6 +40,7 @@ function Options(): ComponentChild {
     h(General, null),
     settings.value === undefined ? null : [h(Relay, null), h(Paths, null)],
     h(Sites, null),
+    h(StreamGrants, { config: settings.value?.config ?? {} }),
     h(Isolation, null),
     settings.value === undefined ? null : h(Doctor, null),
     h(Transfer, null),

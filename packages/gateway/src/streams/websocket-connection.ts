@@ -30,12 +30,12 @@ export class WebSocketConnection {
   /**
    * Answers a request that asks for a WebSocket, see {@link webSocketKey}.
    *
-   * @param protocol The subprotocol to agree on (§4.2.2).
+   * @param protocol The subprotocol to agree on (§4.2.2). Default: none.
    * @param messageBytes What a message may have at most.
    */
   constructor(
     socket: Duplex,
-    { key, protocol, messageBytes }: { key: string; protocol: string; messageBytes: number },
+    { key, protocol, messageBytes }: { key: string; protocol?: string; messageBytes: number },
     handlers: WebSocketHandlers,
   ) {
     this.#socket = socket;
@@ -43,7 +43,8 @@ export class WebSocketConnection {
     this.#reader = new WebSocketReader('server', { messageBytes });
     socket.write(
       'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
-        `Sec-WebSocket-Accept: ${acceptOf(key)}\r\nSec-WebSocket-Protocol: ${protocol}\r\n\r\n`,
+        `Sec-WebSocket-Accept: ${acceptOf(key)}\r\n` +
+        `${protocol === undefined ? '' : `Sec-WebSocket-Protocol: ${protocol}\r\n`}\r\n`,
     );
     socket
       .on('data', (chunk: Buffer) => this.#receive(chunk))

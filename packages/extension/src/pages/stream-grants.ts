@@ -1,0 +1,53 @@
+import type { StreamGrant } from '@manypath/core';
+import { signal } from '@preact/signals';
+import { type ComponentChild, h } from 'preact';
+import { grantsIn, grantsKey, readGrants, revokeGrant } from '../streams/grants.ts';
+
+const grants = signal<readonly StreamGrant[]>([]);
+
+/** Which pages may open connections, with what takes that back. @param config Of the gateway. */
+export function StreamGrants({ config }: { config: Readonly<Record<string, unknown>> }): ComponentChild {
+  const listed = grantsIn(config);
+  return h('section', { id: 'streams' }, [
+    h('h2', null, 'Pages that may open connections'),
+    grants.value.length + listed.length === 0
+      ? h('p', null, 'None. A page that wants to open connections of its own asks you first.')
+      : null,
+    h('ul', null, [
+      ...grants.value.map(grant => h('li', { key: keyOf(grant) }, [words(grant), ' ', revoke(grant)])),
+      ...listed.map(grant =>
+        h('li', { key: `listed ${keyOf(grant)}` }, [words(grant), ' (in the configuration)']),
+      ),
+    ]),
+  ]);
+}
+
+function words({ origin, host, port, local }: StreamGrant): ComponentChild {
+  const where = local ? ', on this computer or in a private network' : '';
+  return h('span', null, [h('strong', null, origin), ` to ${host}, port ${port}${where}`]);
+}
+
+function revoke(grant: StreamGrant): ComponentChild {
+  return h(
+    'button',
+    {
+      type: 'button',
+      'aria-label': `Revoke what ${grant.origin} may at ${grant.host}`,
+      onClick: () => void revokeGrant(grant),
+    },
+    'Revoke',
+  );
+}
+
+function keyOf({ origin, host, port, local }: StreamGrant): string {
+  return `${origin} ${host} ${port} ${local ?? false}`;
+}
+
+async function load(): Promise<void> {
+  grants.value = await readGrants();
+}
+
+chrome.storage.onChanged.addListener(changes => {
+  if (changes[grantsKey] !== undefined) void load();
+});
+void load();

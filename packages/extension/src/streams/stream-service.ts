@@ -1,0 +1,165 @@
+import { type ControlHello, formatAuthority, type SettingsDocument } from '@manypath/core';
+import { HostPort } from '../host-port.ts';
+import { Consent } from './consent.ts';
+import { grantsKey } from './grants.ts';
+import { StreamSwitch } from './stream-switch.ts';
+
+/** What the extension's frame in a page says to the worker, with the page's port for streams. */
+export interface FrameMessage {
+  readonly manypath: 'streams';
+  /** The same as in the request that keeps the worker awake. */
+  readonly id: string;
+  /** Of the page, as the browser told the frame. */
+  readonly origin: string;
+}
+
+/** A request under this path is answered for as long as the frame's page has streams, and keeps the worker awake. */
+export const lifelinePath = '/lifeline/';
+
+/** How long the gateway may take to tell where it is, in milliseconds. */
+const helloMs = 5000;
+/** For how long what the configuration said is taken as it was, in milliseconds. */
+const configMs = 2000;
+
+declare const self: ServiceWorkerGlobalScope;
+
+/** Carries the streams of web pages. To be called when the worker starts, at once: browsers take listeners only then. */
+export function serveStreams(): void {
+  const service = new StreamService();
+  self.addEventListener('install', () => void self.skipWaiting());
+  self.addEventListener('activate', event => event.waitUntil(self.clients.claim()));
+  self.addEventListener('message', event => service.onMessage(event));
+  self.addEventListener('fetch', event => service.onFetch(event));
+  chrome.runtime.onConnect.addListener(port => service.onConnect(port));
+  chrome.storage.onChanged.addListener(changes => {
+    if (changes[grantsKey] !== undefined) void service.recheck();
+  });
+}
+
+class StreamService {
+  readonly #consent = new Consent(() => this.#readConfig());
+  readonly #switch = new StreamSwitch({
+    authorize: (page, wishes) => this.#consent.authorize(page, wishes),
+  });
+  /** What ends the streams of a frame, by the id of its request. */
+  readonly #frames = new Map<string, () => void>();
+  #socket: WebSocket | undefined;
+  #connecting = false;
+  #config: { readonly at: number; readonly config: Promise<Readonly<Record<string, unknown>>> } | undefined;
+
+  onMessage(event: ExtendableMessageEvent): void {
+    const [port] = event.ports;
+    const message = event.data as Partial<FrameMessage>;
+    const isOurs = event.origin === self.location.origin;
+    if (!isOurs || message.manypath !== 'streams' || port === undefined) return;
+    const { id = '', origin = '' } = message;
+    const remove = this.#switch.add({ origin }, port);
+    const end = () => {
+      this.#frames.delete(id);
+      remove();
+      this.#closeIfUnused();
+    };
+    this.#frames.set(id, end);
+    port.addEventListener('close', end);
+    if (this.#socket?.readyState !== WebSocket.OPEN) void this.#connect();
+  }
+
+  /** Answers the request of a frame with a body that ends when either side does. */
+  onFetch(event: FetchEvent): void {
+    const { pathname } = new URL(event.request.url);
+    if (!pathname.startsWith(lifelinePath)) return;
+    const id = pathname.slice(lifelinePath.length);
+    const body = new ReadableStream<Uint8Array>({ cancel: () => this.#frames.get(id)?.() });
+    event.respondWith(new Response(body));
+    const reader = event.request.body?.getReader();
+    const end = () => this.#frames.get(id)?.();
+    reader?.read().then(end, end);
+  }
+
+  onConnect(port: chrome.runtime.Port): void {
+    if (port.name.startsWith('consent:')) this.#consent.serve(port);
+  }
+
+  async recheck(): Promise<void> {
+    if (this.#switch.pages > 0) this.#switch.recheck(await this.#consent.recheck());
+  }
+
+  async #connect(): Promise<void> {
+    if (this.#connecting) return;
+    this.#connecting = true;
+    try {
+      await this.#openSocket(await askHost(helloOf));
+    } catch (error) {
+      this.#switch.disconnected(error instanceof Error ? error.message : String(error));
+    } finally {
+      this.#connecting = false;
+    }
+  }
+
+  #openSocket({ streams }: ControlHello): Promise<void> {
+    const url = `ws://${formatAuthority(streams)}${streams.path}`;
+    return new Promise((resolve, reject) => {
+      const socket = new WebSocket(url, [streams.protocol, `token.${streams.token}`]);
+      socket.binaryType = 'arraybuffer';
+      socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) =>
+        this.#switch.fromGateway(new Uint8Array(data));
+      socket.onopen = () => {
+        this.#socket = socket;
+        this.#switch.connected({
+          get waiting() {
+            return socket.bufferedAmount;
+          },
+          send: message => socket.send(message),
+        });
+        resolve();
+      };
+      socket.onclose = ({ reason }) => {
+        const said = reason === '' ? 'the gateway went away' : reason;
+        if (this.#socket !== socket) return reject(new Error('the gateway cannot be reached'));
+        this.#socket = undefined;
+        this.#switch.disconnected(said);
+      };
+    });
+  }
+
+  #closeIfUnused(): void {
+    if (this.#switch.pages === 0) this.#socket?.close();
+  }
+
+  /** The user may write grants into the file at any time; asking for each of a thousand streams would be too much. */
+  #readConfig(): Promise<Readonly<Record<string, unknown>>> {
+    if (this.#config === undefined || Date.now() - this.#config.at > configMs) {
+      const config = askHost(async port => ((await port.ask('settings')) as SettingsDocument).config);
+      config.catch(() => {});
+      this.#config = { at: Date.now(), config };
+    }
+    return this.#config.config;
+  }
+}
+
+/** Asks the gateway something by the native messaging host, once. */
+function askHost<Answer>(
+  ask: (port: HostPort, hello: ControlHello) => Answer | Promise<Answer>,
+): Promise<Answer> {
+  return new Promise<Answer>((resolve, reject) => {
+    const late = setTimeout(() => settle(new Error('the gateway did not answer in time')), helloMs);
+    const port = new HostPort(state => {
+      if (state.kind === 'connecting') return;
+      if (state.kind === 'no-host') return settle(new Error(state.reason));
+      if (state.kind === 'wrong-version') return settle(new Error('the gateway is of another version'));
+      const { hello } = state.notice;
+      if (hello === null) return settle(new Error('the gateway is not running'));
+      Promise.resolve(ask(port, hello)).then(answer => settle(undefined, answer), settle);
+    });
+    function settle(error: Error | undefined, answer?: Answer): void {
+      clearTimeout(late);
+      port.close();
+      if (error === undefined) resolve(answer as Answer);
+      else reject(error);
+    }
+  });
+}
+
+function helloOf(_: HostPort, hello: ControlHello): ControlHello {
+  return hello;
+}

@@ -1,0 +1,323 @@
+import {
+  decodeStreamFrame,
+  encodeStreamFrame,
+  frameHeadBytes,
+  parseAuthority,
+  renumberStreamFrame,
+  type StreamFrame,
+  type StreamResetReason,
+  type StreamWish,
+  streamLimits,
+} from '@manypath/core';
+import type { AccessMessage, SwitchMessage } from '@manypath/page';
+
+/** The connection to the gateway that all streams of all pages share. */
+export interface GatewayWire {
+  /** Bytes that were sent and have not left the browser. */
+  readonly waiting: number;
+  send(message: Uint8Array<ArrayBuffer>): void;
+}
+
+/** A page, as the browser vouches for it. */
+export interface PageIdentity {
+  readonly origin: string;
+}
+
+/** What a page is told: whether it may, whether local hosts are included, and why not. */
+export interface Verdict {
+  readonly allowed: boolean;
+  readonly local: boolean;
+  readonly reason: string;
+}
+
+export interface StreamSwitchOptions {
+  /** Asks the user, or what they said before. */
+  readonly authorize: (page: PageIdentity, wishes: readonly StreamWish[]) => Promise<Verdict>;
+}
+
+/** Bytes that may wait for the gateway before pages are held back. */
+const fullBytes = 4_194_304;
+/** How often it is looked whether they have left, in milliseconds. */
+const drainMs = 4;
+/** Frames for a stream that waits for the user's consent: it can only be ended. */
+const mostHeld = 4;
+/** Hosts that a page may ask for in one go. */
+const mostWishes = 20;
+
+const dataType = 3;
+const longestFrame = frameHeadBytes + streamLimits.frameBytes;
+
+interface Stream {
+  readonly page: Page;
+  /** The number by which the page knows it, and the one by which the gateway does. */
+  readonly pageNumber: number;
+  readonly number: number;
+  readonly wish: StreamWish | undefined;
+  isOutOver: boolean;
+  isInOver: boolean;
+}
+
+interface Page extends PageIdentity {
+  readonly port: MessagePort;
+  readonly streams: Map<number, Stream>;
+  /** Streams that wait for consent, with what came for them meanwhile. */
+  readonly held: Map<number, Uint8Array<ArrayBuffer>[]>;
+  last: number;
+  isGone: boolean;
+}
+
+/**
+ * Joins the streams of all pages into one connection. Frames pass through with another number, so that credit is agreed on
+ * between the page and the gateway, and nothing piles up here; only what opens a stream is looked into.
+ */
+export class StreamSwitch {
+  readonly #options: StreamSwitchOptions;
+  readonly #pages = new Set<Page>();
+  readonly #streams = new Map<number, Stream>();
+  #wire: GatewayWire | undefined;
+  #last = 0;
+  #drain: ReturnType<typeof setTimeout> | undefined;
+  readonly #unacknowledged = new Map<Page, number>();
+
+  constructor(options: StreamSwitchOptions) {
+    this.#options = options;
+  }
+
+  get pages(): number {
+    return this.#pages.size;
+  }
+
+  /** Takes a page in whose origin the browser told. @returns What ends that. */
+  add({ origin }: PageIdentity, port: MessagePort): () => void {
+    const page: Page = { origin, port, streams: new Map(), held: new Map(), last: 0, isGone: false };
+    this.#pages.add(page);
+    port.onmessage = ({ data }: MessageEvent<unknown>) => this.#fromPage(page, data);
+    if (this.#wire !== undefined) say(page, { kind: 'ready' });
+    return () => this.#remove(page, 'the page went away');
+  }
+
+  /** The gateway is reached. */
+  connected(wire: GatewayWire): void {
+    this.#wire = wire;
+    this.#last = 0;
+    for (const page of this.#pages) say(page, { kind: 'ready' });
+  }
+
+  /** The gateway is not there, or not any more. */
+  disconnected(reason: string): void {
+    this.#wire = undefined;
+    this.#streams.clear();
+    this.#unacknowledged.clear();
+    for (const page of [...this.#pages]) {
+      say(page, { kind: 'away', reason });
+      this.#forget(page);
+    }
+  }
+
+  /** Takes in a message of the gateway. */
+  fromGateway(message: Uint8Array<ArrayBuffer>): void {
+    const type = message[0] ?? 0;
+    const number = renumberStreamFrame(message, 0);
+    const stream = this.#streams.get(number);
+    if (stream === undefined) return;
+    renumberStreamFrame(message, stream.pageNumber);
+    this.#note(stream, type, 'in');
+    stream.page.port.postMessage(message.buffer, [message.buffer]);
+  }
+
+  /** Ends streams that the user has revoked. @param isAllowed Whether one may still be there. */
+  recheck(isAllowed: (page: PageIdentity, wish: StreamWish) => boolean): void {
+    for (const stream of [...this.#streams.values()]) {
+      if (stream.wish === undefined || isAllowed(stream.page, stream.wish)) continue;
+      this.#send({ type: 'reset', stream: stream.number, reason: 'denied', message: 'revoked' });
+      this.#refuse(stream.page, stream.pageNumber, 'denied', 'the user took the permission back');
+      this.#drop(stream);
+    }
+  }
+
+  #fromPage(page: Page, data: unknown): void {
+    if (page.isGone || this.#wire === undefined) return;
+    try {
+      if (data instanceof ArrayBuffer) this.#frameFromPage(page, new Uint8Array(data));
+      else void this.#onAccess(page, data);
+    } catch {
+      // What is no frame comes from a page that means ill, or is of another version.
+      this.#remove(page, 'what the page sends is not understood');
+    }
+  }
+
+  #frameFromPage(page: Page, message: Uint8Array<ArrayBuffer>): void {
+    const type = message[0] ?? 0;
+    const { length } = message;
+    if (length > longestFrame) throw new RangeError('a frame is too long');
+    // Data is not looked into, and is checked by the gateway against the credit of its own stream.
+    const frame = type === dataType && length > frameHeadBytes ? undefined : decodeStreamFrame(message);
+    if (frame?.type === 'open') this.#onOpen(page, frame);
+    else this.#passOn(page, type, message);
+    this.#acknowledge(page, length);
+  }
+
+  #passOn(page: Page, type: number, message: Uint8Array<ArrayBuffer>): void {
+    const number = renumberStreamFrame(message, 0);
+    const stream = page.streams.get(number);
+    if (stream !== undefined) {
+      renumberStreamFrame(message, stream.number);
+      this.#note(stream, type, 'out');
+      this.#wire?.send(message);
+      return;
+    }
+    const held = page.held.get(number);
+    if (held === undefined) {
+      if (number > page.last) throw new RangeError('a frame is for no stream');
+      return;
+    }
+    if (held.length >= mostHeld) throw new RangeError('a stream that is not open is used');
+    held.push(message);
+  }
+
+  #onOpen(page: Page, frame: StreamFrame & { type: 'open' }): void {
+    if (frame.stream <= page.last) throw new RangeError('a stream is opened twice');
+    page.last = frame.stream;
+    if (this.#streams.size + page.held.size >= streamLimits.streams) {
+      this.#refuse(page, frame.stream, 'tooMany', 'this browser has as many streams as it may');
+      return;
+    }
+    page.held.set(frame.stream, []);
+    void this.#admit(page, frame);
+  }
+
+  async #admit(page: Page, frame: StreamFrame & { type: 'open' }): Promise<void> {
+    const wish = wishOf(frame);
+    const verdict =
+      frame.kind === 'program'
+        ? { allowed: true, local: false, reason: '' }
+        : wish === undefined
+          ? { allowed: false, local: false, reason: 'the target is no host and port' }
+          : await this.#options.authorize(page, [wish]);
+    const held = page.held.get(frame.stream) ?? [];
+    page.held.delete(frame.stream);
+    if (page.isGone) return;
+    if (!verdict.allowed) {
+      this.#refuse(page, frame.stream, 'denied', verdict.reason);
+      return;
+    }
+    const number = ++this.#last;
+    const stream: Stream = {
+      page,
+      pageNumber: frame.stream,
+      number,
+      wish,
+      isOutOver: false,
+      isInOver: false,
+    };
+    page.streams.set(frame.stream, stream);
+    this.#streams.set(number, stream);
+    this.#send({ ...frame, stream: number, local: verdict.local, origin: page.origin });
+    for (const message of held) {
+      renumberStreamFrame(message, frame.stream);
+      this.#passOn(page, message[0] ?? 0, message);
+    }
+  }
+
+  async #onAccess(page: Page, data: unknown): Promise<void> {
+    if (!isAccess(data)) return this.#remove(page, 'what the page sends is not understood');
+    const { allowed, reason } = await this.#options.authorize(page, data.wishes);
+    if (!page.isGone) say(page, { kind: 'access', id: data.id, granted: allowed, reason });
+  }
+
+  /** Tells a page that what it sent is out of the way, as soon as the gateway's connection has taken enough of it. */
+  #acknowledge(page: Page, bytes: number): void {
+    if ((this.#wire?.waiting ?? 0) <= fullBytes && !this.#unacknowledged.has(page)) {
+      page.port.postMessage(bytes);
+      return;
+    }
+    this.#unacknowledged.set(page, (this.#unacknowledged.get(page) ?? 0) + bytes);
+    this.#drain ??= setTimeout(() => this.#drained(), drainMs);
+  }
+
+  #drained(): void {
+    this.#drain = undefined;
+    if ((this.#wire?.waiting ?? 0) > fullBytes / 2) {
+      this.#drain = setTimeout(() => this.#drained(), drainMs);
+      return;
+    }
+    for (const [page, bytes] of this.#unacknowledged) page.port.postMessage(bytes);
+    this.#unacknowledged.clear();
+  }
+
+  #send(frame: StreamFrame): void {
+    this.#wire?.send(encodeStreamFrame(frame));
+  }
+
+  #refuse(page: Page, stream: number, reason: StreamResetReason, message: string): void {
+    const { buffer } = encodeStreamFrame({ type: 'reset', stream, reason, message });
+    page.port.postMessage(buffer, [buffer]);
+  }
+
+  /** Keeps account of when a stream is over, as both sides do. */
+  #note(stream: Stream, type: number, direction: 'in' | 'out'): void {
+    const kind = ends[type];
+    if (kind === undefined) return;
+    if (kind === 'reset' || (kind === 'finish') === (direction === 'out')) stream.isOutOver = true;
+    if (kind === 'reset' || (kind === 'finish') === (direction === 'in')) stream.isInOver = true;
+    if (stream.isOutOver && stream.isInOver) this.#drop(stream);
+  }
+
+  #drop(stream: Stream): void {
+    this.#streams.delete(stream.number);
+    stream.page.streams.delete(stream.pageNumber);
+  }
+
+  #remove(page: Page, message: string): void {
+    if (page.isGone) return;
+    for (const stream of [...page.streams.values()]) {
+      this.#send({ type: 'reset', stream: stream.number, reason: 'cancelled', message });
+      this.#drop(stream);
+    }
+    this.#forget(page);
+  }
+
+  #forget(page: Page): void {
+    page.isGone = true;
+    page.streams.clear();
+    page.port.close();
+    this.#pages.delete(page);
+    this.#unacknowledged.delete(page);
+  }
+}
+
+/** Frames that end a direction, by their types. */
+const ends: Readonly<Record<number, 'finish' | 'reset' | 'stop'>> = { 5: 'finish', 6: 'reset', 8: 'stop' };
+
+function say(page: Page, message: SwitchMessage): void {
+  page.port.postMessage(message);
+}
+
+function wishOf({ kind, target, local }: StreamFrame & { type: 'open' }): StreamWish | undefined {
+  if (kind !== 'tcp') return undefined;
+  try {
+    return { ...parseAuthority(target), ...(local ? { local } : {}) };
+  } catch {
+    return undefined;
+  }
+}
+
+function isAccess(data: unknown): data is AccessMessage {
+  if (typeof data !== 'object' || data === null) return false;
+  const { kind, id, wishes } = data as Record<string, unknown>;
+  return (
+    kind === 'access' &&
+    typeof id === 'number' &&
+    Array.isArray(wishes) &&
+    wishes.length > 0 &&
+    wishes.length <= mostWishes &&
+    wishes.every(isWish)
+  );
+}
+
+function isWish(wish: unknown): wish is StreamWish {
+  if (typeof wish !== 'object' || wish === null) return false;
+  const { host, port, local } = wish as Record<string, unknown>;
+  const isPort = typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65_536;
+  return typeof host === 'string' && isPort && (local === undefined || typeof local === 'boolean');
+}

@@ -1,0 +1,16 @@
+import { awaitShare } from './worker-streams.ts';
+
+export type { StreamWish } from '@manypath/core';
+export { connectNative, type NativeProgram, type ProgramExit } from './native-program.ts';
+export {
+  type AccessMessage,
+  type ConnectMessage,
+  type LifeMessage,
+  portVersion,
+  type SwitchMessage,
+} from './port-messages.ts';
+export type { StreamInfo } from './stream-pair.ts';
+export { requestAccess, TCPSocket, type TCPSocketOpenInfo, type TCPSocketOptions } from './tcp-socket.ts';
+export { shareStreams } from './worker-streams.ts';
+
+awaitShare();

@@ -1,0 +1,82 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Lab } from '@manypath/lab';
+import type { BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { openBrowse, relayOf } from './support/browse.ts';
+import { startManypath } from './support/manypath.ts';
+import { whyNoBrowser, whyNoLab } from './support/requirements.ts';
+
+declare const manypath: typeof import('@manypath/page');
+
+const reason = whyNoLab() ?? whyNoBrowser();
+
+describe.skipIf(reason)(`streams of a web page${reason ? ` (skipped: ${reason})` : ''}`, () => {
+  let folder: string;
+  let lab: Lab;
+  let context: BrowserContext;
+  let page: Page;
+  let host: string;
+
+  beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'manypath-streams-'));
+    lab = await Lab.create({
+      links: [
+        { name: 'a', rateMbit: 200 },
+        { name: 'b', rateMbit: 200 },
+      ],
+    });
+    host = lab.addresses.origin;
+    const serve = (service: string, port: number, site: string[]) =>
+      startManypath(
+        ['serve-echo', '--json', '--service', service, '--listen', `0.0.0.0:${port}`, ...site],
+        command => lab.spawn('origin', command),
+      );
+    await serve('upper', 7007, ['--page', '0.0.0.0:7080']);
+    await serve('echo', 7008, ['--no-page']);
+    const pairing = await relayOf(lab, folder);
+    mkdirSync(join(folder, 'config', 'manypath'), { recursive: true });
+    const origin = `http://${host}:7080`;
+    writeFileSync(
+      join(folder, 'config', 'manypath', 'config.json'),
+      JSON.stringify({
+        streams: {
+          allow: [7007, 7008].map(port => ({ origin, host, port, local: true })),
+          programs: { cat: { command: ['cat'], origins: [origin] } },
+        },
+      }),
+    );
+    context = await openBrowse(lab, folder, ['--relay', pairing]);
+    page = await context.newPage();
+    await page.goto(`${origin}/`);
+    await page.addScriptTag({
+      type: 'module',
+      content: "import * as manypath from '/manypath-page.js'; window.manypath = manypath;",
+    });
+    await page.waitForFunction(() => 'manypath' in window);
+  });
+
+  afterAll(async () => {
+    await context?.close();
+    await lab?.destroy();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it('are full-duplex: each answer comes while the stream is open', async () => {
+    const answers = await page.evaluate(async target => {
+      const { readable, writable, ...about } = await new manypath.TCPSocket(target, 7007).opened;
+      const [reader, writer] = [readable.getReader(), writable.getWriter()];
+      const read = async () => new TextDecoder().decode((await reader.read()).value);
+      const write = (text: string) => writer.write(new TextEncoder().encode(text));
+      await write('b');
+      const first = await read();
+      await write('c');
+      const second = await read();
+      await writer.close();
+      const { done } = await reader.read();
+      return { first, second, done, about };
+    }, host);
+    expect(answers).toMatchObject({ first: 'B', second: 'C', done: true });
+  });
+});
