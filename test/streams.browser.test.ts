@@ -79,4 +79,51 @@ describe.skipIf(reason)(`streams of a web page${reason ? ` (skipped: ${reason})`
     }, host);
     expect(answers).toMatchObject({ first: 'B', second: 'C', done: true });
   });
+
+  /** Sends and receives at once, and compares every byte. */
+  const transfer = (port: number, streams: number, bytes: number): Promise<object> =>
+    page.evaluate(
+      async ({ target, port, streams, bytes }) => {
+        const wrong: string[] = [];
+        const one = async (seed: number) => {
+          const { readable, writable } = await new manypath.TCPSocket(target, port).opened;
+          const writer = writable.getWriter();
+          const pattern = new Uint8Array(65_536 + 256).map((_, at) => (at + seed) & 0xff);
+          const send = async () => {
+            for (let at = 0; at < bytes; at += 65_536) {
+              const from = at & 0xff;
+              await writer.write(pattern.subarray(from, from + Math.min(65_536, bytes - at)));
+            }
+            await writer.close();
+          };
+          let got = 0;
+          const receive = async () => {
+            for await (const chunk of readable as unknown as AsyncIterable<Uint8Array>) {
+              for (let at = 0; at < chunk.length; at++) {
+                if (chunk[at] !== ((got + at + seed) & 0xff)) wrong.push(`byte ${got + at} of ${seed}`);
+              }
+              got += chunk.length;
+            }
+          };
+          await Promise.all([send(), receive()]);
+          if (got !== bytes) wrong.push(`${got} bytes of ${seed}`);
+        };
+        const began = performance.now();
+        await Promise.all(Array.from({ length: streams }, (_, seed) => one(seed)));
+        return { wrong: wrong.slice(0, 5), seconds: (performance.now() - began) / 1000 };
+      },
+      { target: host, port, streams, bytes },
+    );
+
+  it('a thousand at once, 1 MiB each way on each', { timeout: 240_000 }, async () => {
+    const result = await transfer(7008, 1000, 1_048_576);
+    console.log(result);
+    expect(result).toMatchObject({ wrong: [] });
+  });
+
+  it('256 MB up and down on one', { timeout: 240_000 }, async () => {
+    const result = await transfer(7008, 1, 256_000_000);
+    console.log(result);
+    expect(result).toMatchObject({ wrong: [] });
+  });
 });

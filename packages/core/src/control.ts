@@ -269,5 +269,11 @@ export type ControlReply =
  */
 export const reachHeader = 'manypath-reach';
 
+/**
+ * Header field of a CONNECT request: how many bytes a tunnel may hold that its reader has not asked for yet, in the relay for
+ * each direction. It is for all tunnels of an HTTP/2 connection; the first request counts. Without it, as many as fill fast paths.
+ */
+export const aheadHeader = 'manypath-ahead';
+
 /** Where a Manypath relay lets paired gateways measure a path: `GET ?bytes=N` or `POST`, by HTTP/2. */
 export const rateServicePath = '/.well-known/manypath/rate';

@@ -43,7 +43,7 @@ export type {
   Totals,
   TrafficHistory,
 } from './control.ts';
-export { controlProtocol, rateServicePath, reachHeader } from './control.ts';
+export { aheadHeader, controlProtocol, rateServicePath, reachHeader } from './control.ts';
 export * from './dns-message.ts';
 export { errorCode, errorMessage, ManypathError, type ManypathErrorOptions } from './errors.ts';
 export { extensionId, extensionKey, nativeHostName } from './extension-identity.ts';

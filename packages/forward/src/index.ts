@@ -1,5 +1,6 @@
 export { acceptTunnel, refuseTunnel } from './answers.ts';
 export { ArrivalMeter } from './arrival-meter.ts';
+export { boundBuffers } from './bound-buffers.ts';
 export { OriginFailedError } from './exchange.ts';
 export {
   type Dial,

@@ -16,6 +16,8 @@ import type { StraightConnection, StraightDialer } from './straight-dialer.ts';
 
 export interface DialerOptions {
   readonly relay: RelayLink | undefined;
+  /** The same for streams of web pages, whose readers may be slow: as much may wait for them as they allow, and no more. */
+  readonly relayForStreams?: () => RelayLink;
   /** What happens to new connections while the relay is away. */
   readonly failover: 'refuse' | 'straight';
   /** Whether what comes by a proxy dialect is kept from this machine and its local network. */
@@ -94,8 +96,9 @@ export class Dialer {
   async #overRelay(relay: RelayLink, request: DialRequest): Promise<Dialled> {
     const { straight, rules } = this.#options;
     const firstBytes = request.takeFirstBytes();
+    const link = request.dialect === 'stream' ? (this.#options.relayForStreams?.() ?? relay) : relay;
     try {
-      const { stream, socket } = await relay.open(request.target, {
+      const { stream, socket } = await link.open(request.target, {
         signal: request.signal,
         firstBytes,
         reach: request.reach,

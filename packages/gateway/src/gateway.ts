@@ -16,6 +16,7 @@ import {
   type PathRecord,
   type PathStatus,
   parsePairing,
+  type RelayStatus,
   type StatusDocument,
   systemClock,
   type TrafficHistory,
@@ -29,9 +30,9 @@ import { type Housekeeping, unhoused } from './control/housekeeping.ts';
 import { TrafficRecorder } from './control/traffic-history.ts';
 import { countBytes } from './counted-stream.ts';
 import { Dialer } from './dialer.ts';
-import { GatewayClosedError, GatewayListenError, GatewayRunningError } from './errors.ts';
+import { GatewayClosedError, GatewayListenError, GatewayRunningError, RelayAwayError } from './errors.ts';
 import { Front, type TunnelWish } from './front.ts';
-import { RelayLink } from './lanes/relay-link.ts';
+import { RelayLink, type RelayLinkOptions } from './lanes/relay-link.ts';
 import { type GatewayLimits, gatewayLimits } from './limits.ts';
 import { LocalNames } from './local-names.ts';
 import { LocalNetworks, type RouteLookup } from './local-networks.ts';
@@ -125,6 +126,8 @@ export class Gateway {
   readonly #recorder: TrafficRecorder;
   #pairing: Pairing | undefined;
   #relay: RelayLink | undefined;
+  /** Made when a page opens a first stream through the relay. */
+  #relayForStreams: RelayLink | undefined;
   #dialer: Dialer;
   #programs: Readonly<Record<string, StreamProgram>>;
   readonly #straight: StraightDialer;
@@ -248,9 +251,15 @@ export class Gateway {
     return {
       paths: this.#options.paths?.status() ?? [],
       connections: this.#registry.status(),
-      relay: this.#relay?.status() ?? null,
+      relay: this.#relayStatus(),
       totals: this.#registry.totals(),
     };
+  }
+
+  #relayStatus(): RelayStatus | null {
+    const status = this.#relay?.status();
+    if (status === undefined) return null;
+    return { ...status, lanes: [...status.lanes, ...(this.#relayForStreams?.status().lanes ?? [])] };
   }
 
   /** What each path carried in the last two minutes. */
@@ -274,6 +283,8 @@ export class Gateway {
     const pairing = typeof routing.relay === 'string' ? parsePairing(routing.relay) : routing.relay;
     if (!isDeepStrictEqual(pairing, this.#pairing)) {
       this.#relay?.retire();
+      this.#relayForStreams?.retire();
+      this.#relayForStreams = undefined;
       this.#pairing = pairing;
       this.#relay = pairing && this.#linkTo(pairing);
     }
@@ -359,6 +370,7 @@ export class Gateway {
     this.#localNetworks.forget();
     this.#straight.networkChanged();
     this.#relay?.networkChanged();
+    this.#relayForStreams?.networkChanged();
   }
 
   /** Stops listening and ends all connections. */
@@ -378,6 +390,7 @@ export class Gateway {
     await Promise.race([this.#registry.emptied(), this.#pause(this.#limits.closeMs)]);
     this.#recorder.close();
     this.#relay?.close();
+    this.#relayForStreams?.close();
     this.#straight.close();
     this.#originStore.close();
     this.#guard.close();
@@ -416,22 +429,32 @@ export class Gateway {
   }
 
   #linkTo(pairing: Pairing): RelayLink {
+    return new RelayLink({ ...this.#linkOptions(pairing), onChange: () => this.#note() });
+  }
+
+  #linkOptions(pairing: Pairing): RelayLinkOptions {
     const { logger = silentLogger, steward } = this.#options;
-    return new RelayLink({
-      pairing,
-      limits: this.#limits,
-      clock: this.#clock,
-      logger,
-      lookup: this.#straight.lookup,
-      steward,
-      onChange: () => this.#note(),
+    const { lookup } = this.#straight;
+    return { pairing, limits: this.#limits, clock: this.#clock, logger, lookup, steward };
+  }
+
+  #linkForStreams(): RelayLink {
+    const pairing = this.#pairing;
+    if (pairing === undefined) throw new RelayAwayError('', 'there is none');
+    this.#relayForStreams ??= new RelayLink({
+      ...this.#linkOptions(pairing),
+      limits: { ...this.#limits, streamWindowBytes: this.#limits.streamAheadBytes, lanesLeast: 1 },
+      aheadBytes: this.#limits.streamAheadBytes,
+      surveys: false,
     });
+    return this.#relayForStreams;
   }
 
   #dialerFor({ rules, bypass }: Routing): Dialer {
     const { failover = 'refuse', protectLocal = false, localNames } = this.#options;
     return new Dialer({
       relay: this.#relay,
+      relayForStreams: () => this.#linkForStreams(),
       failover,
       protectLocal,
       localNames: new LocalNames(localNames),

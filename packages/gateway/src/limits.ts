@@ -86,6 +86,8 @@ export const gatewayLimits = {
   streamSessions: 16,
   /** Streams that are open at once on one of them. */
   streams: 4096,
+  /** Bytes of one of them that may wait in the relay, in the kernel and in the gateway, each, until its reader takes them. */
+  streamAheadBytes: 786_432,
   /** Streams of one of them that are being connected at once; further ones wait. */
   streamDials: 64,
   /** Programs that run at once for one of them. */

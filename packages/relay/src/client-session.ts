@@ -65,12 +65,16 @@ export class ClientSession implements Asker {
     });
   }
 
-  /** A request had the right secret: from now on the client may use all there is. */
-  accepted(): void {
+  /**
+   * A request had the right secret: from now on the client may use all there is.
+   *
+   * @param aheadBytes What the client wants to be kept of each stream at most.
+   */
+  accepted(aheadBytes?: number): void {
     if (this.#authenticated) return;
     this.#authenticated = true;
     this.#stranger.cancel();
-    this.#windows.open();
+    this.#windows.open(aheadBytes);
   }
 
   /** Counts a refused request: whoever has none but those is sent away. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import { type Authority, errorCode } from '@manypath/core';
-import { ProxyRefusal } from '@manypath/forward';
+import { boundBuffers, ProxyRefusal } from '@manypath/forward';
 import { AddressRefusedError, ConnectError, connect, type Lookup } from '@manypath/mptcp';
 import { type TargetGuard, TargetRefusedError } from './target-guard.ts';
 
@@ -54,6 +54,8 @@ export interface DialContext {
   readonly signal: AbortSignal;
   /** Whether the client asks for no more than public addresses. Default false. */
   readonly publicOnly?: boolean;
+  /** Bytes that the kernel may keep of it while the client does not read. Default: as many as it likes. */
+  readonly aheadBytes?: number | undefined;
 }
 
 /** Opens connections to targets, with MPTCP where they speak it, and never where the guard says no. */
@@ -72,11 +74,11 @@ export class TargetDialer {
    * @throws TargetTimeoutError `MANYPATH_RELAY_TARGET_TIMEOUT` (504)
    * @throws RelayBusyError `MANYPATH_RELAY_BUSY` (503)
    */
-  async dial({ host, port }: Authority, { signal, publicOnly }: DialContext): Promise<Socket> {
+  async dial({ host, port }: Authority, { signal, publicOnly, aheadBytes }: DialContext): Promise<Socket> {
     const { guard, timeoutMs, lookup } = this.#options;
     guard.checkPort({ host, port });
     try {
-      return await connect({
+      const socket = await connect({
         host,
         port,
         signal,
@@ -85,6 +87,8 @@ export class TargetDialer {
         filterAddress: address => guard.refusal(address, publicOnly),
         ...(lookup === undefined ? {} : { lookup }),
       });
+      if (aheadBytes !== undefined) boundBuffers(socket, aheadBytes);
+      return socket;
     } catch (error) {
       throw signal.aborted ? error : explain(error, timeoutMs);
     }

@@ -7,8 +7,9 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import type { Socket } from 'node:net';
-import { type Authority, type HeaderField, parseAuthority, reachHeader } from '@manypath/core';
+import { type Authority, aheadHeader, type HeaderField, parseAuthority, reachHeader } from '@manypath/core';
 import { type Dial, errorResponse, type ForwardLimits } from '@manypath/forward';
+import { aheadOf } from './ahead.ts';
 import { type Asker, NotPairedError } from './authentication.ts';
 import { ClientSession } from './client-session.ts';
 import type { DialContext } from './dial.ts';
@@ -106,7 +107,7 @@ export class Http2Front {
     const refuse = (error: unknown) => refuseStream(stream, headers, error, this.#options.limits.lingerMs);
     try {
       await this.#options.authorize(fieldsOf(headers), client);
-      client.accepted();
+      client.accepted(aheadOf(headers[aheadHeader]));
       if (headers[':method'] === 'CONNECT') return await this.#connect(stream, headers);
       if (asksForRate(headers)) return serveRate(stream, headers, client.socket, this.#options.limits);
       const { agent } = client;
@@ -124,8 +125,11 @@ export class Http2Front {
     stream.once('close', onClose);
     if (stream.destroyed || stream.closed) return;
     const target = parseAuthority(headers[':authority'] ?? '');
-    const publicOnly = headers[reachHeader] === 'public';
-    const upstream = await this.#options.dialTunnel(target, { signal: closed.signal, publicOnly });
+    const upstream = await this.#options.dialTunnel(target, {
+      signal: closed.signal,
+      publicOnly: headers[reachHeader] === 'public',
+      aheadBytes: aheadOf(headers[aheadHeader]),
+    });
     stream.off('close', onClose);
     if (stream.destroyed || stream.closed) {
       upstream.destroy();

@@ -30,6 +30,8 @@ export class ReceiveWindows {
   readonly #streams = new Set<ServerHttp2Stream>();
   #isOpen = false;
   #window: number;
+  /** What it is while nothing is wrong. */
+  #largest: number;
   #received = 0;
   /** Runs while the client has not acknowledged the last change. */
   #settling: Timer | undefined;
@@ -44,6 +46,7 @@ export class ReceiveWindows {
     this.#clock = clock;
     this.#bytesReceived = bytesReceived;
     this.#window = limits.strangersWindowBytes;
+    this.#largest = limits.streamWindowBytes;
   }
 
   /** The window that streams have now, in bytes. */
@@ -56,10 +59,11 @@ export class ReceiveWindows {
     return this.#streams.size;
   }
 
-  /** Gives the client the large windows, and all the streams. */
-  open(): void {
+  /** Gives the client the large windows, or those that it wants, and all the streams. */
+  open(wantedBytes = this.#limits.streamWindowBytes): void {
     this.#isOpen = true;
-    this.#set(this.#limits.streamWindowBytes);
+    this.#largest = Math.min(wantedBytes, this.#limits.streamWindowBytes);
+    this.#set(this.#largest);
   }
 
   /** Watches a stream until it closes. */
@@ -80,7 +84,7 @@ export class ReceiveWindows {
   }
 
   #isLowered(): boolean {
-    return this.#isOpen && this.#window < this.#limits.streamWindowBytes;
+    return this.#isOpen && this.#window < this.#largest;
   }
 
   #check(): void {
@@ -89,12 +93,12 @@ export class ReceiveWindows {
     if (this.#session.destroyed || !this.#isOpen || !(hasNews || this.#isLowered())) return;
     this.#received = received;
     const { waiting, stuck } = this.#backlog();
-    const { sessionBacklogBytes, smallestStreamWindowBytes, streamWindowBytes } = this.#limits;
+    const { sessionBacklogBytes, smallestStreamWindowBytes } = this.#limits;
     if (waiting > sessionBacklogBytes) {
       const share = Math.floor(sessionBacklogBytes / 2 / (stuck + 1));
       this.#set(Math.min(this.#window, Math.max(smallestStreamWindowBytes, share)));
     } else if (this.#isLowered() && waiting < sessionBacklogBytes / 4) {
-      this.#set(streamWindowBytes);
+      this.#set(this.#largest);
     }
   }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import {
   type Authority,
+  aheadHeader,
   errorCode,
   errorMessage,
   formatAuthority,
@@ -20,6 +21,7 @@ import {
   relayBytes,
   type TunnelRequest,
 } from '@manypath/forward';
+import { aheadOf } from './ahead.ts';
 import { Authentication } from './authentication.ts';
 import { type DialContext, RelayBusyError, TargetDialer } from './dial.ts';
 import { Http2Front } from './http2-front.ts';
@@ -239,8 +241,11 @@ class RunningRelay implements Relay {
     socket.once('close', onClose);
     socket.on('error', swallow);
     try {
-      const publicOnly = headerValue(head.headers, reachHeader) === 'public';
-      const upstream = await this.#dial(target, { signal: closed.signal, publicOnly });
+      const upstream = await this.#dial(target, {
+        signal: closed.signal,
+        publicOnly: headerValue(head.headers, reachHeader) === 'public',
+        aheadBytes: aheadOf(headerValue(head.headers, aheadHeader)),
+      });
       if (socket.destroyed) {
         upstream.destroy();
         return;

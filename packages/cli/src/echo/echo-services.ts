@@ -22,7 +22,7 @@ export function serveEcho(service: EchoService, input: Readable, output: Writabl
     case 'sink':
       return pipeline(input, digest, output);
     case 'source':
-      return pipeline(input, generate, output);
+      return generate(input, output);
   }
 }
 
@@ -45,13 +45,18 @@ async function* digest(input: AsyncIterable<Buffer>): AsyncGenerator<string> {
 }
 
 /** Sends as many bytes as the first line asks for: 0, 1, … 255, and so on. */
-async function* generate(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+async function generate(input: Readable, output: Writable): Promise<void> {
   let line = '';
-  for await (const chunk of input) {
+  for await (const chunk of input.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     line += chunk.toString('latin1');
     if (line.includes('\n') || line.length > 32) break;
   }
-  const wanted = Math.min(Number.parseInt(line, 10) || 0, mostSourceBytes);
+  input.resume();
+  await pipeline(patternOf(Number.parseInt(line, 10) || 0), output);
+}
+
+function* patternOf(bytes: number): Generator<Buffer> {
+  const wanted = Math.min(bytes, mostSourceBytes);
   const pattern = Buffer.from(Uint8Array.from({ length: patternBytes }, (_, at) => at & 0xff));
   for (let left = wanted; left > 0; left -= patternBytes)
     yield pattern.subarray(0, Math.min(left, patternBytes));

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import {
   type Authority,
+  aheadHeader,
   type Clock,
   encodeRequestHead,
   formatAuthority,
@@ -24,6 +25,8 @@ export interface Http1LaneOptions {
   readonly clock: Clock;
   readonly events: LaneEvents;
   readonly dial: LaneDial;
+  /** Bytes that the proxy may hold for each tunnel and direction. Default: as many as it likes. */
+  readonly aheadBytes?: number | undefined;
   /** Chooses the subflows of tunnels; without it the kernel does. */
   readonly steward?: Steward | undefined;
 }
@@ -161,9 +164,11 @@ export class Http1Lane implements Lane {
               formatBasicCredentials({ user: pairing.user, password: pairing.secret }),
             ] as const,
           ];
+    const { aheadBytes } = this.#options;
     const reaches = reach === 'public' ? [[reachHeader, reach] as const] : [];
+    const ahead = aheadBytes === undefined ? [] : [[aheadHeader, String(aheadBytes)] as const];
     stream.write(
-      encodeRequestHead('CONNECT', authority, [['Host', authority], ...authorization, ...reaches]),
+      encodeRequestHead('CONNECT', authority, [['Host', authority], ...authorization, ...reaches, ...ahead]),
     );
     return answerOf(stream, signal);
   }

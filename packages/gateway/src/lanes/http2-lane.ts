@@ -7,6 +7,7 @@ import {
 import type { Socket } from 'node:net';
 import {
   type Authority,
+  aheadHeader,
   type Clock,
   formatAuthority,
   formatBasicCredentials,
@@ -29,6 +30,8 @@ export interface Http2LaneOptions {
   readonly limits: GatewayLimits;
   readonly clock: Clock;
   readonly events: LaneEvents;
+  /** Bytes that the relay may hold for each tunnel and direction. Default: as many as it likes. */
+  readonly aheadBytes?: number | undefined;
   /** Told when something is sent on the lane after it was quiet for a while: a transfer may begin. */
   readonly onActivity?: (() => void) | undefined;
 }
@@ -181,6 +184,7 @@ export class Http2Lane implements Lane {
       [constants.HTTP2_HEADER_METHOD]: 'CONNECT',
       [constants.HTTP2_HEADER_AUTHORITY]: formatAuthority(target),
       ...(this.#authorization === undefined ? {} : { 'proxy-authorization': this.#authorization }),
+      ...(this.#options.aheadBytes === undefined ? {} : { [aheadHeader]: this.#options.aheadBytes }),
       ...(reach === 'public' ? { [reachHeader]: reach } : {}),
     };
     try {

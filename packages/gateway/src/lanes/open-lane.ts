@@ -15,6 +15,8 @@ export interface OpenLaneOptions {
   readonly dial: LaneDial;
   /** Chooses the subflows of lanes; without it the kernel does. */
   readonly steward?: Steward | undefined;
+  /** Bytes that the relay may hold for each tunnel and direction. Default: as many as it likes. */
+  readonly aheadBytes?: number | undefined;
 }
 
 /** Opens a lane. Rejects with the reason of `signal` when it is aborted. */

@@ -43,6 +43,10 @@ export interface RelayLinkOptions {
   readonly lookup?: Lookup | undefined;
   /** Chooses the subflows of lanes; without it the kernel does. */
   readonly steward?: Steward | undefined;
+  /** Bytes that the relay may hold for each tunnel and direction. Default: as many as it likes. */
+  readonly aheadBytes?: number;
+  /** Whether the speed of paths to the relay is measured. Default true. */
+  readonly surveys?: boolean;
   /** Told when the state is another one. */
   readonly onChange?: () => void;
   /** Default: over the network. */
@@ -85,7 +89,7 @@ export class RelayLink {
     this.#backOff = new BackOff(limits.backOffFirstMs, limits.backOffMostMs, options.random);
     const { steward, logger, lookup } = options;
     this.#dial = laneDial({ steward, lookup, clock });
-    if (steward !== undefined && pairing.secure) {
+    if (steward !== undefined && pairing.secure && options.surveys !== false) {
       this.#survey = new SpeedSurvey({ pairing, steward, limits, logger });
     }
     this.#known = new KnownTargets(limits.targetsKept, limits.targetMs, clock);
@@ -263,13 +267,13 @@ export class RelayLink {
     if (this.#closed || this.#retired || this.#attempt !== undefined) return;
     const attempt = new AbortController();
     this.#attempt = attempt;
-    const { clock, limits, pairing, steward } = this.#options;
+    const { clock, limits, pairing, steward, aheadBytes } = this.#options;
     const timer = clock.after(limits.laneSetupMs, () => {
       attempt.abort(new Error(`it did not answer within ${limits.laneSetupMs / 1000} s`));
     });
     const events = { changed: (lane: Lane) => this.#laneChanged(lane) };
     const open = this.#options.openLane ?? openLane;
-    open({ pairing, limits, clock, events, dial: this.#dial, steward }, attempt.signal)
+    open({ pairing, limits, clock, events, dial: this.#dial, steward, aheadBytes }, attempt.signal)
       .then(
         lane => this.#opened(lane, attempt),
         error => this.#failed(error, attempt),

@@ -9,6 +9,7 @@ import {
   StreamMultiplexer,
   type StreamResetReason,
 } from '@manypath/core';
+import { boundBuffers } from '@manypath/forward';
 import type { Connection } from '../connection.ts';
 import type { Dialled, DialRequest } from '../dialer.ts';
 import { LocalTargetError } from '../errors.ts';
@@ -140,6 +141,7 @@ export class StreamSession {
         throw signal.reason;
       }
       const { socket } = dialled;
+      if (!dialled.relay) boundBuffers(socket, this.#options.limits.streamAheadBytes);
       const ends = {
         readable: dialled.stream,
         writable: dialled.stream,
