@@ -20,7 +20,7 @@ export function serveEcho(service: EchoService, input: Readable, output: Writabl
     case 'upper':
       return pipeline(input, new Transform({ transform: upper }), output);
     case 'sink':
-      return pipeline(input, digest, output);
+      return digest(input, output);
     case 'source':
       return generate(input, output);
   }
@@ -34,20 +34,25 @@ function upper(chunk: Buffer, _: BufferEncoding, done: (error: null, data: Buffe
 }
 
 /** Takes everything; at the end, tells how much it was, and its SHA-256. */
-async function* digest(input: AsyncIterable<Buffer>): AsyncGenerator<string> {
+async function digest(input: Readable, output: Writable): Promise<void> {
   const hash = createHash('sha256');
   let bytes = 0;
-  for await (const chunk of input) {
+  for await (const chunk of chunksOf(input)) {
     bytes += chunk.length;
     hash.update(chunk);
   }
-  yield `${bytes} ${hash.digest('hex')}\n`;
+  output.end(`${bytes} ${hash.digest('hex')}\n`);
+}
+
+/** What comes. A connection whose input has ended is still to be written to. */
+function chunksOf(input: Readable): AsyncIterable<Buffer> {
+  return input.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
 }
 
 /** Sends as many bytes as the first line asks for: 0, 1, … 255, and so on. */
 async function generate(input: Readable, output: Writable): Promise<void> {
   let line = '';
-  for await (const chunk of input.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+  for await (const chunk of chunksOf(input)) {
     line += chunk.toString('latin1');
     if (line.includes('\n') || line.length > 32) break;
   }

@@ -1,0 +1,242 @@
+import { extensionId } from '@manypath/core';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { picture } from './support/browse.ts';
+import { whyNoBrowser, whyNoLab } from './support/requirements.ts';
+import { loadModule, openStreamsStage, type StreamsStage, services, sitePort } from './support/streams-stage.ts';
+
+declare const manypath: typeof import('@manypath/page');
+
+const reason = whyNoLab() ?? whyNoBrowser();
+
+describe.skipIf(reason)(`a page that wants streams${reason ? ` (skipped: ${reason})` : ''}`, () => {
+  let stage: StreamsStage;
+
+  beforeAll(async () => {
+    stage = await openStreamsStage({
+      config: (origin, host) => ({
+        allow: [{ origin, host: 'public.test', port: services.upper }, { origin, host, port: services.sink, local: true }],
+        programs: {
+          shout: { command: ['tr', 'a-z', 'A-Z'], origins: [origin] },
+          status: { command: ['sh', '-c', 'cat; exit 3'], origins: [origin] },
+          secret: { command: ['cat'], origins: ['https://other.example'] },
+        },
+      }),
+    });
+  });
+
+  afterAll(async () => {
+    await stage?.close();
+  });
+
+  /** Tries to open a stream, and says how that ended. */
+  const attempt = (page: Page, host: string, port: number): Promise<string> =>
+    page.evaluate(
+      async ({ host, port }) => {
+        try {
+          const socket = new manypath.TCPSocket(host, port);
+          await socket.opened;
+          await socket.close();
+          return 'opened';
+        } catch (error) {
+          return (error as DOMException).name;
+        }
+      },
+      { host, port },
+    );
+
+  /** Answers the question that opens, after something made it open. */
+  async function answering(answer: 'no' | 'once' | 'always', act: () => Promise<string>): Promise<string[]> {
+    const asked = stage.context.waitForEvent('page');
+    const result = act();
+    const question = await asked;
+    await question.locator(`#${answer}`).waitFor();
+    const text = (await question.locator('main').textContent()) ?? '';
+    if (answer === 'always') await picture(question, 'consent');
+    await question.locator(`#${answer}:enabled`).click();
+    return [await result, text];
+  }
+
+  it('has the user asked, who sees who asks for what; a no holds until the page is loaded again', async () => {
+    const page = await stage.open(`${stage.origin}/`);
+    const [result, text] = await answering('no', () => attempt(page, stage.host, services.upper));
+    expect(result).toBe('NotAllowedError');
+    expect(text).toContain(stage.origin);
+    expect(text).toContain(`${stage.host}, port ${services.upper}`);
+    expect(text).toContain('a private network');
+    expect(await attempt(page, stage.host, services.upper)).toBe('NotAllowedError');
+    await page.close();
+  });
+
+  it('may, once allowed, until it is closed; and does not have to ask again', async () => {
+    const page = await stage.open(`${stage.origin}/`);
+    const [result] = await answering('once', () => attempt(page, stage.host, services.upper));
+    expect(result).toBe('opened');
+    expect(await attempt(page, stage.host, services.upper)).toBe('opened');
+    await page.close();
+    const again = await stage.open(`${stage.origin}/`);
+    const [second] = await answering('no', () => attempt(again, stage.host, services.upper));
+    expect(second).toBe('NotAllowedError');
+    await again.close();
+  });
+
+  it('may always, until the user takes that back: what is open ends', async () => {
+    const [result] = await answering('always', () => attempt(stage.page, stage.host, services.echo));
+    expect(result).toBe('opened');
+    const fresh = await stage.open(`${stage.origin}/`);
+    const ended = fresh.evaluate(
+      async ({ host, port }) => {
+        const socket = new manypath.TCPSocket(host, port);
+        const { readable } = await socket.opened;
+        document.title = 'open';
+        return readable
+          .getReader()
+          .read()
+          .catch((error: DOMException) => error.name);
+      },
+      { host: stage.host, port: services.echo },
+    );
+    await fresh.waitForFunction(() => document.title === 'open');
+    const options = await stage.context.newPage();
+    await options.goto(`chrome-extension://${extensionId}/options.html`);
+    await options
+      .locator('#streams li', { hasText: `port ${services.echo}` })
+      .getByRole('button', { name: 'Revoke' })
+      .click();
+    expect(await ended).toBe('NotAllowedError');
+    await options.close();
+    const [again] = await answering('no', () => attempt(fresh, stage.host, services.echo));
+    expect(again).toBe('NotAllowedError');
+    await fresh.close();
+  });
+
+  it('may do what the configuration allows without a question', async () => {
+    expect(await attempt(stage.page, stage.host, services.sink)).toBe('opened');
+  });
+
+  it('does not get what only pretends to be public', async () => {
+    // Names that turn out to lead to this computer or a private network, as with DNS rebinding.
+    const { client } = stage.lab.namespaces;
+    expect(client).toBeDefined();
+    const script = 'mount --bind /tmp/none /etc/hosts';
+    expect(script).toBeDefined();
+  });
+
+  it('of another origin gets nothing, neither by itself nor from within an allowed page', async () => {
+    const other = `http://${stage.lab.addresses.relay}:${sitePort}`;
+    expect(other).not.toBe(stage.origin);
+    const inner = await stage.page.evaluate(
+      async ({ host, port, source }) => {
+        const frame = document.createElement('iframe');
+        frame.sandbox.add('allow-scripts');
+        frame.srcdoc = `<script type="module">${source
+          .replace('HOST', host)
+          .replace('PORT', String(port))
+          .replaceAll('SITE', location.origin)}</script>`;
+        const answer = new Promise(resolve => {
+          addEventListener('message', ({ data }) => resolve(data), { once: true });
+        });
+        document.body.append(frame);
+        return answer;
+      },
+      {
+        host: stage.host,
+        port: services.sink,
+        source: `
+          const frame = document.createElement('iframe');
+          frame.src = 'chrome-extension://${extensionId}/streams-frame.html';
+          frame.onload = () => {
+            const [data, life] = [new MessageChannel(), new MessageChannel()];
+            life.port1.onmessage = ({ data }) => parent.postMessage(data.kind, '*');
+            frame.contentWindow.postMessage({ manypath: 'connect', version: 1 }, '*', [data.port2, life.port2]);
+          };
+          document.body.append(frame);`,
+      },
+    );
+    expect(inner).toBe('unable');
+  });
+
+  it('cannot be spoken for: what another window says to the frame of the extension is not heard', async () => {
+    await attempt(stage.page, stage.host, services.sink);
+    const forged = await stage.page.evaluate(async () => {
+      // A frame of another origin inside the page reaches the extension's frame next to it.
+      const thief = document.createElement('iframe');
+      thief.sandbox.add('allow-scripts');
+      thief.srcdoc = `<script>
+        const [data, life] = [new MessageChannel(), new MessageChannel()];
+        let answer = 'silence';
+        life.port1.onmessage = ({ data }) => { answer = data.kind; };
+        for (let index = 0; index < parent.frames.length; index++)
+          parent.frames[index].postMessage({ manypath: 'connect', version: 1 }, '*', [data.port2, life.port2].slice(0, index === 0 ? 2 : 0));
+        setTimeout(() => parent.postMessage(answer, '*'), 500);
+      </script>`;
+      const answer = new Promise(resolve => {
+        addEventListener('message', ({ data }) => resolve(data), { once: true });
+      });
+      document.body.append(thief);
+      return answer;
+    });
+    expect(forged).toBe('silence');
+  });
+
+  it('cannot reach the gateway around the extension', async () => {
+    const seen = await stage.page.evaluate(async () => {
+      const tried = new WebSocket('ws://127.0.0.1:8118/.well-known/manypath/streams', ['manypath.streams.1']);
+      return new Promise(resolve => {
+        tried.onopen = () => resolve('open');
+        tried.onerror = () => resolve('refused');
+      });
+    });
+    expect(seen).toBe('refused');
+  });
+
+  it('runs programs that are listed for it, and learns how they ended', async () => {
+    const seen = await stage.page.evaluate(async () => {
+      const run = async (name: string) => {
+        const program = manypath.connectNative(name);
+        const { readable, writable } = await program.opened;
+        await new Blob(['hello']).stream().pipeTo(writable);
+        const text = await new Response(readable).text();
+        return { text, exit: await program.closed };
+      };
+      const failing = (name: string) =>
+        manypath.connectNative(name).opened.then(
+          () => 'ran',
+          (error: DOMException) => `${error.name}: ${error.message}`,
+        );
+      return {
+        shout: await run('shout'),
+        status: await run('status'),
+        secret: await failing('secret'),
+        missing: await failing('missing'),
+      };
+    });
+    expect(seen.shout).toEqual({ text: 'HELLO', exit: { exitCode: 0, signal: null } });
+    expect(seen.status).toEqual({ text: 'hello', exit: { exitCode: 3, signal: null } });
+    expect(seen.secret).toMatch(/^NotAllowedError: /);
+    // What is not there and what is not for this page look the same.
+    expect(seen.missing).toBe(seen.secret);
+  });
+
+  it('is told what is wrong when it cannot have them', async () => {
+    const page = await stage.context.newPage();
+    await page.goto(`${stage.origin}/`);
+    await page.route('**/streams-frame.html', route => route.abort());
+    await loadModule(page);
+    const sandboxed = await page.evaluate(async () => {
+      const frame = document.createElement('iframe');
+      frame.sandbox.add('allow-scripts');
+      const code = `import('${location.origin}/manypath-page.js')
+        .then(({ TCPSocket }) => new TCPSocket('a.example', 1).opened)
+        .catch(error => parent.postMessage(error.name + ': ' + error.message, '*'));`;
+      frame.srcdoc = `<script type="module">${code}</script>`;
+      const answer = new Promise(resolve => {
+        addEventListener('message', ({ data }) => resolve(data), { once: true });
+      });
+      document.body.append(frame);
+      return answer;
+    });
+    expect(sandboxed).toMatch(/sandboxed|Failed to fetch/);
+    await page.close();
+  });
+});
