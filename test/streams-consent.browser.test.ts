@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { picture } from './support/browse.ts';
 import { whyNoBrowser, whyNoLab } from './support/requirements.ts';
-import { loadModule, openStreamsStage, type StreamsStage, services, sitePort } from './support/streams-stage.ts';
+import { openStreamsStage, otherSitePort, type StreamsStage, services } from './support/streams-stage.ts';
 
 declare const manypath: typeof import('@manypath/page');
 
@@ -15,7 +15,10 @@ describe.skipIf(reason)(`a page that wants streams${reason ? ` (skipped: ${reaso
   beforeAll(async () => {
     stage = await openStreamsStage({
       config: (origin, host) => ({
-        allow: [{ origin, host: 'public.test', port: services.upper }, { origin, host, port: services.sink, local: true }],
+        allow: [
+          { origin, host: 'public.test', port: services.upper },
+          { origin, host, port: services.sink, local: true },
+        ],
         programs: {
           shout: { command: ['tr', 'a-z', 'A-Z'], origins: [origin] },
           status: { command: ['sh', '-c', 'cat; exit 3'], origins: [origin] },
@@ -114,46 +117,35 @@ describe.skipIf(reason)(`a page that wants streams${reason ? ` (skipped: ${reaso
     expect(await attempt(stage.page, stage.host, services.sink)).toBe('opened');
   });
 
-  it('does not get what only pretends to be public', async () => {
-    // Names that turn out to lead to this computer or a private network, as with DNS rebinding.
-    const { client } = stage.lab.namespaces;
-    expect(client).toBeDefined();
-    const script = 'mount --bind /tmp/none /etc/hosts';
-    expect(script).toBeDefined();
-  });
-
-  it('of another origin gets nothing, neither by itself nor from within an allowed page', async () => {
-    const other = `http://${stage.lab.addresses.relay}:${sitePort}`;
-    expect(other).not.toBe(stage.origin);
-    const inner = await stage.page.evaluate(
-      async ({ host, port, source }) => {
+  it('of another origin asks for itself, also within a page that is allowed', async () => {
+    const other = `http://${stage.host}:${otherSitePort}`;
+    const [result, text] = await answering('no', async () => {
+      await stage.page.evaluate(source => {
         const frame = document.createElement('iframe');
-        frame.sandbox.add('allow-scripts');
-        frame.srcdoc = `<script type="module">${source
-          .replace('HOST', host)
-          .replace('PORT', String(port))
-          .replaceAll('SITE', location.origin)}</script>`;
-        const answer = new Promise(resolve => {
-          addEventListener('message', ({ data }) => resolve(data), { once: true });
-        });
+        frame.id = 'other';
+        frame.src = source;
         document.body.append(frame);
-        return answer;
-      },
-      {
-        host: stage.host,
-        port: services.sink,
-        source: `
-          const frame = document.createElement('iframe');
-          frame.src = 'chrome-extension://${extensionId}/streams-frame.html';
-          frame.onload = () => {
-            const [data, life] = [new MessageChannel(), new MessageChannel()];
-            life.port1.onmessage = ({ data }) => parent.postMessage(data.kind, '*');
-            frame.contentWindow.postMessage({ manypath: 'connect', version: 1 }, '*', [data.port2, life.port2]);
-          };
-          document.body.append(frame);`,
-      },
-    );
-    expect(inner).toBe('unable');
+      }, `${other}/`);
+      const frame = await stage.page.waitForSelector('#other');
+      const inner = await frame.contentFrame();
+      if (inner === null) throw new Error('there is no frame');
+      await inner.waitForURL(`${other}/`);
+      const content = "import * as manypath from '/manypath-page.js'; window.manypath = manypath;";
+      await inner.addScriptTag({ type: 'module', content });
+      await inner.waitForFunction(() => 'manypath' in window);
+      // What the page around it may without a question.
+      return inner.evaluate(
+        async ({ host, port }) =>
+          new manypath.TCPSocket(host, port).opened.then(
+            () => 'opened',
+            (error: DOMException) => error.name,
+          ),
+        { host: stage.host, port: services.sink },
+      );
+    });
+    expect(result).toBe('NotAllowedError');
+    expect(text).toContain(other);
+    await stage.page.evaluate(() => document.getElementById('other')?.remove());
   });
 
   it('cannot be spoken for: what another window says to the frame of the extension is not heard', async () => {
@@ -177,17 +169,6 @@ describe.skipIf(reason)(`a page that wants streams${reason ? ` (skipped: ${reaso
       return answer;
     });
     expect(forged).toBe('silence');
-  });
-
-  it('cannot reach the gateway around the extension', async () => {
-    const seen = await stage.page.evaluate(async () => {
-      const tried = new WebSocket('ws://127.0.0.1:8118/.well-known/manypath/streams', ['manypath.streams.1']);
-      return new Promise(resolve => {
-        tried.onopen = () => resolve('open');
-        tried.onerror = () => resolve('refused');
-      });
-    });
-    expect(seen).toBe('refused');
   });
 
   it('runs programs that are listed for it, and learns how they ended', async () => {
@@ -216,27 +197,5 @@ describe.skipIf(reason)(`a page that wants streams${reason ? ` (skipped: ${reaso
     expect(seen.secret).toMatch(/^NotAllowedError: /);
     // What is not there and what is not for this page look the same.
     expect(seen.missing).toBe(seen.secret);
-  });
-
-  it('is told what is wrong when it cannot have them', async () => {
-    const page = await stage.context.newPage();
-    await page.goto(`${stage.origin}/`);
-    await page.route('**/streams-frame.html', route => route.abort());
-    await loadModule(page);
-    const sandboxed = await page.evaluate(async () => {
-      const frame = document.createElement('iframe');
-      frame.sandbox.add('allow-scripts');
-      const code = `import('${location.origin}/manypath-page.js')
-        .then(({ TCPSocket }) => new TCPSocket('a.example', 1).opened)
-        .catch(error => parent.postMessage(error.name + ': ' + error.message, '*'));`;
-      frame.srcdoc = `<script type="module">${code}</script>`;
-      const answer = new Promise(resolve => {
-        addEventListener('message', ({ data }) => resolve(data), { once: true });
-      });
-      document.body.append(frame);
-      return answer;
-    });
-    expect(sandboxed).toMatch(/sandboxed|Failed to fetch/);
-    await page.close();
   });
 });

@@ -92,16 +92,17 @@ describe.skipIf(reason)(`streams of a web page${reason ? ` (skipped: ${reason})`
         await closing.opened;
         await closing.close();
         await closing.closed;
-        const bad = [() => new manypath.TCPSocket('a b', 1), () => new manypath.TCPSocket('a.example', 0)].map(
-          make => {
-            try {
-              make();
-              return 'made';
-            } catch (error) {
-              return nameOf(error);
-            }
-          },
-        );
+        const bad = [
+          () => new manypath.TCPSocket('a b', 1),
+          () => new manypath.TCPSocket('a.example', 0),
+        ].map(make => {
+          try {
+            make();
+            return 'made';
+          } catch (error) {
+            return nameOf(error);
+          }
+        });
         return { unreachable, read, abortedClosed, early, bad };
       },
       { host: stage.host, port: services.echo, refused: closedPort },

@@ -10,6 +10,8 @@ import { startManypath } from './manypath.ts';
 export const services = { upper: 7001, echo: 7002, sink: 7003, source: 7004 } as const;
 /** The site whose pages are tested; on every address of the origin. */
 export const sitePort = 7080;
+/** The same site as another origin. */
+export const otherSitePort = 7081;
 
 /** What a test of streams needs. */
 export interface StreamsStage {
@@ -34,12 +36,16 @@ export interface StageOptions {
   readonly rateMbit?: number;
 }
 
+const pages: Readonly<Record<string, number>> = { echo: sitePort, upper: otherSitePort };
+
 /** Nobody listens there. */
 export const closedPort = 7099;
 
 /** Lets pages of the site open streams to all services. */
 export function allowAll(origin: string, host: string): object {
-  return { allow: [...Object.values(services), closedPort].map(port => ({ origin, host, port, local: true })) };
+  return {
+    allow: [...Object.values(services), closedPort].map(port => ({ origin, host, port, local: true })),
+  };
 }
 
 /** A laptop with two links and a browser, a relay, and an origin with services and a site. */
@@ -58,7 +64,8 @@ export async function openStreamsStage({
   const host = lab.addresses.origin;
   const origin = `http://${host}:${sitePort}`;
   for (const [service, port] of Object.entries(services)) {
-    const site = service === 'echo' ? ['--page', `0.0.0.0:${sitePort}`] : ['--no-page'];
+    const page = pages[service];
+    const site = page === undefined ? ['--no-page'] : ['--page', `0.0.0.0:${page}`];
     const listen = ['--listen', `0.0.0.0:${port}`];
     await startManypath(['serve-echo', '--json', '--service', service, ...listen, ...site], command =>
       lab.spawn('origin', command),
