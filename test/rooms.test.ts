@@ -42,6 +42,7 @@ const mayDependOn: Record<string, readonly string[]> = {
   'packages/mptcp': ['koffi', 'undici'],
   'packages/extension': ['preact', '@preact/signals', 'uplot'],
   'packages/cli': ['commander', 'pino'],
+  bench: ['playwright-core'],
 };
 
 const roomOfPackage = new Map(

@@ -4,14 +4,16 @@ import { aggregation } from './aggregation.ts';
 import { endurance } from './endurance.ts';
 import { promotion } from './promotion.ts';
 import { relayCost } from './relay-cost.ts';
+import { streams } from './streams/streams.ts';
 
-const usage = `Usage: npm run bench [-- relay-cost|aggregation|promotion|endurance] [options]
+const usage = `Usage: npm run bench [-- relay-cost|aggregation|promotion|endurance|streams] [options]
 
   relay-cost   what it costs to relay bytes, beside HAProxy, microsocks and plain Node
   aggregation  what two links carry together, beside microsocks under mptcpize
   promotion    when a second path pays: transfers of many sizes over unequal links, beside the
                best path alone and a gateway that joins every path at once
   endurance    200 faults in 10 minutes of transfers: is anything lost?
+  streams      streams of a web page, beside a plain WebSocket and native messaging alone
 
   Without a name: relay-cost and aggregation; the others take long.
 
@@ -52,6 +54,11 @@ const benchmarks: Record<string, () => Promise<void>> = {
       faults: values.quick ? 20 : 200,
       seconds: values.quick ? 60 : 600,
       seed: Number(values.seed ?? 1),
+    }),
+  streams: () =>
+    streams({
+      rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
+      bytes: (values.quick ? 16 : 128) * 2 ** 20,
     }),
 };
 
