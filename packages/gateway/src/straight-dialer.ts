@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { type Authority, type Clock, ManypathError } from '@manypath/core';
+import { type Authority, type Clock, localPlaceOf, ManypathError } from '@manypath/core';
 import { info, type Lookup, RouteSocket, resetSocket } from '@manypath/mptcp';
 import {
   type AskRoute,
@@ -102,7 +102,8 @@ export class StraightDialer {
     const { origins, limits, steward } = this.#options;
     const outlooks = this.#outlooks();
     const speaks = origins.speaksMultipath(target) === true;
-    const mptcp = rule?.route !== 'tcp';
+    // Within this computer there is one path.
+    const mptcp = rule?.route !== 'tcp' && localPlaceOf(target.host) !== 'this computer';
     const openSocket = speaks && mptcp ? steward?.openSocket : undefined;
     // What aggregates anyway begins on the best path; what has one path only, on the one that has room.
     const prefer = speaks ? steward?.preferred()[0]?.path.name : this.#spreader.choose(outlooks, target.host);

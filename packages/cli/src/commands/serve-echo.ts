@@ -40,6 +40,7 @@ async function runServeEcho({ listen, page, service, json }: ServeEchoOptions): 
   const signalled = untilSignal();
   const server = createServer({ allowHalfOpen: true, noDelay: true }, socket => {
     // Who breaks off has a reason of their own.
+    socket.on('error', () => {});
     serveEcho(service, socket, socket).catch(() => socket.destroy());
   });
   const echo = await listenOn(server, parseAuthority(listen, 7007));

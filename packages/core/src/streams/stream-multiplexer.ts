@@ -31,8 +31,8 @@ export interface StreamLimits {
 
 export const streamLimits: StreamLimits = {
   streams: 4096,
-  windowBytes: 65_536,
-  widestWindowBytes: 1_048_576,
+  windowBytes: 131_072,
+  widestWindowBytes: 2_097_152,
   windowBudgetBytes: 33_554_432,
   frameBytes: 65_536,
 };
