@@ -192,10 +192,15 @@ describe.skipIf(reason)(`streams of a web page${reason ? ` (skipped: ${reason})`
     );
     await sleep(10_000);
     const { stdout } = await stage.lab.exec('origin', ['ss', '-tinH', `sport = :${services.source}`]);
-    const sent = Number(/bytes_sent:(\d+)/.exec(stdout)?.[1]);
-    const queued = Number(/^\S+\s+\d+\s+(\d+)/.exec(stdout)?.[1]);
-    expect(sent + queued - got).toBeGreaterThan(0);
-    expect(sent + queued - got).toBeLessThan(8 * 1_048_576);
+    // What the kernel has for the network and has given it, of the one connection that waits.
+    const connections = stdout.matchAll(/^\S+\s+\d+\s+(\d+).*\n.*bytes_sent:(\d+)/gm);
+    const ahead = [...connections]
+      .filter(([, queued]) => Number(queued) > 0)
+      .map(([, queued, sent]) => Number(queued) + Number(sent) - got);
+    expect(ahead).toHaveLength(1);
+    expect(ahead[0]).toBeGreaterThan(0);
+    expect(ahead[0]).toBeLessThan(8 * 1_048_576);
+    console.log('ahead', ahead);
     const rest = await stage.page.evaluate(async () => {
       let bytes = 0;
       for (;;) {

@@ -87,7 +87,7 @@ export const gatewayLimits = {
   /** Streams that are open at once on one of them. */
   streams: 4096,
   /** Bytes of one of them that may wait in the relay, in the kernel and in the gateway, each, until its reader takes them. */
-  streamAheadBytes: 786_432,
+  streamAheadBytes: 655_360,
   /** Streams of one of them that are being connected at once; further ones wait. */
   streamDials: 64,
   /** Programs that run at once for one of them. */

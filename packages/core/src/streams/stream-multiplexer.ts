@@ -32,7 +32,7 @@ export interface StreamLimits {
 export const streamLimits: StreamLimits = {
   streams: 4096,
   windowBytes: 131_072,
-  widestWindowBytes: 2_097_152,
+  widestWindowBytes: 1_572_864,
   windowBudgetBytes: 33_554_432,
   frameBytes: 65_536,
 };

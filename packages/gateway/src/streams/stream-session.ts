@@ -141,7 +141,8 @@ export class StreamSession {
         throw signal.reason;
       }
       const { socket } = dialled;
-      if (!dialled.relay) boundBuffers(socket, this.#options.limits.streamAheadBytes);
+      // What a relay would hold besides can wait here.
+      if (!dialled.relay) boundBuffers(socket, 2 * this.#options.limits.streamAheadBytes);
       const ends = {
         readable: dialled.stream,
         writable: dialled.stream,

@@ -1,0 +1,144 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { startRelay } from '@manypath/relay';
+import { describe, expect, it } from 'vitest';
+import { closedPort } from './support/origins.ts';
+import { afterThisTest, startGateway, temporaryFolder, until } from './support/scope.ts';
+import { askForStreams, StreamClient, streamFields } from './support/stream-client.ts';
+
+/** Every name leads to this machine, so that nothing leaves it. */
+const toLoopback = async () => [{ address: '127.0.0.1', family: 4 as const }];
+
+/** A server on loopback, which takes connections for the test. */
+async function server(): Promise<{ port: number; accepted: () => Promise<Socket> }> {
+  const listening = createServer({ allowHalfOpen: true });
+  const sockets: Socket[] = [];
+  listening.on('connection', socket => sockets.push(socket.on('error', () => {})));
+  listening.listen(0, '127.0.0.1');
+  await once(listening, 'listening');
+  afterThisTest(() => {
+    listening.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return {
+    port: (listening.address() as AddressInfo).port,
+    async accepted() {
+      await until(() => sockets.length > 0);
+      return sockets.shift() as Socket;
+    },
+  };
+}
+
+describe('the door for streams', () => {
+  const without = async (change: Record<string, string | undefined>): Promise<string> => {
+    const gateway = await startGateway();
+    const fields = Object.entries({ ...streamFields(gateway), ...change });
+    const given = fields.filter((field): field is [string, string] => field[1] !== undefined);
+    return (await askForStreams(gateway, Object.fromEntries(given))).head.split('\r\n', 1)[0] ?? '';
+  };
+
+  it('lets the extension in', async () => {
+    expect(await without({})).toBe('HTTP/1.1 101 Switching Protocols');
+  });
+
+  it.each([
+    ['comes from a page', { Origin: 'https://evil.example' }],
+    ['does not say where it comes from', { Origin: undefined }],
+    ['does not know the token', { 'Sec-WebSocket-Protocol': 'manypath.streams.1, token.AAAA' }],
+    ['has no token', { 'Sec-WebSocket-Protocol': 'manypath.streams.1' }],
+    ['is no WebSocket', { Upgrade: undefined }],
+    ['is of another version', { 'Sec-WebSocket-Version': '8' }],
+  ])('stays shut for what %s', async (_, change) => {
+    expect(await without(change)).toBe('HTTP/1.1 403 Forbidden');
+  });
+});
+
+describe('a stream through the gateway', () => {
+  it('carries bytes both ways, and the end of each way for itself', async () => {
+    const gateway = await startGateway();
+    const { port, accepted } = await server();
+    const client = await StreamClient.open(gateway);
+    const stream = client.openStream(`127.0.0.1:${port}`, true);
+    expect(await client.next(stream, 'opened')).toMatchObject({ remote: `127.0.0.1:${port}` });
+    const socket = await accepted();
+    client.send(stream, 'ping');
+    expect(String((await once(socket, 'data'))[0])).toBe('ping');
+    client.askInfo(stream);
+    expect(JSON.parse((await client.next(stream, 'info')).text)).toMatchObject({ route: 'tcp', bytesOut: 4 });
+    expect(gateway.status().connections).toMatchObject([{ dialect: 'stream', bytesOut: 4 }]);
+    client.finish(stream);
+    await once(socket, 'end');
+    socket.end('pong');
+    expect(Buffer.from((await client.next(stream, 'data')).bytes).toString()).toBe('pong');
+    await client.next(stream, 'finish');
+    await until(() => gateway.status().connections.length === 0);
+  });
+
+  it('says that the other side broke it off, or cannot be reached', async () => {
+    const gateway = await startGateway();
+    const { port, accepted } = await server();
+    const client = await StreamClient.open(gateway);
+    const stream = client.openStream(`127.0.0.1:${port}`, true);
+    await client.next(stream, 'opened');
+    (await accepted()).resetAndDestroy();
+    expect(await client.next(stream, 'reset')).toMatchObject({ reason: 'broken' });
+    const nowhere = client.openStream(`127.0.0.1:${await closedPort()}`, true);
+    expect(await client.next(nowhere, 'reset')).toMatchObject({ reason: 'unreachable' });
+  });
+
+  it('that is broken off here is broken off there', async () => {
+    const gateway = await startGateway();
+    const { port, accepted } = await server();
+    const client = await StreamClient.open(gateway);
+    const stream = client.openStream(`127.0.0.1:${port}`, true);
+    await client.next(stream, 'opened');
+    const socket = await accepted();
+    const broken = once(socket, 'error').catch(error => error);
+    client.reset(stream);
+    expect(await broken).toMatchObject([{ code: 'ECONNRESET' }]);
+  });
+
+  it('does not reach this computer under a public name or address, unless that was allowed', async () => {
+    const gateway = await startGateway({ lookup: toLoopback });
+    const { port } = await server();
+    const client = await StreamClient.open(gateway);
+    for (const host of ['rebound.example', '127.0.0.1', '[::ffff:127.0.0.1]', '169.254.169.254']) {
+      const stream = client.openStream(`${host}:${port}`);
+      expect(await client.next(stream, 'reset')).toMatchObject({ reason: 'local' });
+    }
+    const allowed = client.openStream(`rebound.example:${port}`, true);
+    await client.next(allowed, 'opened');
+  });
+
+  it('does not reach the network of a relay either, also of one that dials private addresses', async () => {
+    const address = { host: '127.0.0.1', port: await closedPort() };
+    const relay = await startRelay({
+      listen: address,
+      publicHost: address,
+      stateDir: temporaryFolder(),
+      allowPrivate: true,
+      lookup: toLoopback,
+    });
+    afterThisTest(() => relay.close());
+    const gateway = await startGateway({ relay: relay.pairing });
+    const { port } = await server();
+    const client = await StreamClient.open(gateway);
+    const stream = client.openStream(`rebound.example:${port}`);
+    expect(await client.next(stream, 'reset')).toMatchObject({ reason: 'denied' });
+    const allowed = client.openStream(`rebound.example:${port}`, true);
+    expect(await client.next(allowed, 'opened')).toMatchObject({ remote: `rebound.example:${port}` });
+  });
+
+  it('ends with the connection that carries it, which ends when what it carries makes no sense', async () => {
+    const gateway = await startGateway();
+    const { port, accepted } = await server();
+    const client = await StreamClient.open(gateway);
+    const stream = client.openStream(`127.0.0.1:${port}`, true);
+    await client.next(stream, 'opened');
+    const socket = await accepted();
+    const closed = new Promise(resolve => socket.once('close', resolve));
+    client.raw(Uint8Array.of(99, 0, 0, 0, 1));
+    await client.ended();
+    await closed;
+  });
+});

@@ -1,0 +1,135 @@
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import {
+  encodeWebSocketHead,
+  extensionId,
+  maskInPlace,
+  type StreamEvent,
+  StreamMultiplexer,
+  WebSocketReader,
+} from '@manypath/core';
+import type { Gateway } from '@manypath/gateway';
+import { afterThisTest } from './scope.ts';
+
+/** The head fields with which the extension asks; tests leave out or change some. */
+export function streamFields(gateway: Gateway): Record<string, string> {
+  const { protocol, token } = gateway.hello().streams;
+  return {
+    Host: '127.0.0.1',
+    Upgrade: 'websocket',
+    Connection: 'Upgrade',
+    Origin: `chrome-extension://${extensionId}`,
+    'Sec-WebSocket-Version': '13',
+    'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==',
+    'Sec-WebSocket-Protocol': `${protocol}, token.${token}`,
+  };
+}
+
+/** Asks for a WebSocket. @returns The socket, and the head of the answer. */
+export async function askForStreams(
+  gateway: Gateway,
+  fields: Record<string, string>,
+): Promise<{ socket: Socket; head: string }> {
+  const socket = connect(gateway.proxy.port, gateway.proxy.host);
+  afterThisTest(() => void socket.destroy());
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}`);
+  socket.write(`GET ${gateway.hello().streams.path} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
+  let head = '';
+  while (!head.includes('\r\n\r\n')) head += String((await once(socket, 'data'))[0]);
+  return { socket, head };
+}
+
+/** What the extension is for the gateway: a WebSocket with streams. */
+export class StreamClient {
+  readonly events: StreamEvent[] = [];
+  readonly #socket: Socket;
+  readonly #multiplexer = new StreamMultiplexer('opens');
+  #changed: () => void = () => {};
+  #isOver = false;
+
+  static async open(gateway: Gateway): Promise<StreamClient> {
+    const { socket } = await askForStreams(gateway, streamFields(gateway));
+    return new StreamClient(socket);
+  }
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    const reader = new WebSocketReader('client');
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      this.#isOver = true;
+      this.#changed();
+    });
+    socket.on('data', chunk => {
+      for (const event of reader.receive(chunk)) {
+        if (event.event === 'binary') this.events.push(...this.#multiplexer.receive(event.bytes));
+        if (event.event === 'close') this.#isOver = true;
+      }
+      this.#pump();
+      this.#changed();
+    });
+  }
+
+  openStream(target: string, local = false): number {
+    const stream = this.#multiplexer.open('tcp', target, local) ?? 0;
+    this.#pump();
+    return stream;
+  }
+
+  send(stream: number, text: string): void {
+    this.#multiplexer.write(stream, Buffer.from(text));
+    this.#pump();
+  }
+
+  finish(stream: number): void {
+    this.#multiplexer.finish(stream);
+    this.#pump();
+  }
+
+  reset(stream: number): void {
+    this.#multiplexer.reset(stream, 'cancelled');
+    this.#pump();
+  }
+
+  askInfo(stream: number): void {
+    this.#multiplexer.info(stream);
+    this.#pump();
+  }
+
+  /** Sends one message as it is. */
+  raw(bytes: Uint8Array): void {
+    const key = Uint8Array.of(1, 2, 3, 4);
+    const masked = bytes.slice();
+    maskInPlace(masked, key);
+    this.#socket.write(Buffer.concat([encodeWebSocketHead('binary', masked.length, key), masked]));
+  }
+
+  /** Waits for an event of a kind on a stream. */
+  async next<Kind extends StreamEvent['event']>(
+    stream: number,
+    kind: Kind,
+  ): Promise<StreamEvent & { event: Kind }> {
+    for (;;) {
+      const found = this.events.findIndex(event => event.stream === stream && event.event === kind);
+      if (found >= 0) return this.events.splice(found, 1)[0] as StreamEvent & { event: Kind };
+      if (this.#isOver) throw new Error(`the connection ended; no ${kind} of stream ${stream} came`);
+      await this.#change();
+    }
+  }
+
+  /** Waits for the end of the connection. */
+  async ended(): Promise<void> {
+    while (!this.#isOver) await this.#change();
+  }
+
+  #change(): Promise<void> {
+    return new Promise(resolve => {
+      this.#changed = resolve;
+    });
+  }
+
+  #pump(): void {
+    for (let message = this.#multiplexer.next(); message; message = this.#multiplexer.next())
+      this.raw(message);
+  }
+}
