@@ -2,6 +2,10 @@
 interface ExtendableEvent extends Event {
   waitUntil(promise: Promise<unknown>): void;
 }
+interface InstallEvent extends ExtendableEvent {
+  /** Chromium 123 and later. */
+  addRoutes?(routes: { condition: { requestMethod: string }; source: 'network' }): Promise<void>;
+}
 interface ExtendableMessageEvent extends ExtendableEvent {
   readonly data: unknown;
   readonly origin: string;
@@ -15,7 +19,8 @@ interface ServiceWorkerGlobalScope {
   readonly clients: { claim(): Promise<void> };
   readonly location: Location;
   skipWaiting(): Promise<void>;
-  addEventListener(type: 'install' | 'activate', listener: (event: ExtendableEvent) => void): void;
+  addEventListener(type: 'install', listener: (event: InstallEvent) => void): void;
+  addEventListener(type: 'activate', listener: (event: ExtendableEvent) => void): void;
   addEventListener(type: 'message', listener: (event: ExtendableMessageEvent) => void): void;
   addEventListener(type: 'fetch', listener: (event: FetchEvent) => void): void;
 }

@@ -132,10 +132,17 @@ export function encodeStreamFrame(frame: StreamFrame): Uint8Array<ArrayBuffer> {
 /** The one that is sent often, copied once. */
 function encodeData(stream: number, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(frameHeadBytes + bytes.length);
-  out[0] = types.data;
-  new DataView(out.buffer).setUint32(1, stream);
+  out.set(encodeDataHead(stream));
   out.set(bytes, frameHeadBytes);
   return out;
+}
+
+/** What comes before the bytes of a data frame, for who can send both without joining them. */
+export function encodeDataHead(stream: number): Uint8Array<ArrayBuffer> {
+  const head = new Uint8Array(frameHeadBytes);
+  head[0] = types.data;
+  new DataView(head.buffer).setUint32(1, stream);
+  return head;
 }
 
 function cut(text: string, longest: number): Uint8Array {

@@ -1,6 +1,7 @@
 import { ManypathError } from '../errors.ts';
 import {
   decodeStreamFrame,
+  encodeDataHead,
   encodeStreamFrame,
   longestTarget,
   type StreamFrame,
@@ -224,13 +225,25 @@ export class StreamMultiplexer {
 
   /** The next message to send; `undefined` when there is none. */
   next(): Uint8Array<ArrayBuffer> | undefined {
+    const frame = this.#nextFrame();
+    return frame && encodeStreamFrame(frame);
+  }
+
+  /** The same in pieces that make up one message: data as it was written, not copied. */
+  nextPieces(): readonly Uint8Array[] | undefined {
+    const frame = this.#nextFrame();
+    if (frame === undefined) return undefined;
+    return frame.type === 'data' ? [encodeDataHead(frame.stream), frame.bytes] : [encodeStreamFrame(frame)];
+  }
+
+  #nextFrame(): StreamFrame | undefined {
     const urgent = this.#urgent.shift();
-    if (urgent !== undefined) return encodeStreamFrame(urgent);
+    if (urgent !== undefined) return urgent;
     for (const stream of this.#ready) {
       this.#ready.delete(stream);
       const state = this.#streams.get(stream);
       const frame = state && this.#frameOf(stream, state);
-      if (frame !== undefined) return encodeStreamFrame(frame);
+      if (frame !== undefined) return frame;
     }
     return undefined;
   }

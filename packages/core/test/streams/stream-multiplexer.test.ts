@@ -184,6 +184,21 @@ describe('a reader that keeps up', () => {
   });
 });
 
+describe('a message in pieces', () => {
+  it('is the same message, with the data as it was written', () => {
+    const [whole, pieces] = [new Wire(), new Wire()];
+    const data = bytes(100, 7);
+    for (const wire of [whole, pieces]) wire.client.write(wire.open(), data);
+    const message = whole.client.next();
+    const parts = pieces.client.nextPieces() ?? [];
+    expect(concatBytes(parts)).toEqual(message);
+    expect(parts.at(-1)?.buffer).toBe(data.buffer);
+    expect(pieces.client.nextPieces()).toBeUndefined();
+    pieces.client.open('tcp', 'b.example:1');
+    expect(pieces.client.nextPieces()).toHaveLength(1);
+  });
+});
+
 describe('what is told of a stream', () => {
   it('is asked for by one side and said by the other', () => {
     const wire = new Wire();

@@ -26,7 +26,11 @@ declare const self: ServiceWorkerGlobalScope;
 /** Carries the streams of web pages. To be called when the worker starts, at once: browsers take listeners only then. */
 export function serveStreams(): void {
   const service = new StreamService();
-  self.addEventListener('install', () => void self.skipWaiting());
+  self.addEventListener('install', event => {
+    // Pages of the extension are not to wait for the worker: only what keeps it awake is a POST.
+    void event.addRoutes?.({ condition: { requestMethod: 'GET' }, source: 'network' });
+    void self.skipWaiting();
+  });
   self.addEventListener('activate', event => event.waitUntil(self.clients.claim()));
   self.addEventListener('message', event => service.onMessage(event));
   self.addEventListener('fetch', event => service.onFetch(event));

@@ -67,9 +67,9 @@ export class StreamSession {
     const wire = this.#wire;
     if (wire === undefined) return;
     while (!wire.isFull) {
-      const message = this.#multiplexer.next();
+      const message = this.#multiplexer.nextPieces();
       if (message === undefined) return;
-      wire.send(message);
+      wire.send(...message);
     }
   }
 

@@ -59,9 +59,9 @@ export class WebSocketConnection {
     return this.#socket.writableNeedDrain;
   }
 
-  /** Sends a message. */
-  send(bytes: Uint8Array): void {
-    if (!this.#isClosing) this.#write('binary', bytes);
+  /** Sends a message, which may be in pieces. */
+  send(...pieces: readonly Uint8Array[]): void {
+    if (!this.#isClosing) this.#write('binary', ...pieces);
   }
 
   /** Ends it in order; the other side has a moment to answer. */
@@ -89,10 +89,11 @@ export class WebSocketConnection {
     }
   }
 
-  #write(kind: WebSocketFrameKind, payload: Uint8Array): void {
+  #write(kind: WebSocketFrameKind, ...pieces: readonly Uint8Array[]): void {
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
     this.#socket.cork();
-    this.#socket.write(encodeWebSocketHead(kind, payload.length));
-    this.#socket.write(payload);
+    this.#socket.write(encodeWebSocketHead(kind, bytes));
+    for (const piece of pieces) this.#socket.write(piece);
     this.#socket.uncork();
   }
 
