@@ -17,11 +17,10 @@ process.stdin.on('data', chunk => {
   input = input.length === 0 ? chunk : Buffer.concat([input, chunk]);
   while (input.length >= 4 && input.length >= 4 + input.readUInt32LE(0)) {
     const end = 4 + input.readUInt32LE(0);
-    const { data, port, end: isEnd } = JSON.parse(input.subarray(4, end).toString());
+    const { data, port } = JSON.parse(input.subarray(4, end).toString());
     input = input.subarray(end);
     if (port !== undefined) socket.connect(port, '127.0.0.1');
     if (data !== undefined) socket.write(Buffer.from(data, 'base64'));
-    if (isEnd) socket.end();
   }
 });
 process.stdin.on('end', () => process.exit());
