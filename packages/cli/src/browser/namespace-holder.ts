@@ -69,9 +69,11 @@ async function linkIsRunning(): Promise<void> {
 function run(program: string, parameters: string[], input: string): void {
   const path = `${process.env.PATH ?? ''}:/usr/sbin:/sbin:/usr/bin:/bin`;
   const env = { ...process.env, PATH: path, LC_ALL: 'C' };
-  const result = spawnSync(program, parameters, { input, env, encoding: 'utf8' });
-  if (result.error !== undefined) throw new Error(missingOr(program, result.error));
-  if (result.status !== 0) throw new Error(`${program}: ${firstLine(result.stderr)}`);
+  const { status, stderr, error } = spawnSync(program, parameters, { input, env, encoding: 'utf8' });
+  // One that ends before it has read its input says why, which is worth more than the broken pipe.
+  if (status !== 0 && stderr) throw new Error(`${program}: ${firstLine(stderr)}`);
+  if (error !== undefined) throw new Error(missingOr(program, error));
+  if (status !== 0) throw new Error(`${program} ended with ${status}`);
 }
 
 function missingOr(program: string, error: Error): string {
