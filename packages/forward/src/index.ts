@@ -12,6 +12,7 @@ export { type ForwardLimits, forwardLimits } from './limits.ts';
 export { OriginAgent } from './origin-agent.ts';
 export { flushHead, mayRepeat } from './outgoing.ts';
 export { type ErrorResponse, errorResponse, ProxyRefusal, statusOf } from './proxy-error.ts';
+export { type ChunkSink, type ReadableLeg, readableLeg, streamLeg } from './reader.ts';
 export {
   type RelayHandle,
   RelayIdleError,

@@ -1,5 +1,5 @@
 import { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { TLSSocket } from 'node:tls';
 import { errorCode } from '@manypath/core';
 import { duplicateSocket } from '@manypath/mptcp';
@@ -13,9 +13,9 @@ import type { ForwardLimits } from './limits.ts';
 export type ChunkSink = (chunk: Buffer) => boolean;
 
 /** One side of a relayed connection, read by pushing chunks into a sink. */
-export interface ReadableLeg {
+export interface ReadableLeg<Stream extends Readable = Duplex> {
   /** What to write to, and whose events tell the end. */
-  readonly stream: Duplex;
+  readonly stream: Stream;
   /** The same where it is a plain socket: its bytes are those of the kernel. */
   readonly socket: Socket | undefined;
   /** Whether chunks lie in a buffer that is read into again. */
@@ -93,7 +93,8 @@ function staticBufferLeg(accepted: Socket, limits: ForwardLimits): ReadableLeg {
   };
 }
 
-function streamLeg(stream: Duplex): ReadableLeg {
+/** Reads what emits its own chunks. */
+export function streamLeg<Stream extends Readable>(stream: Stream): ReadableLeg<Stream> {
   return {
     stream,
     socket: undefined,

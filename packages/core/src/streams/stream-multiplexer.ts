@@ -26,7 +26,7 @@ export interface StreamLimits {
   readonly widestWindowBytes: number;
   /** What all streams together may have above `windowBytes`. */
   readonly windowBudgetBytes: number;
-  /** Bytes of data in one frame: so long the others wait. */
+  /** Bytes of data in one frame: so long the others wait. With its head it just fits what browsers pass on without shared memory. */
   readonly frameBytes: number;
 }
 
@@ -35,7 +35,7 @@ export const streamLimits: StreamLimits = {
   windowBytes: 131_072,
   widestWindowBytes: 1_572_864,
   windowBudgetBytes: 33_554_432,
-  frameBytes: 65_536,
+  frameBytes: 65_531,
 };
 
 /** What comes out of a connection. */
@@ -229,11 +229,14 @@ export class StreamMultiplexer {
     return frame && encodeStreamFrame(frame);
   }
 
-  /** The same in pieces that make up one message: data as it was written, not copied. */
-  nextPieces(): readonly Uint8Array[] | undefined {
+  /** The same in pieces that make up one message, and whose it is: data as it was written, not copied. */
+  nextPieces(): { readonly stream: number; readonly pieces: readonly Uint8Array[] } | undefined {
     const frame = this.#nextFrame();
     if (frame === undefined) return undefined;
-    return frame.type === 'data' ? [encodeDataHead(frame.stream), frame.bytes] : [encodeStreamFrame(frame)];
+    const { stream } = frame;
+    const pieces =
+      frame.type === 'data' ? [encodeDataHead(stream), frame.bytes] : [encodeStreamFrame(frame)];
+    return { stream, pieces };
   }
 
   #nextFrame(): StreamFrame | undefined {

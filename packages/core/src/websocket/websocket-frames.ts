@@ -112,11 +112,12 @@ interface Frame {
  * Reads what one side of a WebSocket sends: bytes in, events out, split wherever the network split them (RFC 6455 §5).
  *
  * Payloads of messages are views of the chunks where a message lies in one, which are unmasked in place: a chunk belongs
- * to the reader from then on.
+ * to the reader from then on. With memory of the caller's for payloads, a chunk is the caller's again after `receive`.
  */
 export class WebSocketReader {
   readonly #expectsMask: boolean;
   readonly #limits: WebSocketLimits;
+  readonly #allocate: ((length: number) => Uint8Array) | undefined;
   readonly #head = new Uint8Array(14);
   #headBytes = 0;
   #frame: Frame | undefined;
@@ -126,10 +127,18 @@ export class WebSocketReader {
   #message: { readonly isText: boolean; readonly parts: Uint8Array[]; bytes: number } | undefined;
   #isOver = false;
 
-  /** @param side Which side reads: a server takes masked frames only, a client unmasked ones only (§5.1). */
-  constructor(side: 'server' | 'client', limits: Partial<WebSocketLimits> = {}) {
+  /**
+   * @param side Which side reads: a server takes masked frames only, a client unmasked ones only (§5.1).
+   * @param allocate Gives memory of just that length for a payload. Default: new memory, where a chunk does not hold it.
+   */
+  constructor(
+    side: 'server' | 'client',
+    limits: Partial<WebSocketLimits> = {},
+    allocate?: (length: number) => Uint8Array,
+  ) {
     this.#expectsMask = side === 'server';
     this.#limits = { ...webSocketLimits, ...limits };
+    this.#allocate = allocate;
   }
 
   /**
@@ -200,11 +209,16 @@ export class WebSocketReader {
 
   /** @returns The whole payload, unmasked, when all of it is there. */
   #takePayload({ length, maskingKey }: Frame, part: Uint8Array): Uint8Array | undefined {
-    if (maskingKey !== undefined) maskInPlace(part, maskingKey, this.#filled);
-    if (this.#filled === 0 && part.length === length) return part;
-    this.#payload ??= new Uint8Array(length);
+    const isWhole = this.#filled === 0 && part.length === length;
+    if (this.#allocate === undefined && isWhole) {
+      if (maskingKey !== undefined) maskInPlace(part, maskingKey);
+      return part;
+    }
+    this.#payload ??= this.#allocate?.(length) ?? new Uint8Array(length);
     this.#payload.set(part, this.#filled);
-    this.#filled += part.length;
+    const [from, to] = [this.#filled, this.#filled + part.length];
+    if (maskingKey !== undefined) maskInPlace(this.#payload.subarray(from, to), maskingKey, from);
+    this.#filled = to;
     return this.#filled === length ? this.#payload : undefined;
   }
 

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { homedir } from 'node:os';
+import { streamLeg } from '@manypath/forward';
 import type { LegEnds } from './stream-leg.ts';
 
 /** A program that pages of some origins may run. */
@@ -28,7 +29,7 @@ export function startProgram({ command }: StreamProgram): Promise<LegEnds> {
     });
     child.once('spawn', () =>
       resolve({
-        readable: child.stdout,
+        reader: streamLeg(child.stdout),
         writable: child.stdin,
         outcome,
         destroy() {

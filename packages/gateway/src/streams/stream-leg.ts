@@ -1,10 +1,11 @@
 import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
+import type { ReadableLeg } from '@manypath/forward';
 import type { ByteCount } from '../counted-stream.ts';
 
 /** What a stream leads to: a connection, or a program. */
 export interface LegEnds {
-  readonly readable: Readable;
+  readonly reader: ReadableLeg<Readable>;
   readonly writable: Writable;
   /** Told of what remains when both directions are over, e.g. a program's exit. Default: nothing. */
   readonly outcome?: Promise<string>;
@@ -14,10 +15,10 @@ export interface LegEnds {
 
 /** What a {@link StreamLeg} tells of its far end. */
 export interface LegHandlers {
-  /** @returns Whether more is wanted now; else `resume` says when. */
+  /** @returns Whether these bytes are out of the way, so that their memory is free; else `resume` says when. */
   onData(bytes: Uint8Array): boolean;
-  /** So many bytes are out of the way. */
-  onTaken(bytes: number): void;
+  /** What was written is out of the way. */
+  onTaken(bytes: Uint8Array): void;
   /** Nothing more comes. */
   onEnd(outcome: string): void;
   /** It reads nothing more, and may still send. */
@@ -34,18 +35,15 @@ export class StreamLeg {
   #bytesOut = 0;
   #readEnded = false;
   #writeEnded = false;
+  #isWaiting = false;
   #isStopped = false;
   #isOver = false;
 
   constructor(ends: LegEnds, handlers: LegHandlers) {
     this.#ends = ends;
     this.#handlers = handlers;
-    const { readable, writable } = ends;
-    readable.on('data', (chunk: Buffer) => {
-      if (this.#isStopped) return;
-      this.#bytesIn += chunk.length;
-      if (!handlers.onData(chunk)) readable.pause();
-    });
+    const { reader, writable } = ends;
+    const readable = reader.stream;
     readable.once('end', () => void this.#onEnd());
     for (const end of new Set<Readable | Writable>([readable, writable])) {
       end.on('error', (error: Error) => this.#onBroken(error));
@@ -54,6 +52,7 @@ export class StreamLeg {
     writable.once('finish', () => {
       this.#writeEnded = true;
     });
+    reader.start(chunk => this.#onChunk(chunk));
   }
 
   get count(): ByteCount {
@@ -62,8 +61,8 @@ export class StreamLeg {
 
   /** Whether both directions have ended, or it broke. */
   get isOver(): boolean {
-    const { readable, writable } = this.#ends;
-    return this.#isOver || (readable.closed && writable.closed);
+    const { reader, writable } = this.#ends;
+    return this.#isOver || (reader.stream.closed && writable.closed);
   }
 
   /** Whether one direction has ended. */
@@ -74,7 +73,7 @@ export class StreamLeg {
   write(bytes: Uint8Array): void {
     this.#bytesOut += bytes.length;
     this.#ends.writable.write(bytes, error => {
-      if (!error) this.#handlers.onTaken(bytes.length);
+      if (!error) this.#handlers.onTaken(bytes);
     });
   }
 
@@ -84,24 +83,35 @@ export class StreamLeg {
 
   /** What comes is not wanted any more. What was written is still delivered. */
   stopReading(): void {
-    const { readable, writable, outcome } = this.#ends;
+    const { reader, writable, outcome } = this.#ends;
     this.#isStopped = true;
     // A program is told by its pipe; a connection can be told only together with its end.
-    if (outcome !== undefined) readable.destroy();
+    if (outcome !== undefined) reader.stream.destroy();
     else if (writable.writableFinished) this.destroy();
     else writable.once('finish', () => this.destroy());
-    readable.resume();
+    this.resume();
   }
 
-  /** There is room for what comes. */
+  /** What it told of last is out of the way. */
   resume(): void {
-    this.#ends.readable.resume();
+    if (!this.#isWaiting) return;
+    this.#isWaiting = false;
+    this.#ends.reader.resume();
   }
 
   /** Breaks it off, without another word. */
   destroy(): void {
     this.#isOver = true;
     this.#ends.destroy();
+  }
+
+  #onChunk(chunk: Buffer): boolean {
+    if (this.#isStopped) return true;
+    this.#bytesIn += chunk.length;
+    this.#isWaiting = true;
+    const isFree = this.#handlers.onData(chunk);
+    if (isFree) this.#isWaiting = false;
+    return isFree;
   }
 
   async #onEnd(): Promise<void> {

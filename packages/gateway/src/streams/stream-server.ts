@@ -54,10 +54,10 @@ export class StreamServer {
     const messageBytes = frameHeadBytes + streamLimits.frameBytes;
     const connection = new WebSocketConnection(
       socket,
-      { key, protocol: streamsProtocol, messageBytes },
+      { key, protocol: streamsProtocol, messageBytes, allocate: length => session.allocate(length) },
       {
         onMessage: bytes => session.receive(bytes),
-        onDrain: () => session.pump(),
+        onDrain: () => session.drained(),
         onClose: () => {
           this.#sessions.delete(connection);
           session.close();

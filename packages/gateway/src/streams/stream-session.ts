@@ -7,13 +7,16 @@ import {
   parseAuthority,
   type StreamEvent,
   StreamMultiplexer,
+  frameHeadBytes,
+  streamLimits,
   type StreamResetReason,
 } from '@manypath/core';
-import { boundBuffers } from '@manypath/forward';
+import { boundBuffers, forwardLimits, readableLeg } from '@manypath/forward';
 import type { Connection } from '../connection.ts';
 import type { Dialled, DialRequest } from '../dialer.ts';
 import { LocalTargetError } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
+import { BufferPool } from './buffer-pool.ts';
 import { type StreamProgram, startProgram } from './program-leg.ts';
 import { breakOff, type LegEnds, StreamLeg } from './stream-leg.ts';
 import type { WebSocketConnection } from './websocket-connection.ts';
@@ -27,6 +30,16 @@ export interface StreamSessionOptions {
   /** A program that the user lists, by its name. */
   readonly program: (name: string) => StreamProgram | undefined;
 }
+
+/** Buffers that are kept for messages of the browser. */
+const mostKept = 32;
+
+/** Connections are read frame by frame, or a few of them at once. */
+const readLimits = {
+  ...forwardLimits,
+  smallBufferBytes: streamLimits.frameBytes,
+  bulkBufferBytes: 4 * streamLimits.frameBytes,
+};
 
 interface Leg {
   readonly leg: StreamLeg;
@@ -43,6 +56,9 @@ export class StreamSession {
   /** Streams that are being opened, with what gives each of them up. */
   readonly #opening = new Map<number, AbortController>();
   readonly #waiting: (() => void)[] = [];
+  readonly #buffers = new BufferPool(frameHeadBytes + streamLimits.frameBytes, mostKept);
+  /** Streams whose data has all been sent since the wire was flushed last. */
+  readonly #sent = new Set<number>();
   #wire: WebSocketConnection | undefined;
   #dialling = 0;
   #programs = 0;
@@ -57,6 +73,11 @@ export class StreamSession {
     this.#wire = wire;
   }
 
+  /** Memory for a message that it will {@link receive}. */
+  allocate(length: number): Uint8Array {
+    return this.#buffers.take(length);
+  }
+
   receive(message: Uint8Array): void {
     for (const event of this.#multiplexer.receive(message)) this.#on(event);
     this.pump();
@@ -66,11 +87,27 @@ export class StreamSession {
   pump(): void {
     const wire = this.#wire;
     if (wire === undefined) return;
-    while (!wire.isFull) {
-      const message = this.#multiplexer.nextPieces();
-      if (message === undefined) return;
-      wire.send(...message);
-    }
+    wire.together(() => {
+      while (!wire.isFull) {
+        const message = this.#multiplexer.nextPieces();
+        if (message === undefined) return;
+        wire.send(...message.pieces);
+        if (this.#multiplexer.queued(message.stream) === 0) this.#sent.add(message.stream);
+      }
+    });
+    if (wire.isFlushed) this.#flushed();
+  }
+
+  /** The wire is flushed. */
+  drained(): void {
+    this.#flushed();
+    this.pump();
+  }
+
+  #flushed(): void {
+    const sent = [...this.#sent];
+    this.#sent.clear();
+    for (const stream of sent) this.#legs.get(stream)?.leg.resume();
   }
 
   /** Breaks off everything: there is nobody any more who could use it. */
@@ -91,7 +128,6 @@ export class StreamSession {
         leg?.write(event.bytes);
         return;
       case 'room':
-        leg?.resume();
         return;
       case 'finish':
         leg?.end();
@@ -140,13 +176,14 @@ export class StreamSession {
         breakOff(dialled.stream);
         throw signal.reason;
       }
-      const { socket } = dialled;
+      const reader = readableLeg(dialled.stream, readLimits);
+      const socket = reader.socket ?? dialled.socket;
       // What a relay would hold besides can wait here.
       if (!dialled.relay) boundBuffers(socket, 2 * this.#options.limits.streamAheadBytes);
       const ends = {
-        readable: dialled.stream,
-        writable: dialled.stream,
-        destroy: () => breakOff(dialled.stream),
+        reader,
+        writable: reader.stream,
+        destroy: () => breakOff(reader.stream),
       };
       connection.dialled(dialled);
       const leg = this.#attach(stream, ends, connection);
@@ -192,12 +229,13 @@ export class StreamSession {
   #attach(stream: number, ends: LegEnds, connection: Connection | undefined): StreamLeg {
     const leg = new StreamLeg(ends, {
       onData: bytes => {
-        const wantsMore = this.#multiplexer.write(stream, bytes);
+        this.#multiplexer.write(stream, bytes);
         this.pump();
-        return wantsMore;
+        return this.#wire?.isFlushed === true && this.#multiplexer.queued(stream) === 0;
       },
       onTaken: bytes => {
-        this.#multiplexer.consumed(stream, bytes);
+        this.#multiplexer.consumed(stream, bytes.length);
+        this.#buffers.give(bytes);
         this.pump();
       },
       onEnd: outcome => {
@@ -211,7 +249,7 @@ export class StreamSession {
       onBroken: reason => this.#end(stream, 'broken', reason),
     });
     ends.writable.once('close', () => this.#over(stream));
-    ends.readable.once('close', () => this.#over(stream));
+    ends.reader.stream.once('close', () => this.#over(stream));
     this.#legs.set(stream, { leg, connection });
     return leg;
   }

@@ -9,59 +9,85 @@ import {
   WebSocketProtocolError,
   WebSocketReader,
 } from '@manypath/core';
+import { forwardLimits, readableLeg } from '@manypath/forward';
 
 /** What a {@link WebSocketConnection} tells. */
 export interface WebSocketHandlers {
   onMessage(bytes: Uint8Array): void;
-  /** There is room for more after `send` said that there was none. */
+  /** The kernel has everything after it did not. */
   onDrain(): void;
   /** It is over, for whichever reason; told once. */
   onClose(): void;
 }
+
+/** Settings of a {@link WebSocketConnection}. */
+export interface WebSocketSettings {
+  /** From the request, see {@link webSocketKey}. */
+  readonly key: string;
+  /** The subprotocol to agree on (§4.2.2). Default: none. */
+  readonly protocol?: string;
+  /** What a message may have at most. */
+  readonly messageBytes: number;
+  /** Gives memory for a message. Default: new memory each time. */
+  readonly allocate?: (length: number) => Uint8Array;
+}
+
+/** Bytes that may wait for the kernel. */
+const mostWaiting = 262_144;
 
 /** The server's end of a WebSocket that carries binary messages (RFC 6455). */
 export class WebSocketConnection {
   readonly #socket: Duplex;
   readonly #reader: WebSocketReader;
   readonly #handlers: WebSocketHandlers;
+  #isBehind = false;
   #isClosing = false;
   #isOver = false;
 
-  /**
-   * Answers a request that asks for a WebSocket, see {@link webSocketKey}.
-   *
-   * @param protocol The subprotocol to agree on (§4.2.2). Default: none.
-   * @param messageBytes What a message may have at most.
-   */
-  constructor(
-    socket: Duplex,
-    { key, protocol, messageBytes }: { key: string; protocol?: string; messageBytes: number },
-    handlers: WebSocketHandlers,
-  ) {
+  /** Answers a request that asks for a WebSocket. @param accepted Its connection; it is not to be used any more. */
+  constructor(accepted: Duplex, settings: WebSocketSettings, handlers: WebSocketHandlers) {
+    const { key, protocol, messageBytes, allocate = length => new Uint8Array(length) } = settings;
+    const leg = readableLeg(accepted, forwardLimits);
+    const socket = leg.stream;
     this.#socket = socket;
     this.#handlers = handlers;
-    this.#reader = new WebSocketReader('server', { messageBytes });
+    this.#reader = new WebSocketReader('server', { messageBytes }, allocate);
     socket.write(
       'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
         `Sec-WebSocket-Accept: ${acceptOf(key)}\r\n` +
         `${protocol === undefined ? '' : `Sec-WebSocket-Protocol: ${protocol}\r\n`}\r\n`,
     );
     socket
-      .on('data', (chunk: Buffer) => this.#receive(chunk))
-      .on('drain', () => this.#handlers.onDrain())
       .on('error', () => {})
       .once('end', () => socket.end())
       .once('close', () => this.#over());
+    leg.start(chunk => {
+      this.#receive(chunk);
+      return true;
+    });
   }
 
-  /** Whether it would only wait in memory. */
+  /** Whether more would only wait in memory; `onDrain` tells when it has left. */
   get isFull(): boolean {
-    return this.#socket.writableNeedDrain;
+    return this.#socket.writableLength > mostWaiting;
+  }
+
+  /** Whether the kernel has everything, so that the memory of what was sent is free. */
+  get isFlushed(): boolean {
+    return this.#socket.writableLength === 0;
   }
 
   /** Sends a message, which may be in pieces. */
   send(...pieces: readonly Uint8Array[]): void {
     if (!this.#isClosing) this.#write('binary', ...pieces);
+  }
+
+  /** What is sent meanwhile goes to the kernel in one call. */
+  together(send: () => void): void {
+    this.#socket.cork();
+    send();
+    this.#socket.uncork();
+    this.#isBehind = !this.isFlushed;
   }
 
   /** Ends it in order; the other side has a moment to answer. */
@@ -91,10 +117,16 @@ export class WebSocketConnection {
 
   #write(kind: WebSocketFrameKind, ...pieces: readonly Uint8Array[]): void {
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
-    this.#socket.cork();
-    this.#socket.write(encodeWebSocketHead(kind, bytes));
-    for (const piece of pieces) this.#socket.write(piece);
-    this.#socket.uncork();
+    this.together(() => {
+      this.#socket.write(encodeWebSocketHead(kind, bytes), () => this.#written());
+      for (const piece of pieces) this.#socket.write(piece, () => this.#written());
+    });
+  }
+
+  #written(): void {
+    if (!this.#isBehind || !this.isFlushed || this.#isOver) return;
+    this.#isBehind = false;
+    this.#handlers.onDrain();
   }
 
   #over(): void {
