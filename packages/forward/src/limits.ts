@@ -11,7 +11,7 @@ export const forwardLimits = {
   pumpBufferBytes: 2_097_152,
   /** Bytes in one direction after which it counts as a bulk transfer. */
   bulkAfterBytes: 1_048_576,
-  /** How long a bulk transfer is left alone so that larger pieces can be read, in milliseconds. */
+  /** How long a bulk transfer is left alone so that larger pieces can be read, in milliseconds; 0: not at all. */
   bulkPauseMs: 1,
   /** How long a relayed connection may be without a byte in either direction, in milliseconds. */
   idleMs: 7_200_000,

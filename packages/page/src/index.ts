@@ -1,11 +1,15 @@
 import { awaitShare } from './worker-streams.ts';
 
 export type { StreamWish } from '@manypath/core';
+export { Burst } from './burst.ts';
 export { connectNative, type NativeProgram, type ProgramExit } from './native-program.ts';
 export {
   type AccessMessage,
+  burstBytes,
   type ConnectMessage,
+  type FramesMessage,
   type LifeMessage,
+  mostFrames,
   portVersion,
   type SwitchMessage,
 } from './port-messages.ts';

@@ -7,8 +7,15 @@ import {
   type StreamResetReason,
   type StreamWish,
 } from '@manypath/core';
+import { Burst } from './burst.ts';
 import { networkError, notAllowed } from './errors.ts';
-import type { AccessMessage, SwitchMessage } from './port-messages.ts';
+import {
+  type AccessMessage,
+  burstBytes,
+  type FramesMessage,
+  mostFrames,
+  type SwitchMessage,
+} from './port-messages.ts';
 
 /** What happens to a stream, for whoever uses it. */
 export interface StreamHandlers {
@@ -26,6 +33,9 @@ export interface StreamHandlers {
 
 /** Bytes that may be on their way to the extension before it says that it took them. */
 const wireBytes = 2_097_152;
+/** Bytes of one stream that are taken from the page before they may leave, and of all of them. */
+const aheadBytes = 262_144;
+const allAheadBytes = 16_777_216;
 /** Streams of one page at once. */
 const pageStreams = 2048;
 
@@ -38,6 +48,7 @@ export class PortConnection {
   /** Streams with data that waits to leave. */
   readonly #sending = new Set<number>();
   readonly #asked = new Map<number, { resolve(): void; reject(error: DOMException): void }>();
+  readonly #burst = new Burst(() => this.#pump());
   #nextAsked = 1;
   #onTheWay = 0;
   #isOver = false;
@@ -69,7 +80,7 @@ export class PortConnection {
     if (stream === undefined)
       throw new DOMException(`a page has at most ${pageStreams} streams at once`, 'QuotaExceededError');
     this.#streams.set(stream, handlers);
-    this.#pump();
+    this.#burst.ask();
     return stream;
   }
 
@@ -83,12 +94,14 @@ export class PortConnection {
     });
   }
 
-  /** Queues data. @returns Whether all that was queued has left; else `onSent` is told. */
+  /** Queues a copy of data. @returns Whether more may be written at once; else `onSent` is told when all has left. */
   write(stream: number, bytes: Uint8Array): boolean {
-    this.#multiplexer.write(stream, bytes);
+    this.#multiplexer.write(stream, bytes.slice());
+    this.#burst.ask();
+    const queued = this.#multiplexer.queued(stream);
+    if (queued < Math.min(aheadBytes, allAheadBytes / this.#streams.size)) return true;
     this.#sending.add(stream);
-    this.#pump(stream);
-    return this.#multiplexer.queued(stream) === 0;
+    return queued === 0;
   }
 
   /** Whether nothing waits to leave. */
@@ -98,27 +111,27 @@ export class PortConnection {
 
   finish(stream: number): void {
     this.#multiplexer.finish(stream);
-    this.#pump();
+    this.#burst.ask();
   }
 
   stop(stream: number): void {
     this.#multiplexer.stop(stream);
-    this.#pump();
+    this.#burst.ask();
   }
 
   consumed(stream: number, bytes: number): void {
     this.#multiplexer.consumed(stream, bytes);
-    this.#pump();
+    this.#burst.ask();
   }
 
   askInfo(stream: number): void {
     this.#multiplexer.info(stream);
-    this.#pump();
+    this.#burst.ask();
   }
 
   reset(stream: number, message: string): void {
     this.#multiplexer.reset(stream, 'cancelled', message);
-    this.#pump();
+    this.#burst.ask();
   }
 
   /** Forgets a stream that is over in both directions. */
@@ -132,6 +145,7 @@ export class PortConnection {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#port.close();
+    this.#burst.close();
     this.#onEnd(this);
     const error = networkError(reason);
     for (const { reject } of this.#asked.values()) reject(error);
@@ -143,22 +157,23 @@ export class PortConnection {
   #receive(data: unknown): void {
     if (typeof data === 'number') {
       this.#onTheWay -= data;
-      this.#pump();
-    } else if (data instanceof ArrayBuffer) {
-      this.#receiveFrame(new Uint8Array(data));
+      this.#burst.ask();
+    } else if (Array.isArray(data)) {
+      this.#receiveFrames(data as FramesMessage);
     } else {
       this.#receiveMessage(data as SwitchMessage);
     }
   }
 
-  #receiveFrame(message: Uint8Array): void {
+  #receiveFrames(frames: FramesMessage): void {
     try {
-      for (const event of this.#multiplexer.receive(message)) this.#on(event);
+      for (const frame of frames)
+        for (const event of this.#multiplexer.receive(new Uint8Array(frame))) this.#on(event);
     } catch (error) {
       this.end(String(error));
       return;
     }
-    this.#pump();
+    this.#burst.ask();
   }
 
   #receiveMessage(message: SwitchMessage): void {
@@ -196,19 +211,32 @@ export class PortConnection {
     }
   }
 
-  /** Sends what may be sent; `asking` needs not be told that its own data has left. */
-  #pump(asking?: number): void {
-    while (this.#onTheWay < wireBytes) {
-      const message = this.#multiplexer.next();
-      if (message === undefined) break;
-      this.#onTheWay += message.length;
-      this.#port.postMessage(message.buffer, [message.buffer]);
+  /** Sends what may be sent. */
+  #pump(): void {
+    let frames = this.#nextFrames();
+    while (frames.length > 0) {
+      this.#port.postMessage(frames, frames);
+      frames = this.#nextFrames();
     }
     for (const stream of this.#sending) {
       if (this.#multiplexer.queued(stream) > 0) continue;
       this.#sending.delete(stream);
-      if (stream !== asking) this.#streams.get(stream)?.onSent();
+      this.#streams.get(stream)?.onSent();
     }
+  }
+
+  /** As many as go together. */
+  #nextFrames(): ArrayBuffer[] {
+    const frames: ArrayBuffer[] = [];
+    let bytes = 0;
+    while (this.#onTheWay < wireBytes && frames.length < mostFrames && bytes < burstBytes) {
+      const message = this.#multiplexer.next();
+      if (message === undefined) break;
+      frames.push(message.buffer);
+      bytes += message.length;
+      this.#onTheWay += message.length;
+    }
+    return frames;
   }
 }
 

@@ -18,14 +18,22 @@ export type LifeMessage =
   /** The worker of the extension that carried the streams has ended. */
   | { readonly kind: 'lost' };
 
-/** What a page says on the port for streams, besides frames of docs/STREAMS.md. */
+/** Frames of docs/STREAMS.md, on the port for streams in both directions: as many as there were at once. */
+export type FramesMessage = readonly ArrayBuffer[];
+
+/** Frames of one message at most. */
+export const mostFrames = 64;
+/** Bytes of frames that wait to be sent together. */
+export const burstBytes = 131_072;
+
+/** What a page says besides. */
 export interface AccessMessage {
   readonly kind: 'access';
   readonly id: number;
   readonly wishes: readonly StreamWish[];
 }
 
-/** What it is answered, besides frames, and numbers of bytes that were taken in. */
+/** What it is answered besides; and numbers: of bytes that were taken in. */
 export type SwitchMessage =
   | { readonly kind: 'ready' }
   /** There is no gateway, or it went away: every stream is over. */

@@ -234,8 +234,7 @@ export class StreamMultiplexer {
     const frame = this.#nextFrame();
     if (frame === undefined) return undefined;
     const { stream } = frame;
-    const pieces =
-      frame.type === 'data' ? [encodeDataHead(stream), frame.bytes] : [encodeStreamFrame(frame)];
+    const pieces = frame.type === 'data' ? [encodeDataHead(stream), frame.bytes] : [encodeStreamFrame(frame)];
     return { stream, pieces };
   }
 

@@ -9,7 +9,7 @@ import {
   type StreamWish,
   streamLimits,
 } from '@manypath/core';
-import type { AccessMessage, SwitchMessage } from '@manypath/page';
+import { type AccessMessage, Burst, burstBytes, mostFrames, type SwitchMessage } from '@manypath/page';
 
 /** The connection to the gateway that all streams of all pages share. */
 export interface GatewayWire {
@@ -62,6 +62,9 @@ interface Page extends PageIdentity {
   readonly streams: Map<number, Stream>;
   /** Streams that wait for consent, with what came for them meanwhile. */
   readonly held: Map<number, Uint8Array<ArrayBuffer>[]>;
+  /** Frames that go to it together. */
+  frames: ArrayBuffer[];
+  frameBytes: number;
   last: number;
   isGone: boolean;
 }
@@ -78,6 +81,9 @@ export class StreamSwitch {
   #last = 0;
   #drain: ReturnType<typeof setTimeout> | undefined;
   readonly #unacknowledged = new Map<Page, number>();
+  /** Pages with frames that wait. */
+  readonly #behind = new Set<Page>();
+  readonly #burst = new Burst(() => this.#deliver());
 
   constructor(options: StreamSwitchOptions) {
     this.#options = options;
@@ -89,10 +95,19 @@ export class StreamSwitch {
 
   /** Takes a page in whose origin the browser told. @returns What ends that. */
   add({ origin }: PageIdentity, port: MessagePort): () => void {
-    const page: Page = { origin, port, streams: new Map(), held: new Map(), last: 0, isGone: false };
+    const page: Page = {
+      origin,
+      port,
+      streams: new Map(),
+      held: new Map(),
+      frames: [],
+      frameBytes: 0,
+      last: 0,
+      isGone: false,
+    };
     this.#pages.add(page);
     port.onmessage = ({ data }: MessageEvent<unknown>) => this.#fromPage(page, data);
-    if (this.#wire !== undefined) say(page, { kind: 'ready' });
+    if (this.#wire !== undefined) this.#say(page, { kind: 'ready' });
     return () => this.#remove(page, 'the page went away');
   }
 
@@ -100,7 +115,7 @@ export class StreamSwitch {
   connected(wire: GatewayWire): void {
     this.#wire = wire;
     this.#last = 0;
-    for (const page of this.#pages) say(page, { kind: 'ready' });
+    for (const page of this.#pages) this.#say(page, { kind: 'ready' });
   }
 
   /** The gateway is not there, or not any more. */
@@ -109,7 +124,7 @@ export class StreamSwitch {
     this.#streams.clear();
     this.#unacknowledged.clear();
     for (const page of [...this.#pages]) {
-      say(page, { kind: 'away', reason });
+      this.#say(page, { kind: 'away', reason });
       this.#forget(page);
     }
   }
@@ -122,7 +137,7 @@ export class StreamSwitch {
     if (stream === undefined) return;
     renumberStreamFrame(message, stream.pageNumber);
     this.#note(stream, type, 'in');
-    stream.page.port.postMessage(message.buffer, [message.buffer]);
+    this.#pass(stream.page, message.buffer);
   }
 
   /** Ends streams that the user has revoked. @param isAllowed Whether one may still be there. */
@@ -138,12 +153,23 @@ export class StreamSwitch {
   #fromPage(page: Page, data: unknown): void {
     if (page.isGone || this.#wire === undefined) return;
     try {
-      if (data instanceof ArrayBuffer) this.#frameFromPage(page, new Uint8Array(data));
+      if (Array.isArray(data)) this.#framesFromPage(page, data);
       else void this.#onAccess(page, data);
     } catch {
       // What is no frame comes from a page that means ill, or is of another version.
       this.#remove(page, 'what the page sends is not understood');
     }
+  }
+
+  #framesFromPage(page: Page, frames: readonly unknown[]): void {
+    if (frames.length > mostFrames) throw new RangeError('there are too many frames in a message');
+    let bytes = 0;
+    for (const frame of frames) {
+      if (!(frame instanceof ArrayBuffer)) throw new TypeError('a frame is no buffer');
+      bytes += frame.byteLength;
+      this.#frameFromPage(page, new Uint8Array(frame));
+    }
+    if (!page.isGone) this.#acknowledge(page, bytes);
   }
 
   #frameFromPage(page: Page, message: Uint8Array<ArrayBuffer>): void {
@@ -154,7 +180,6 @@ export class StreamSwitch {
     const frame = type === dataType && length > frameHeadBytes ? undefined : decodeStreamFrame(message);
     if (frame?.type === 'open') this.#onOpen(page, frame);
     else this.#passOn(page, type, message);
-    this.#acknowledge(page, length);
   }
 
   #passOn(page: Page, type: number, message: Uint8Array<ArrayBuffer>): void {
@@ -222,7 +247,7 @@ export class StreamSwitch {
   async #onAccess(page: Page, data: unknown): Promise<void> {
     if (!isAccess(data)) return this.#remove(page, 'what the page sends is not understood');
     const { allowed, reason } = await this.#options.authorize(page, data.wishes);
-    if (!page.isGone) say(page, { kind: 'access', id: data.id, granted: allowed, reason });
+    if (!page.isGone) this.#say(page, { kind: 'access', id: data.id, granted: allowed, reason });
   }
 
   /** Tells a page that what it sent is out of the way, as soon as the gateway's connection has taken enough of it. */
@@ -250,8 +275,34 @@ export class StreamSwitch {
   }
 
   #refuse(page: Page, stream: number, reason: StreamResetReason, message: string): void {
-    const { buffer } = encodeStreamFrame({ type: 'reset', stream, reason, message });
-    page.port.postMessage(buffer, [buffer]);
+    this.#pass(page, encodeStreamFrame({ type: 'reset', stream, reason, message }).buffer);
+  }
+
+  /** Frames that come at once go to the page at once. */
+  #pass(page: Page, frame: ArrayBuffer): void {
+    page.frames.push(frame);
+    page.frameBytes += frame.byteLength;
+    this.#behind.add(page);
+    if (page.frameBytes >= burstBytes || page.frames.length >= mostFrames) this.#flush(page);
+    else this.#burst.ask();
+  }
+
+  #deliver(): void {
+    for (const page of this.#behind) this.#flush(page);
+  }
+
+  #flush(page: Page): void {
+    this.#behind.delete(page);
+    const { frames } = page;
+    if (frames.length === 0) return;
+    page.frames = [];
+    page.frameBytes = 0;
+    page.port.postMessage(frames, frames);
+  }
+
+  #say(page: Page, message: SwitchMessage): void {
+    this.#flush(page);
+    page.port.postMessage(message);
   }
 
   /** Keeps account of when a stream is over, as both sides do. */
@@ -283,15 +334,12 @@ export class StreamSwitch {
     page.port.close();
     this.#pages.delete(page);
     this.#unacknowledged.delete(page);
+    this.#behind.delete(page);
   }
 }
 
 /** Frames that end a direction, by their types. */
 const ends: Readonly<Record<number, 'finish' | 'reset' | 'stop'>> = { 5: 'finish', 6: 'reset', 8: 'stop' };
-
-function say(page: Page, message: SwitchMessage): void {
-  page.port.postMessage(message);
-}
 
 function wishOf({ kind, target, local }: StreamFrame & { type: 'open' }): StreamWish | undefined {
   if (kind !== 'tcp') return undefined;

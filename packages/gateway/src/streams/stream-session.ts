@@ -2,14 +2,14 @@ import {
   type Authority,
   errorMessage,
   formatAuthority,
+  frameHeadBytes,
   longestInfo,
   ManypathError,
   parseAuthority,
   type StreamEvent,
   StreamMultiplexer,
-  frameHeadBytes,
-  streamLimits,
   type StreamResetReason,
+  streamLimits,
 } from '@manypath/core';
 import { boundBuffers, forwardLimits, readableLeg } from '@manypath/forward';
 import type { Connection } from '../connection.ts';
@@ -34,11 +34,12 @@ export interface StreamSessionOptions {
 /** Buffers that are kept for messages of the browser. */
 const mostKept = 32;
 
-/** Connections are read frame by frame, or a few of them at once. */
+/** Connections are read frame by frame, or a few of them at once, and never late: they may be in the middle of a conversation. */
 const readLimits = {
   ...forwardLimits,
   smallBufferBytes: streamLimits.frameBytes,
   bulkBufferBytes: 4 * streamLimits.frameBytes,
+  bulkPauseMs: 0,
 };
 
 interface Leg {

@@ -47,7 +47,7 @@ export class WebSocketConnection {
   /** Answers a request that asks for a WebSocket. @param accepted Its connection; it is not to be used any more. */
   constructor(accepted: Duplex, settings: WebSocketSettings, handlers: WebSocketHandlers) {
     const { key, protocol, messageBytes, allocate = length => new Uint8Array(length) } = settings;
-    const leg = readableLeg(accepted, forwardLimits);
+    const leg = readableLeg(accepted, { ...forwardLimits, bulkBufferBytes: mostWaiting, bulkPauseMs: 0 });
     const socket = leg.stream;
     this.#socket = socket;
     this.#handlers = handlers;
