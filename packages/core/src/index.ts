@@ -108,6 +108,7 @@ export {
   socks5Replies,
   socks5Reply,
 } from './socks5.ts';
+export { encodeBodyHead, StreamBodyReader } from './streams/stream-body.ts';
 export {
   decodeStreamFrame,
   encodeStreamFrame,

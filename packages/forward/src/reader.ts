@@ -71,7 +71,8 @@ function staticBufferLeg(accepted: Socket, limits: ForwardLimits): ReadableLeg {
       callback: (length, filled) => {
         read += length;
         if (!sink((filled as Buffer).subarray(0, length))) return false;
-        if (limits.bulkPauseMs === 0 || read <= limits.bulkAfterBytes || length * 2 > filled.length) return true;
+        if (limits.bulkPauseMs === 0 || read <= limits.bulkAfterBytes || length * 2 > filled.length)
+          return true;
         // A bulk transfer that is read as soon as something arrives comes in small pieces, each at the full price of a
         // turn of the event loop: a moment later it is one large piece.
         setTimeout(resume, limits.bulkPauseMs);

@@ -1,4 +1,11 @@
-import { type ControlHello, formatAuthority, type SettingsDocument } from '@manypath/core';
+import {
+  type ControlHello,
+  formatAuthority,
+  frameHeadBytes,
+  type SettingsDocument,
+  StreamBodyReader,
+  streamLimits,
+} from '@manypath/core';
 import { HostPort } from '../host-port.ts';
 import { Consent } from './consent.ts';
 import { grantsKey } from './grants.ts';
@@ -101,13 +108,17 @@ class StreamService {
   }
 
   #openSocket({ streams }: ControlHello): Promise<void> {
-    const url = `ws://${formatAuthority(streams)}${streams.path}`;
+    const place = `${formatAuthority(streams)}${streams.path}`;
+    const name = crypto.randomUUID();
     return new Promise((resolve, reject) => {
-      const socket = new WebSocket(url, [streams.protocol, `token.${streams.token}`]);
+      const protocols = [streams.protocol, `session.${name}`, `token.${streams.token}`];
+      const socket = new WebSocket(`ws://${place}`, protocols);
       socket.binaryType = 'arraybuffer';
       socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) =>
         this.#switch.fromGateway(new Uint8Array(data));
-      socket.onopen = () => {
+      socket.onopen = async () => {
+        await this.#receiveByBody(`http://${place}/${name}`, streams.token, socket);
+        if (socket.readyState !== WebSocket.OPEN) return;
         this.#socket = socket;
         this.#switch.connected({
           get waiting() {
@@ -124,6 +135,34 @@ class StreamService {
         this.#switch.disconnected(said);
       };
     });
+  }
+
+  /**
+   * Asks for what comes from the gateway in the body of an answer, which costs the browser less than messages of the WebSocket. Where
+   * that is not to be had, those it is. Resolved when it is known.
+   */
+  async #receiveByBody(url: string, token: string, socket: WebSocket): Promise<void> {
+    const gone = new AbortController();
+    socket.addEventListener('close', () => gone.abort());
+    try {
+      const headers = { Authorization: `Bearer ${token}` };
+      const init: RequestInit = { method: 'POST', headers, cache: 'no-store', credentials: 'omit' };
+      const { ok, body } = await fetch(url, { ...init, signal: gone.signal });
+      if (ok && body) void this.#readBody(body).finally(() => socket.close());
+    } catch {
+      // The WebSocket carries it.
+    }
+  }
+
+  async #readBody(body: ReadableStream<Uint8Array>): Promise<void> {
+    const frames = new StreamBodyReader(frameHeadBytes + streamLimits.frameBytes);
+    const reader = body.getReader();
+    try {
+      for (let next = await reader.read(); !next.done; next = await reader.read())
+        for (const frame of frames.receive(next.value)) this.#switch.fromGateway(frame);
+    } catch {
+      // It is over either way.
+    }
   }
 
   #closeIfUnused(): void {

@@ -17,9 +17,9 @@ import type { Dialled, DialRequest } from '../dialer.ts';
 import { LocalTargetError } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
 import { BufferPool } from './buffer-pool.ts';
+import type { FrameSink } from './frame-sink.ts';
 import { type StreamProgram, startProgram } from './program-leg.ts';
 import { breakOff, type LegEnds, StreamLeg } from './stream-leg.ts';
-import type { WebSocketConnection } from './websocket-connection.ts';
 
 /** What a {@link StreamSession} needs from the gateway. */
 export interface StreamSessionOptions {
@@ -60,7 +60,7 @@ export class StreamSession {
   readonly #buffers = new BufferPool(frameHeadBytes + streamLimits.frameBytes, mostKept);
   /** Streams whose data has all been sent since the wire was flushed last. */
   readonly #sent = new Set<number>();
-  #wire: WebSocketConnection | undefined;
+  #wire: FrameSink | undefined;
   #dialling = 0;
   #programs = 0;
 
@@ -69,8 +69,8 @@ export class StreamSession {
     this.#multiplexer = new StreamMultiplexer('accepts', { streams: options.limits.streams });
   }
 
-  /** Gives it the connection that it speaks on. */
-  speakOn(wire: WebSocketConnection): void {
+  /** Where its frames go from now on. To be changed only before the other side has opened a stream: frames keep their order. */
+  speakOn(wire: FrameSink): void {
     this.#wire = wire;
   }
 

@@ -10,6 +10,7 @@ import {
   WebSocketReader,
 } from '@manypath/core';
 import { forwardLimits, readableLeg } from '@manypath/forward';
+import { type FrameSink, GatheredWriter, mostWaiting } from './frame-sink.ts';
 
 /** What a {@link WebSocketConnection} tells. */
 export interface WebSocketHandlers {
@@ -32,15 +33,12 @@ export interface WebSocketSettings {
   readonly allocate?: (length: number) => Uint8Array;
 }
 
-/** Bytes that may wait for the kernel. */
-const mostWaiting = 262_144;
-
 /** The server's end of a WebSocket that carries binary messages (RFC 6455). */
-export class WebSocketConnection {
+export class WebSocketConnection implements FrameSink {
   readonly #socket: Duplex;
+  readonly #out: GatheredWriter;
   readonly #reader: WebSocketReader;
   readonly #handlers: WebSocketHandlers;
-  #isBehind = false;
   #isClosing = false;
   #isOver = false;
 
@@ -50,6 +48,7 @@ export class WebSocketConnection {
     const leg = readableLeg(accepted, { ...forwardLimits, bulkBufferBytes: mostWaiting, bulkPauseMs: 0 });
     const socket = leg.stream;
     this.#socket = socket;
+    this.#out = new GatheredWriter(socket, () => handlers.onDrain());
     this.#handlers = handlers;
     this.#reader = new WebSocketReader('server', { messageBytes }, allocate);
     socket.write(
@@ -67,14 +66,12 @@ export class WebSocketConnection {
     });
   }
 
-  /** Whether more would only wait in memory; `onDrain` tells when it has left. */
   get isFull(): boolean {
-    return this.#socket.writableLength > mostWaiting;
+    return this.#out.isFull;
   }
 
-  /** Whether the kernel has everything, so that the memory of what was sent is free. */
   get isFlushed(): boolean {
-    return this.#socket.writableLength === 0;
+    return this.#out.isFlushed;
   }
 
   /** Sends a message, which may be in pieces. */
@@ -82,12 +79,8 @@ export class WebSocketConnection {
     if (!this.#isClosing) this.#write('binary', ...pieces);
   }
 
-  /** What is sent meanwhile goes to the kernel in one call. */
   together(send: () => void): void {
-    this.#socket.cork();
-    send();
-    this.#socket.uncork();
-    this.#isBehind = !this.isFlushed;
+    this.#out.together(send);
   }
 
   /** Ends it in order; the other side has a moment to answer. */
@@ -117,16 +110,7 @@ export class WebSocketConnection {
 
   #write(kind: WebSocketFrameKind, ...pieces: readonly Uint8Array[]): void {
     const bytes = pieces.reduce((sum, { length }) => sum + length, 0);
-    this.together(() => {
-      this.#socket.write(encodeWebSocketHead(kind, bytes), () => this.#written());
-      for (const piece of pieces) this.#socket.write(piece, () => this.#written());
-    });
-  }
-
-  #written(): void {
-    if (!this.#isBehind || !this.isFlushed || this.#isOver) return;
-    this.#isBehind = false;
-    this.#handlers.onDrain();
+    this.#out.write(encodeWebSocketHead(kind, bytes), ...pieces);
   }
 
   #over(): void {
