@@ -26,6 +26,8 @@ export interface StreamLimits {
   readonly widestWindowBytes: number;
   /** What all streams together may have above `windowBytes`. */
   readonly windowBudgetBytes: number;
+  /** A window is widened when half of it was consumed within this time, in milliseconds. */
+  readonly widenMs: number;
   /** Bytes of data in one frame: so long the others wait. With its head it just fits what browsers pass on without shared memory. */
   readonly frameBytes: number;
 }
@@ -35,6 +37,7 @@ export const streamLimits: StreamLimits = {
   windowBytes: 131_072,
   widestWindowBytes: 1_572_864,
   windowBudgetBytes: 33_554_432,
+  widenMs: 20,
   frameBytes: 65_531,
 };
 
@@ -86,6 +89,8 @@ interface Stream {
   wholeWindow: number;
   /** Bytes that were consumed and not yet credited. */
   consumed: number;
+  /** When credit was given last. */
+  creditedAt: number;
   isAccepted: boolean;
 }
 
@@ -100,6 +105,7 @@ interface Stream {
 export class StreamMultiplexer {
   readonly #opens: boolean;
   readonly #limits: StreamLimits;
+  readonly #now: () => number;
   readonly #streams = new Map<number, Stream>();
   /** Frames that go before data. */
   readonly #urgent: StreamFrame[] = [];
@@ -110,8 +116,14 @@ export class StreamMultiplexer {
   /** What the windows of all streams have above what they began with. */
   #widened = 0;
 
-  constructor(side: 'opens' | 'accepts', limits: Partial<StreamLimits> = {}) {
+  /** @param now Milliseconds of a clock. */
+  constructor(
+    side: 'opens' | 'accepts',
+    limits: Partial<StreamLimits> = {},
+    now: () => number = () => Date.now(),
+  ) {
     this.#opens = side === 'opens';
+    this.#now = now;
     this.#limits = { ...streamLimits, ...limits };
   }
 
@@ -205,19 +217,21 @@ export class StreamMultiplexer {
     const state = this.#streams.get(stream);
     if (state === undefined || state.receivedFinish || state.sentStop) return;
     state.consumed += bytes;
-    // Seldom enough to cost nothing, often enough that the sender never waits.
-    if (state.consumed < state.wholeWindow / 4 || !state.isAccepted) return;
+    // Each credit wakes four processes: as seldom as does not make the sender wait.
+    if (state.consumed < state.wholeWindow / 2 || !state.isAccepted) return;
     const credit = state.consumed + this.#widen(state);
+    state.creditedAt = this.#now();
     this.#urgent.push({ type: 'credit', stream, credit });
     state.window += credit;
     state.consumed = 0;
   }
 
-  /** A reader that keeps up gets a wider window, so that a stream alone is not held up by the way its credit takes. */
+  /** A stream that is so fast that it would be held up by the way its credit takes gets a wider window. */
   #widen(state: Stream): number {
-    const { widestWindowBytes, windowBudgetBytes } = this.#limits;
+    const { widestWindowBytes, windowBudgetBytes, widenMs } = this.#limits;
+    if (this.#now() - state.creditedAt > widenMs) return 0;
     const room = Math.min(widestWindowBytes - state.wholeWindow, windowBudgetBytes - this.#widened);
-    const more = Math.max(0, Math.min(room, Math.floor(state.wholeWindow / 4)));
+    const more = Math.max(0, Math.min(room, Math.floor(state.wholeWindow / 2)));
     state.wholeWindow += more;
     this.#widened += more;
     return more;
@@ -391,6 +405,7 @@ function newStream(credit: number, window: number): Stream {
     window,
     wholeWindow: window,
     consumed: 0,
+    creditedAt: 0,
     isAccepted: true,
   };
 }

@@ -28,6 +28,9 @@ const helloMs = 5000;
 /** For how long what the configuration said is taken as it was, in milliseconds. */
 const configMs = 2000;
 
+/** Bytes that are read from the gateway at once: as many as Chromium keeps. */
+const readBytes = 524_288;
+
 declare const self: ServiceWorkerGlobalScope;
 
 /** Carries the streams of web pages. To be called when the worker starts, at once: browsers take listeners only then. */
@@ -115,7 +118,7 @@ class StreamService {
       const socket = new WebSocket(`ws://${place}`, protocols);
       socket.binaryType = 'arraybuffer';
       socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) =>
-        this.#switch.fromGateway(new Uint8Array(data));
+        this.#switch.fromGateway([new Uint8Array(data)]);
       socket.onopen = async () => {
         await this.#receiveByBody(`http://${place}/${name}`, streams.token, socket);
         if (socket.readyState !== WebSocket.OPEN) return;
@@ -156,10 +159,14 @@ class StreamService {
 
   async #readBody(body: ReadableStream<Uint8Array>): Promise<void> {
     const frames = new StreamBodyReader(frameHeadBytes + streamLimits.frameBytes);
-    const reader = body.getReader();
+    // The same memory is read into again and again: memory that is new has to be made first.
+    const reader = body.getReader({ mode: 'byob' });
     try {
-      for (let next = await reader.read(); !next.done; next = await reader.read())
-        for (const frame of frames.receive(next.value)) this.#switch.fromGateway(frame);
+      let next = await reader.read(new Uint8Array(readBytes));
+      while (!next.done) {
+        this.#switch.fromGateway(frames.receive(next.value));
+        next = await reader.read(new Uint8Array(next.value.buffer));
+      }
     } catch {
       // It is over either way.
     }

@@ -9,7 +9,7 @@ import {
   type StreamWish,
   streamLimits,
 } from '@manypath/core';
-import { type AccessMessage, Burst, burstBytes, mostFrames, type SwitchMessage } from '@manypath/page';
+import { type AccessMessage, burstBytes, mostFrames, type SwitchMessage } from '@manypath/page';
 
 /** The connection to the gateway that all streams of all pages share. */
 export interface GatewayWire {
@@ -83,7 +83,6 @@ export class StreamSwitch {
   readonly #unacknowledged = new Map<Page, number>();
   /** Pages with frames that wait. */
   readonly #behind = new Set<Page>();
-  readonly #burst = new Burst(() => this.#deliver());
 
   constructor(options: StreamSwitchOptions) {
     this.#options = options;
@@ -129,8 +128,13 @@ export class StreamSwitch {
     }
   }
 
-  /** Takes in a message of the gateway. */
-  fromGateway(message: Uint8Array<ArrayBuffer>): void {
+  /** Takes in messages of the gateway that came at once. */
+  fromGateway(messages: readonly Uint8Array<ArrayBuffer>[]): void {
+    for (const message of messages) this.#toPage(message);
+    for (const page of this.#behind) this.#flush(page);
+  }
+
+  #toPage(message: Uint8Array<ArrayBuffer>): void {
     const type = message[0] ?? 0;
     const number = renumberStreamFrame(message, 0);
     const stream = this.#streams.get(number);
@@ -276,19 +280,14 @@ export class StreamSwitch {
 
   #refuse(page: Page, stream: number, reason: StreamResetReason, message: string): void {
     this.#pass(page, encodeStreamFrame({ type: 'reset', stream, reason, message }).buffer);
+    this.#flush(page);
   }
 
-  /** Frames that come at once go to the page at once. */
   #pass(page: Page, frame: ArrayBuffer): void {
     page.frames.push(frame);
     page.frameBytes += frame.byteLength;
     this.#behind.add(page);
     if (page.frameBytes >= burstBytes || page.frames.length >= mostFrames) this.#flush(page);
-    else this.#burst.ask();
-  }
-
-  #deliver(): void {
-    for (const page of this.#behind) this.#flush(page);
   }
 
   #flush(page: Page): void {
