@@ -48,10 +48,20 @@ export async function openStreams(
   const context = await launch(join(folder, 'profile'), file, []);
   const page = await context.newPage();
   await page.goto(`${origin}/`);
+  await addModule(page);
+  return { context, page };
+}
+
+/** Makes the page a new one, with nothing left of what it did. */
+export async function renew(page: Page): Promise<void> {
+  await page.reload();
+  await addModule(page);
+}
+
+async function addModule(page: Page): Promise<void> {
   const content = "import * as manypath from '/manypath-page.js'; window.manypath = manypath;";
   await page.addScriptTag({ type: 'module', content });
   await page.waitForFunction("'manypath' in window");
-  return { context, page };
 }
 
 /** A browser with the peer: an extension that has native messaging and nothing else. */

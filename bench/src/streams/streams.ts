@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Page } from 'playwright-core';
 import { saveResult } from '../results.ts';
 import { memoryBelow } from './memory.ts';
 import { measureInPage, type Task, type Way } from './page-measurements.ts';
-import { openNativePeer, openStreams, type Served, serve } from './stage.ts';
+import { openNativePeer, openStreams, renew, type Served, serve } from './stage.ts';
 
 /** What {@link streams} does. */
 export interface StreamsOptions {
@@ -13,6 +14,9 @@ export interface StreamsOptions {
   /** Bytes of one transfer, over all its streams. */
   readonly bytes: number;
 }
+
+/** How long it takes until memory that is not needed any more has been given back, in milliseconds. */
+const settleMs = 10_000;
 
 interface Row {
   readonly title: string;
@@ -50,6 +54,8 @@ export async function streams({ rounds, bytes }: StreamsOptions): Promise<void> 
       });
       process.stderr.write(`${title}: done\n`);
     };
+    // First: what transfers have left behind goes away whenever it likes.
+    const memory = await memoryOfUnread(ours.page, services.source);
     const all: Way[] = ['stream', 'websocket', 'native'];
     const both: Way[] = ['stream', 'websocket'];
     await add('round trip of one byte', 'ms', all, { measure: 'latency', streams: 1, amount: 300 });
@@ -58,7 +64,6 @@ export async function streams({ rounds, bytes }: StreamsOptions): Promise<void> 
     const each = Math.ceil(bytes / 100 / 65_536) * 65_536;
     await add('down, 100 streams', 'MB/s', both, { measure: 'down', streams: 100, amount: each });
     await add('there and back, 100 streams', 'MB/s', both, { measure: 'up', streams: 100, amount: each / 2 });
-    const memory = await memoryOfMany(ours.page, services.echo);
     report(rows, memory);
     saveResult('streams', { rounds, bytes, rows, memory });
   } finally {
@@ -94,35 +99,58 @@ async function inTurn(
   return Object.fromEntries([...values].map(([way, list]) => [way, median(list)]));
 }
 
-/** What 200 open streams take in the browser and the gateway, beside 200 WebSockets. */
-async function memoryOfMany(page: Page, { port, sitePort }: Served): Promise<Record<string, number>> {
-  const before = memoryBelow(process.pid);
-  const open = (way: 'stream' | 'websocket') =>
-    page.evaluate(
-      async ({ way, port, sitePort }) => {
-        const { manypath } = window as unknown as {
-          manypath: { TCPSocket: new (host: string, port: number) => { opened: Promise<object> } };
-        };
-        const many = await Promise.all(
-          Array.from({ length: 200 }, async () => {
-            if (way === 'stream') return new manypath.TCPSocket('127.0.0.1', port).opened;
-            const socket = new WebSocket(`ws://127.0.0.1:${sitePort}/ws`);
-            await new Promise(resolve => {
-              socket.onopen = resolve;
-            });
-            return socket;
-          }),
-        );
-        Object.assign(window, { [way]: many });
-      },
-      { way, port, sitePort },
-    );
-  await open('stream');
-  const afterStreams = memoryBelow(process.pid);
-  await open('websocket');
-  const afterWebSockets = memoryBelow(process.pid);
-  const each = (bytes: number) => Math.round(bytes / 200);
-  return { stream: each(afterStreams - before), websocket: each(afterWebSockets - afterStreams) };
+/** Streams that nobody reads, and the bytes that each is sent. */
+const unread = { streams: 200, bytes: 1_048_576 };
+
+/** What streams take whose page does not read, in the browser and the gateway, all in all, beside WebSockets. */
+async function memoryOfUnread(page: Page, { port, sitePort }: Served): Promise<Record<string, number>> {
+  const taken: Record<string, number> = {};
+  for (const way of ['stream', 'websocket'] as const) {
+    await renew(page);
+    await delay(settleMs);
+    const before = memoryBelow(process.pid);
+    await page.evaluate(openUnread, { way, port, sitePort, ...unread });
+    await delay(settleMs);
+    taken[way] = memoryBelow(process.pid) - before;
+  }
+  await renew(page);
+  return taken;
+}
+
+async function openUnread(task: {
+  way: 'stream' | 'websocket';
+  port: number;
+  sitePort: number;
+  streams: number;
+  bytes: number;
+}): Promise<void> {
+  interface Opened {
+    readonly writable: WritableStream<Uint8Array>;
+  }
+  const { manypath } = window as unknown as {
+    manypath: { TCPSocket: new (host: string, port: number) => { opened: Promise<Opened> } };
+  };
+  const request = new TextEncoder().encode(`${task.bytes}\n`);
+  const openStream = async () => {
+    const ends = await new manypath.TCPSocket('127.0.0.1', task.port).opened;
+    await ends.writable.getWriter().write(request);
+    return ends;
+  };
+  const openWebSocket = async () => {
+    const socket = new WebSocket(`ws://127.0.0.1:${task.sitePort}/ws`);
+    socket.binaryType = 'arraybuffer';
+    // A WebSocket cannot be told to wait: what the page has no use for yet, it keeps.
+    const kept: unknown[] = [];
+    socket.onmessage = ({ data }) => kept.push(data);
+    await new Promise(resolve => {
+      socket.onopen = resolve;
+    });
+    socket.send(request);
+    return { socket, kept };
+  };
+  const open = task.way === 'stream' ? openStream : openWebSocket;
+  const all = await Promise.all(Array.from({ length: task.streams }, () => open()));
+  Object.assign(window, { [task.way]: all });
 }
 
 function report(rows: readonly Row[], memory: Record<string, number>): void {
@@ -142,6 +170,8 @@ function report(rows: readonly Row[], memory: Record<string, number>): void {
       unit === 'ms' ? `+${(stream - websocket).toFixed(2)} ms` : (stream / websocket).toFixed(2);
     print([title, cell(stream), cell(websocket), cell(native), against]);
   }
-  const kilobytes = (bytes = Number.NaN) => `${(bytes / 1e3).toFixed(0)} kB`;
-  print(['memory of one of 200, all in all', kilobytes(memory.stream), kilobytes(memory.websocket), '–', '']);
+  const { stream = Number.NaN, websocket = Number.NaN } = memory;
+  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
+  const title = `memory of ${unread.streams}, 1 MiB unread`;
+  print([title, megabytes(stream), megabytes(websocket), '–', (stream / websocket).toFixed(2)]);
 }
