@@ -6,7 +6,8 @@ import { extensionId } from '@manypath/core';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { requireTool } from '../tools.ts';
 
-const main = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
+/** The command itself. */
+export const main = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url));
 const peerFolder = fileURLToPath(new URL('../../native-peer', import.meta.url));
 
 /** What a service is and where: TCP, and the site that offers it by WebSocket. */

@@ -7,6 +7,7 @@ import { saveResult } from '../results.ts';
 import { memoryBelow } from './memory.ts';
 import { measureInPage, type Task, type Way } from './page-measurements.ts';
 import { openNativePeer, openStreams, renew, type Served, serve } from './stage.ts';
+import { measureUndriven, type UndrivenFigure } from './undriven.ts';
 
 /** What {@link streams} does. */
 export interface StreamsOptions {
@@ -64,8 +65,10 @@ export async function streams({ rounds, bytes }: StreamsOptions): Promise<void> 
     const each = Math.ceil(bytes / 100 / 65_536) * 65_536;
     await add('down, 100 streams', 'MB/s', both, { measure: 'down', streams: 100, amount: each });
     await add('there and back, 100 streams', 'MB/s', both, { measure: 'up', streams: 100, amount: each / 2 });
+    const alone = await measureUndriven(services, rounds, bytes);
     report(rows, memory);
-    saveResult('streams', { rounds, bytes, rows, memory });
+    reportAlone(alone);
+    saveResult('streams', { rounds, bytes, rows, memory, alone });
   } finally {
     await Promise.all([ours.context.close(), peer.context.close()]);
     for (const { child } of Object.values(services)) child.kill();
@@ -153,14 +156,22 @@ async function openUnread(task: {
   Object.assign(window, { [task.way]: all });
 }
 
+function print(cells: readonly string[]): void {
+  const [title = '', ...values] = cells;
+  process.stdout.write(`${title.padEnd(30)}${values.map(value => value.padStart(14)).join('')}\n`);
+}
+
+function reportAlone(figures: readonly UndrivenFigure[]): void {
+  print(['in a browser nobody drives', '', '', '', '']);
+  for (const { title, unit, stream, websocket } of figures) {
+    const cell = (value: number) => `${value.toFixed(unit === 'ms' ? 2 : 0)} ${unit}`;
+    const against =
+      unit === 'ms' ? `+${(stream - websocket).toFixed(2)} ms` : (stream / websocket).toFixed(2);
+    print([title, cell(stream), cell(websocket), '–', against]);
+  }
+}
+
 function report(rows: readonly Row[], memory: Record<string, number>): void {
-  const print = (cells: readonly string[]) =>
-    process.stdout.write(
-      `${(cells[0] ?? '').padEnd(30)}${cells
-        .slice(1)
-        .map(cell => cell.padStart(14))
-        .join('')}\n`,
-    );
   print(['', 'Manypath', 'WebSocket', 'native only', 'to WebSocket']);
   for (const { title, unit, ways } of rows) {
     const { stream = Number.NaN, websocket = Number.NaN, native } = ways;

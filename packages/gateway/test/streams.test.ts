@@ -4,7 +4,13 @@ import { startRelay } from '@manypath/relay';
 import { describe, expect, it } from 'vitest';
 import { closedPort } from './support/origins.ts';
 import { afterThisTest, startGateway, temporaryFolder, until } from './support/scope.ts';
-import { askForStreams, StreamClient, streamFields } from './support/stream-client.ts';
+import {
+  askForBody,
+  askForStreams,
+  bodyFields,
+  StreamClient,
+  streamFields,
+} from './support/stream-client.ts';
 
 /** Every name leads to this machine, so that nothing leaves it. */
 const toLoopback = async () => [{ address: '127.0.0.1', family: 4 as const }];
@@ -53,11 +59,61 @@ describe('the door for streams', () => {
   });
 });
 
-describe('a stream through the gateway', () => {
+describe('the door for a body of frames', () => {
+  const answerTo = async (
+    change: Record<string, string | undefined>,
+    name = 'ours',
+    method = 'POST',
+  ): Promise<string> => {
+    const gateway = await startGateway();
+    const fields = streamFields(gateway);
+    const words = `session.ours, ${fields['Sec-WebSocket-Protocol']}`;
+    await askForStreams(gateway, { ...fields, 'Sec-WebSocket-Protocol': words });
+    const given = Object.entries({ ...bodyFields(gateway), ...change }).filter(
+      (field): field is [string, string] => field[1] !== undefined,
+    );
+    const { head } = await askForBody(gateway, name, Object.fromEntries(given), method);
+    return head.split('\r\n', 1)[0] ?? '';
+  };
+
+  it('lets the extension in that has a connection of that name', async () => {
+    expect(await answerTo({})).toBe('HTTP/1.1 200 OK');
+  });
+
+  it.each([
+    ['comes from a page', { Origin: 'https://evil.example' }, 'ours', 'POST'],
+    ['does not say where it comes from', { Origin: undefined }, 'ours', 'POST'],
+    ['does not know the token', { Authorization: 'Bearer AAAA' }, 'ours', 'POST'],
+    ['has no token', { Authorization: undefined }, 'ours', 'POST'],
+    ['names another connection', {}, 'theirs', 'POST'],
+    ['names none', {}, '', 'POST'],
+    ['only wants to get something', {}, 'ours', 'GET'],
+  ])('stays shut for what %s', async (_, change, name, method) => {
+    expect(await answerTo(change, name, method)).toBe('HTTP/1.1 403 Forbidden');
+  });
+
+  it('opens once for each connection, and ends together with it', async () => {
+    const gateway = await startGateway();
+    const client = await StreamClient.openWithBody(gateway);
+    const { head } = await askForBody(gateway, 'ours', bodyFields(gateway));
+    expect(head).toMatch(/^HTTP\/1.1 403/);
+    const { port, accepted } = await server();
+    await client.next(client.openStream(`127.0.0.1:${port}`, true), 'opened');
+    const target = await accepted();
+    client.body?.destroy();
+    await client.ended();
+    await until(() => target.closed);
+  });
+});
+
+describe.each([
+  ['', StreamClient.open],
+  [', back in a body', StreamClient.openWithBody],
+])('a stream through the gateway%s', (_, openClient) => {
   it('carries bytes both ways, and the end of each way for itself', async () => {
     const gateway = await startGateway();
     const { port, accepted } = await server();
-    const client = await StreamClient.open(gateway);
+    const client = await openClient(gateway);
     const stream = client.openStream(`127.0.0.1:${port}`, true);
     expect(await client.next(stream, 'opened')).toMatchObject({ remote: `127.0.0.1:${port}` });
     const socket = await accepted();
@@ -77,7 +133,7 @@ describe('a stream through the gateway', () => {
   it('says that the other side broke it off, or cannot be reached', async () => {
     const gateway = await startGateway();
     const { port, accepted } = await server();
-    const client = await StreamClient.open(gateway);
+    const client = await openClient(gateway);
     const stream = client.openStream(`127.0.0.1:${port}`, true);
     await client.next(stream, 'opened');
     (await accepted()).resetAndDestroy();
@@ -89,7 +145,7 @@ describe('a stream through the gateway', () => {
   it('that is broken off here is broken off there', async () => {
     const gateway = await startGateway();
     const { port, accepted } = await server();
-    const client = await StreamClient.open(gateway);
+    const client = await openClient(gateway);
     const stream = client.openStream(`127.0.0.1:${port}`, true);
     await client.next(stream, 'opened');
     const socket = await accepted();
@@ -101,7 +157,7 @@ describe('a stream through the gateway', () => {
   it('does not reach this computer under a public name or address, unless that was allowed', async () => {
     const gateway = await startGateway({ lookup: toLoopback });
     const { port } = await server();
-    const client = await StreamClient.open(gateway);
+    const client = await openClient(gateway);
     for (const host of ['rebound.example', '127.0.0.1', '[::ffff:127.0.0.1]', '169.254.169.254']) {
       const stream = client.openStream(`${host}:${port}`);
       expect(await client.next(stream, 'reset')).toMatchObject({ reason: 'local' });
@@ -122,7 +178,7 @@ describe('a stream through the gateway', () => {
     afterThisTest(() => relay.close());
     const gateway = await startGateway({ relay: relay.pairing });
     const { port } = await server();
-    const client = await StreamClient.open(gateway);
+    const client = await openClient(gateway);
     const stream = client.openStream(`rebound.example:${port}`);
     expect(await client.next(stream, 'reset')).toMatchObject({ reason: 'denied' });
     const allowed = client.openStream(`rebound.example:${port}`, true);
@@ -132,7 +188,7 @@ describe('a stream through the gateway', () => {
   it('ends with the connection that carries it, which ends when what it carries makes no sense', async () => {
     const gateway = await startGateway();
     const { port, accepted } = await server();
-    const client = await StreamClient.open(gateway);
+    const client = await openClient(gateway);
     const stream = client.openStream(`127.0.0.1:${port}`, true);
     await client.next(stream, 'opened');
     const socket = await accepted();

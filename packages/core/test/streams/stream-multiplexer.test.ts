@@ -15,9 +15,9 @@ class Wire {
   readonly client: StreamMultiplexer;
   readonly server: StreamMultiplexer;
 
-  constructor(limits: Partial<StreamLimits> = {}) {
-    this.client = new StreamMultiplexer('opens', limits);
-    this.server = new StreamMultiplexer('accepts', limits);
+  constructor(limits: Partial<StreamLimits> = {}, now = () => 0) {
+    this.client = new StreamMultiplexer('opens', limits, now);
+    this.server = new StreamMultiplexer('accepts', limits, now);
   }
 
   /** Carries over all that one side has to say. */
@@ -171,6 +171,16 @@ describe('a reader that keeps up', () => {
     wire.client.write(stream, bytes(10_000));
     const { length } = dataOf(wire.carry('client'), stream);
     expect([length > 3000, length <= 4000]).toEqual([true, true]);
+  });
+
+  it('keeps the window it has where that is no hindrance to it', () => {
+    let now = 0;
+    const limits = { windowBytes: 1000, widestWindowBytes: 4000, widenMs: 20 };
+    const wire = new Wire(limits, () => {
+      now += 30;
+      return now;
+    });
+    expect(keepUp(wire, wire.open(), 20_000)).toBe(1000);
   });
 
   it('shares what all have for that, and gives it back at its end', () => {

@@ -58,6 +58,30 @@ describe('a WebSocket reader', () => {
     for (const read of readAtEverySplit(side, fromHex(hex))) expect(read).toEqual(events);
   });
 
+  it('leaves a chunk to the caller where it has memory for payloads, wherever that is split', () => {
+    const wire = fromHex('82 85 37 fa 21 3d 7f 9f 4d 51 58 89 81 01 01 01 01 60');
+    for (let split = 0; split <= wire.length; split++) {
+      const memory: Uint8Array[] = [];
+      const reader = new WebSocketReader('server', {}, length => {
+        const payload = new Uint8Array(100).subarray(7, 7 + length);
+        memory.push(payload);
+        return payload;
+      });
+      const chunk = new Uint8Array(wire.length);
+      const events: WebSocketEvent[] = [];
+      for (const part of [wire.slice(0, split), wire.slice(split)]) {
+        chunk.set(part);
+        events.push(...reader.receive(chunk.subarray(0, part.length)));
+        chunk.fill(0);
+      }
+      expect(events).toEqual([
+        { event: 'binary', bytes: encodeText('Hello') },
+        { event: 'ping', bytes: encodeText('a') },
+      ]);
+      expect(events.map(event => 'bytes' in event && event.bytes)).toEqual(memory);
+    }
+  });
+
   it.each([
     ['server', 'a frame without a mask', '81 01 61', 1002],
     ['client', 'a frame with a mask', '81 81 00 00 00 00 61', 1002],

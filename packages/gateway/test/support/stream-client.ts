@@ -3,9 +3,12 @@ import { connect, type Socket } from 'node:net';
 import {
   encodeWebSocketHead,
   extensionId,
+  frameHeadBytes,
   maskInPlace,
+  StreamBodyReader,
   type StreamEvent,
   StreamMultiplexer,
+  streamLimits,
   WebSocketReader,
 } from '@manypath/core';
 import type { Gateway } from '@manypath/gateway';
@@ -39,6 +42,33 @@ export async function askForStreams(
   return { socket, head };
 }
 
+/** The head fields with which the extension asks for a body of frames. */
+export function bodyFields(gateway: Gateway): Record<string, string> {
+  return {
+    Host: '127.0.0.1',
+    Origin: `chrome-extension://${extensionId}`,
+    Authorization: `Bearer ${gateway.hello().streams.token}`,
+    'Content-Length': '0',
+  };
+}
+
+/** Asks for a body of frames. @returns The socket, the head of the answer, and what followed it. */
+export async function askForBody(
+  gateway: Gateway,
+  name: string,
+  fields: Record<string, string>,
+  method = 'POST',
+): Promise<{ socket: Socket; head: string; rest: Uint8Array }> {
+  const socket = connect(gateway.proxy.port, gateway.proxy.host);
+  afterThisTest(() => void socket.destroy());
+  const lines = Object.entries(fields).map(([field, value]) => `${field}: ${value}`);
+  socket.write(`${method} ${gateway.hello().streams.path}/${name} HTTP/1.1\r\n${lines.join('\r\n')}\r\n\r\n`);
+  let answer = Buffer.alloc(0);
+  while (!answer.includes('\r\n\r\n')) answer = Buffer.concat([answer, (await once(socket, 'data'))[0]]);
+  const end = answer.indexOf('\r\n\r\n') + 4;
+  return { socket, head: answer.subarray(0, end).toString(), rest: answer.subarray(end) };
+}
+
 /** What the extension is for the gateway: a WebSocket with streams. */
 export class StreamClient {
   readonly events: StreamEvent[] = [];
@@ -51,6 +81,32 @@ export class StreamClient {
     const { socket } = await askForStreams(gateway, streamFields(gateway));
     return new StreamClient(socket);
   }
+
+  /** What comes from the gateway comes in a body. */
+  static async openWithBody(gateway: Gateway): Promise<StreamClient> {
+    const fields = streamFields(gateway);
+    const words = `session.ours, ${fields['Sec-WebSocket-Protocol']}`;
+    const { socket } = await askForStreams(gateway, { ...fields, 'Sec-WebSocket-Protocol': words });
+    const client = new StreamClient(socket);
+    const body = await askForBody(gateway, 'ours', bodyFields(gateway));
+    client.#readBody(body.socket, body.rest);
+    return client;
+  }
+
+  #readBody(socket: Socket, first: Uint8Array): void {
+    const reader = new StreamBodyReader(frameHeadBytes + streamLimits.frameBytes);
+    const receive = (chunk: Uint8Array) => {
+      for (const frame of reader.receive(chunk)) this.events.push(...this.#multiplexer.receive(frame));
+      this.#pump();
+      this.#changed();
+    };
+    receive(first);
+    socket.on('data', receive);
+    this.body = socket;
+  }
+
+  /** The connection of the body, where there is one. */
+  body: Socket | undefined;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
