@@ -202,6 +202,24 @@ describe('the link to a relay', () => {
     expect(link.state).toBe('ready');
   });
 
+  it('closes what carries nothing when links that come and go have made it open more lanes than it may', async () => {
+    const { link, lanes, pass } = plannedLink({ lanesMost: 4 });
+    await pass(0);
+    const busy = lanes[0];
+    if (busy !== undefined) busy.streams = 1;
+    for (let flap = 0; flap < 10; flap++) {
+      for (const lane of lanes) if (lane.state === 'ready') lane.become('suspect');
+      link.networkChanged();
+      await pass(500);
+    }
+    const open = lanes.filter(({ state }) => state !== 'closed');
+    expect(lanes.length).toBeGreaterThan(4);
+    expect(open.length).toBeLessThanOrEqual(4);
+    expect(open).toContain(busy);
+    expect(open).toContain(lanes.at(-1));
+    link.close();
+  });
+
   it('gives up an attempt that takes too long', async () => {
     const clock = new SimulatedClock();
     const link = new RelayLink({

@@ -281,6 +281,14 @@ export class RelayLink {
       .finally(() => timer.cancel());
   }
 
+  /** While links come and go, lanes are opened beside others that are not known to be dead yet: those that carry nothing make room. */
+  #closeSurplus(newest: Lane): void {
+    for (const lane of [...this.#lanes]) {
+      if (this.#lanes.size <= this.#options.limits.lanesMost) return;
+      if (lane !== newest && lane.streams === 0) lane.close();
+    }
+  }
+
   /** Gives up a running attempt, which may hang on a network that is gone, and begins another. */
   #again(): void {
     const attempt = this.#attempt;
@@ -297,6 +305,7 @@ export class RelayLink {
     }
     this.#attemptEnded();
     this.#lanes.add(lane);
+    this.#closeSurplus(lane);
     void this.#survey?.run();
     this.#failure = undefined;
     this.#settle();
