@@ -66,7 +66,8 @@ export class StreamSession {
 
   constructor(options: StreamSessionOptions) {
     this.#options = options;
-    this.#multiplexer = new StreamMultiplexer('accepts', { streams: options.limits.streams });
+    const { streams, streamAheadBytes } = options.limits;
+    this.#multiplexer = new StreamMultiplexer('accepts', { streams, widestWindowBytes: streamAheadBytes });
   }
 
   /** Where its frames go from now on. To be changed only before the other side has opened a stream: frames keep their order. */
