@@ -88,6 +88,8 @@ export const gatewayLimits = {
   streams: 4096,
   /** Bytes of one of them that may wait in the relay, in the kernel and in the gateway, each, until its reader takes them. */
   streamAheadBytes: 655_360,
+  /** Bytes of one of them that a page may send before the kernel, or the relay's lane, has taken them. */
+  streamUploadBytes: 1_048_576,
   /** Streams of one of them that are being connected at once; further ones wait. */
   streamDials: 64,
   /** Programs that run at once for one of them. */

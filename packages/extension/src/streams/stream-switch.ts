@@ -37,6 +37,8 @@ export interface StreamSwitchOptions {
 
 /** Bytes that may wait for the gateway before pages are held back. */
 const fullBytes = 4_194_304;
+/** Bytes that a page is told of at once: each time wakes it. A quarter of what it may have on the way. */
+const acknowledgeBytes = 524_288;
 /** How often it is looked whether they have left, in milliseconds. */
 const drainMs = 4;
 /** Frames for a stream that waits for the user's consent: it can only be ended. */
@@ -256,12 +258,16 @@ export class StreamSwitch {
 
   /** Tells a page that what it sent is out of the way, as soon as the gateway's connection has taken enough of it. */
   #acknowledge(page: Page, bytes: number): void {
-    if ((this.#wire?.waiting ?? 0) <= fullBytes && !this.#unacknowledged.has(page)) {
-      page.port.postMessage(bytes);
-      return;
-    }
-    this.#unacknowledged.set(page, (this.#unacknowledged.get(page) ?? 0) + bytes);
-    this.#drain ??= setTimeout(() => this.#drained(), drainMs);
+    const taken = (this.#unacknowledged.get(page) ?? 0) + bytes;
+    this.#unacknowledged.set(page, taken);
+    if (taken < acknowledgeBytes) return;
+    if ((this.#wire?.waiting ?? 0) > fullBytes) this.#drain ??= setTimeout(() => this.#drained(), drainMs);
+    else if (this.#drain === undefined) this.#tell(page, taken);
+  }
+
+  #tell(page: Page, taken: number): void {
+    this.#unacknowledged.delete(page);
+    page.port.postMessage(taken);
   }
 
   #drained(): void {
@@ -270,8 +276,7 @@ export class StreamSwitch {
       this.#drain = setTimeout(() => this.#drained(), drainMs);
       return;
     }
-    for (const [page, bytes] of this.#unacknowledged) page.port.postMessage(bytes);
-    this.#unacknowledged.clear();
+    for (const [page, taken] of this.#unacknowledged) this.#tell(page, taken);
   }
 
   #send(frame: StreamFrame): void {

@@ -66,8 +66,8 @@ export class StreamSession {
 
   constructor(options: StreamSessionOptions) {
     this.#options = options;
-    const { streams, streamAheadBytes } = options.limits;
-    this.#multiplexer = new StreamMultiplexer('accepts', { streams, widestWindowBytes: streamAheadBytes });
+    const { streams, streamUploadBytes: widestWindowBytes } = options.limits;
+    this.#multiplexer = new StreamMultiplexer('accepts', { streams, widestWindowBytes });
   }
 
   /** Where its frames go from now on. To be changed only before the other side has opened a stream: frames keep their order. */
