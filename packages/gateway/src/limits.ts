@@ -90,6 +90,10 @@ export const gatewayLimits = {
   streamAheadBytes: 655_360,
   /** Bytes of one of them that a page may send before the kernel, or the relay's lane, has taken them. */
   streamUploadBytes: 1_048_576,
+  /** How long one that the page has closed may take to deliver what was written, in milliseconds. */
+  streamLingerMs: 60_000,
+  /** Bytes that its far end may send meanwhile, unwanted, until it is broken off. */
+  streamLingerBytes: 1_048_576,
   /** Streams of one of them that are being connected at once; further ones wait. */
   streamDials: 64,
   /** Programs that run at once for one of them. */

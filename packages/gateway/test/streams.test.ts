@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
-import { startRelay } from '@manypath/relay';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type Relay, startRelay } from '@manypath/relay';
 import { describe, expect, it } from 'vitest';
 import { closedPort } from './support/origins.ts';
 import { afterThisTest, startGateway, temporaryFolder, until } from './support/scope.ts';
@@ -33,6 +34,20 @@ async function server(): Promise<{ port: number; accepted: () => Promise<Socket>
       return sockets.shift() as Socket;
     },
   };
+}
+
+/** A relay that may dial this machine, to which every name leads. */
+async function relayToHere(): Promise<Relay> {
+  const address = { host: '127.0.0.1', port: await closedPort() };
+  const relay = await startRelay({
+    listen: address,
+    publicHost: address,
+    stateDir: temporaryFolder(),
+    allowPrivate: true,
+    lookup: toLoopback,
+  });
+  afterThisTest(() => relay.close());
+  return relay;
 }
 
 describe('the door for streams', () => {
@@ -142,6 +157,65 @@ describe.each([
     expect(await client.next(nowhere, 'reset')).toMatchObject({ reason: 'unreachable' });
   });
 
+  it.each([
+    ['was closed', false, false],
+    ['has ended each way, and whose browser has gone,', true, false],
+    ['was closed and goes over a relay', false, true],
+    ['has ended each way over a relay, and whose browser has gone,', true, true],
+  ])('that %s still delivers what was written to who reads it late', async (_, endsFirst, byRelay) => {
+    const gateway = await startGateway(byRelay ? { relay: (await relayToHere()).pairing } : {});
+    const { port, accepted } = await server();
+    const client = await openClient(gateway);
+    const host = byRelay ? 'far.example' : '127.0.0.1';
+    const stream = client.openStream(`${host}:${port}`, true);
+    await client.next(stream, 'opened');
+    const socket = await accepted();
+    const text = 'x'.repeat(6_000_000);
+    if (endsFirst) {
+      socket.end();
+      await client.next(stream, 'finish');
+    }
+    client.send(stream, text);
+    client.finish(stream);
+    if (!endsFirst) client.stop(stream);
+    let got = 0;
+    // What the server's kernel takes makes room for the rest, as far as that has not left the browser yet.
+    while (client.queued(stream) > 0) {
+      got += (socket.read() as Buffer | null)?.length ?? 0;
+      await until(() => socket.readableLength > 0 || client.queued(stream) === 0);
+    }
+    if (endsFirst) client.close();
+    await delay(300);
+    const ended = new Promise<Error | undefined>(resolve =>
+      socket.once('end', resolve).once('error', resolve),
+    );
+    socket.on('data', chunk => {
+      got += chunk.length;
+      socket.pause();
+      setTimeout(() => socket.resume(), 2);
+    });
+    expect(await ended).toBeUndefined();
+    expect(got).toBe(text.length);
+  });
+
+  it('that was closed is broken off for who goes on sending', async () => {
+    const gateway = await startGateway();
+    const { port, accepted } = await server();
+    const client = await openClient(gateway);
+    const stream = client.openStream(`127.0.0.1:${port}`, true);
+    await client.next(stream, 'opened');
+    const socket = await accepted();
+    const send = () => {
+      while (!socket.destroyed && socket.write(Buffer.alloc(65_536)));
+    };
+    socket.on('drain', send);
+    send();
+    client.finish(stream);
+    client.stop(stream);
+    await until(() => socket.closed);
+    await until(() => gateway.status().connections.length === 0);
+  });
+
   it('that is broken off here is broken off there', async () => {
     const gateway = await startGateway();
     const { port, accepted } = await server();
@@ -167,16 +241,7 @@ describe.each([
   });
 
   it('does not reach the network of a relay either, also of one that dials private addresses', async () => {
-    const address = { host: '127.0.0.1', port: await closedPort() };
-    const relay = await startRelay({
-      listen: address,
-      publicHost: address,
-      stateDir: temporaryFolder(),
-      allowPrivate: true,
-      lookup: toLoopback,
-    });
-    afterThisTest(() => relay.close());
-    const gateway = await startGateway({ relay: relay.pairing });
+    const gateway = await startGateway({ relay: (await relayToHere()).pairing });
     const { port } = await server();
     const client = await openClient(gateway);
     const stream = client.openStream(`rebound.example:${port}`);

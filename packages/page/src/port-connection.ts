@@ -109,8 +109,10 @@ export class PortConnection {
     return this.#multiplexer.queued(stream) === 0;
   }
 
+  /** Ends a direction after what is queued; `onSent` is told when that has left. */
   finish(stream: number): void {
     this.#multiplexer.finish(stream);
+    this.#sending.add(stream);
     this.#burst.ask();
   }
 

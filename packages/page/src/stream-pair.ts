@@ -188,9 +188,10 @@ export class StreamPair {
           this.#writer = controller;
         },
         write: chunk => this.#write(chunk),
-        close: () => {
-          this.#isWriteOver = true;
+        close: async () => {
           this.#connection.finish(this.#stream);
+          await this.#allSent();
+          this.#isWriteOver = true;
           this.#settle();
         },
         abort: reason => {
@@ -201,10 +202,13 @@ export class StreamPair {
     );
   }
 
-  /** Resolved when the data has left, so that its buffer may be used again. */
+  /** Resolved when more may be written; the data has been copied. */
   async #write(chunk: BufferSource): Promise<void> {
     const bytes = bytesOf(chunk);
-    if (bytes.length === 0 || this.#connection.write(this.#stream, bytes)) return;
+    if (bytes.length > 0 && !this.#connection.write(this.#stream, bytes)) await this.#allSent();
+  }
+
+  async #allSent(): Promise<void> {
     while (this.#failure === undefined && !this.#isWriteOver && !this.#connection.hasSent(this.#stream)) {
       await new Promise<void>(resolve => {
         this.#sent = resolve;

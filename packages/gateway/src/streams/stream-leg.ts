@@ -13,6 +13,12 @@ export interface LegEnds {
   destroy(): void;
 }
 
+/** What a {@link StreamLeg} that is closed may take to deliver: see `streamLingerMs` and `streamLingerBytes` of the gateway. */
+export interface LingerLimits {
+  readonly streamLingerMs: number;
+  readonly streamLingerBytes: number;
+}
+
 /** What a {@link StreamLeg} tells of its far end. */
 export interface LegHandlers {
   /** @returns Whether these bytes are out of the way, so that their memory is free; else `resume` says when. */
@@ -31,15 +37,19 @@ export interface LegHandlers {
 export class StreamLeg {
   readonly #ends: LegEnds;
   readonly #handlers: LegHandlers;
+  readonly #limits: LingerLimits;
   #bytesIn = 0;
   #bytesOut = 0;
   #readEnded = false;
   #writeEnded = false;
   #isWaiting = false;
   #isStopped = false;
+  /** Bytes that came unwanted since everything was written. */
+  #unwanted: number | undefined;
   #isOver = false;
 
-  constructor(ends: LegEnds, handlers: LegHandlers) {
+  constructor(ends: LegEnds, handlers: LegHandlers, limits: LingerLimits) {
+    this.#limits = limits;
     this.#ends = ends;
     this.#handlers = handlers;
     const { reader, writable } = ends;
@@ -70,6 +80,11 @@ export class StreamLeg {
     return this.#readEnded !== this.#writeEnded;
   }
 
+  /** Whether nothing is wanted from it any more but to deliver what it has. */
+  get isDelivering(): boolean {
+    return this.#ends.writable.writableEnded && (this.#readEnded || this.#isStopped);
+  }
+
   write(bytes: Uint8Array): void {
     this.#bytesOut += bytes.length;
     this.#ends.writable.write(bytes, error => {
@@ -85,11 +100,17 @@ export class StreamLeg {
   stopReading(): void {
     const { reader, writable, outcome } = this.#ends;
     this.#isStopped = true;
-    // A program is told by its pipe; a connection can be told only together with its end.
+    // A program is told by its pipe; a connection can be told only by breaking it off, when what was written has arrived.
     if (outcome !== undefined) reader.stream.destroy();
-    else if (writable.writableFinished) this.destroy();
-    else writable.once('finish', () => this.destroy());
+    else if (writable.writableFinished) this.#linger();
+    else writable.once('finish', () => this.#linger());
     this.resume();
+  }
+
+  #linger(): void {
+    this.#unwanted = 0;
+    const timer = setTimeout(() => this.destroy(), this.#limits.streamLingerMs);
+    this.#ends.writable.once('close', () => clearTimeout(timer));
   }
 
   /** What it told of last is out of the way. */
@@ -106,7 +127,11 @@ export class StreamLeg {
   }
 
   #onChunk(chunk: Buffer): boolean {
-    if (this.#isStopped) return true;
+    if (this.#isStopped) {
+      if (this.#unwanted !== undefined) this.#unwanted += chunk.length;
+      if ((this.#unwanted ?? 0) > this.#limits.streamLingerBytes) this.destroy();
+      return true;
+    }
     this.#bytesIn += chunk.length;
     this.#isWaiting = true;
     const isFree = this.#handlers.onData(chunk);

@@ -112,11 +112,11 @@ export class StreamSession {
     for (const stream of sent) this.#legs.get(stream)?.leg.resume();
   }
 
-  /** Breaks off everything: there is nobody any more who could use it. */
+  /** Breaks off everything, as there is nobody any more who could use it, but for streams that have ended in order and still deliver. */
   close(): void {
     this.#wire = undefined;
     for (const giveUp of this.#opening.values()) giveUp.abort(new Error('the browser went away'));
-    for (const stream of [...this.#legs.keys()]) this.#drop(stream);
+    for (const [stream, { leg }] of [...this.#legs]) if (!leg.isDelivering) this.#drop(stream);
   }
 
   #on(event: StreamEvent): void {
@@ -229,27 +229,31 @@ export class StreamSession {
   }
 
   #attach(stream: number, ends: LegEnds, connection: Connection | undefined): StreamLeg {
-    const leg = new StreamLeg(ends, {
-      onData: bytes => {
-        this.#multiplexer.write(stream, bytes);
-        this.pump();
-        return this.#wire?.isFlushed === true && this.#multiplexer.queued(stream) === 0;
+    const leg = new StreamLeg(
+      ends,
+      {
+        onData: bytes => {
+          this.#multiplexer.write(stream, bytes);
+          this.pump();
+          return this.#wire?.isFlushed === true && this.#multiplexer.queued(stream) === 0;
+        },
+        onTaken: bytes => {
+          this.#multiplexer.consumed(stream, bytes.length);
+          this.#buffers.give(bytes);
+          this.pump();
+        },
+        onEnd: outcome => {
+          this.#multiplexer.finish(stream, outcome);
+          this.pump();
+        },
+        onStop: () => {
+          this.#multiplexer.stop(stream);
+          this.pump();
+        },
+        onBroken: reason => this.#end(stream, 'broken', reason),
       },
-      onTaken: bytes => {
-        this.#multiplexer.consumed(stream, bytes.length);
-        this.#buffers.give(bytes);
-        this.pump();
-      },
-      onEnd: outcome => {
-        this.#multiplexer.finish(stream, outcome);
-        this.pump();
-      },
-      onStop: () => {
-        this.#multiplexer.stop(stream);
-        this.pump();
-      },
-      onBroken: reason => this.#end(stream, 'broken', reason),
-    });
+      this.#options.limits,
+    );
     ends.writable.once('close', () => this.#over(stream));
     ends.reader.stream.once('close', () => this.#over(stream));
     this.#legs.set(stream, { leg, connection });

@@ -137,9 +137,23 @@ export class StreamClient {
     this.#pump();
   }
 
+  /** Bytes that have not left. */
+  queued(stream: number): number {
+    return this.#multiplexer.queued(stream);
+  }
+
   finish(stream: number): void {
     this.#multiplexer.finish(stream);
     this.#pump();
+  }
+
+  stop(stream: number): void {
+    this.#multiplexer.stop(stream);
+    this.#pump();
+  }
+
+  close(): void {
+    this.#socket.destroy();
   }
 
   reset(stream: number): void {
