@@ -21,5 +21,8 @@ export function explainRefusal(error: unknown): unknown {
   const refusedByTool =
     errorCode(error) === 'MANYPATH_LAB_COMMAND_FAILED' && /not permitted|permission denied/i.test(said);
   if (!refused && !refusedByTool) return error;
-  return new LabNotPermittedError('This process may not make network namespaces.', error);
+  return new LabNotPermittedError('This process may not make network namespaces.', {
+    cause: error,
+    hint: 'Run it with sudo: namespaces that stay belong to the whole machine.',
+  });
 }

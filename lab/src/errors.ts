@@ -9,13 +9,13 @@ export class LabToolMissingError extends ManypathError {
   }
 }
 
+const allowNamespaces =
+  'Run it as root, or allow unprivileged user namespaces (sysctl user.max_user_namespaces, and on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0).';
+
 /** This process may not make network namespaces. */
 export class LabNotPermittedError extends ManypathError {
-  constructor(message: string, cause?: unknown) {
-    super('MANYPATH_LAB_NOT_PERMITTED', message, {
-      cause,
-      hint: 'Run it as root, or allow unprivileged user namespaces (sysctl user.max_user_namespaces, and on Ubuntu kernel.apparmor_restrict_unprivileged_userns=0).',
-    });
+  constructor(message: string, { cause, hint = allowNamespaces }: ManypathErrorOptions = {}) {
+    super('MANYPATH_LAB_NOT_PERMITTED', message, { cause, hint });
   }
 }
 
@@ -53,11 +53,20 @@ export class LabTimeoutError extends ManypathError {
   }
 }
 
+const missingHints = {
+  lab: 'build one: manypath lab up',
+  link: 'a lab gets its links when it is built: manypath lab up --links a=30,b=30',
+  namespace: 'build a lab first: manypath lab up',
+} as const;
+
 /** There is no lab, link or namespace of this name. */
 export class LabUnknownError extends ManypathError {
   constructor(what: 'lab' | 'link' | 'namespace', name: string, known: readonly string[]) {
     super('MANYPATH_LAB_UNKNOWN', `There is no ${what} "${name}" here.`, {
-      hint: known.length === 0 ? `There is no ${what} at all.` : `Known: ${known.join(', ')}`,
+      hint:
+        known.length === 0
+          ? missingHints[what]
+          : `${known.length === 1 ? 'there is' : 'there are'} ${known.join(', ')}`,
     });
   }
 }

@@ -57,7 +57,7 @@ export function housekeepingOf(options: HousekeepingOptions): Housekeeping {
       return settings();
     },
     async doctor() {
-      const findings = await examine({ stateDir, relay: relayInUse() });
+      const findings = await examine({ stateDir, relay: relayInUse(), config: place });
       return findings.map(({ id, ok, cause, fix }) => ({ id, ok, cause, fix }));
     },
   };

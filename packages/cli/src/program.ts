@@ -15,6 +15,8 @@ import { addTestCommand } from './commands/test.ts';
 import { addUninstallCommand } from './commands/uninstall.ts';
 import { addUpCommand } from './commands/up.ts';
 import { type LogLevel, logLevels } from './terminal/log.ts';
+import { ownCommand, withOwnCommand } from './terminal/own-command.ts';
+import { textColumns } from './terminal/wrap.ts';
 
 /** The options that every command takes. */
 export interface CommonOptions {
@@ -25,11 +27,20 @@ export interface CommonOptions {
 
 /** The command line of Manypath: one file a command under commands/, put together here. */
 export function createProgram(): Command {
-  const program = new Command('manypath')
+  const program = new Command(ownCommand())
     .description('Multipath TCP for the browser you already have.')
     .version(version())
-    .showHelpAfterError('(manypath --help lists the commands)')
-    .configureHelp({ showGlobalOptions: false })
+    .showHelpAfterError(withOwnCommand('(manypath --help lists the commands)'))
+    .configureHelp({
+      showGlobalOptions: false,
+      helpWidth: Math.min(process.stdout.columns ?? textColumns, textColumns),
+      // Its arguments are in its own help: here they leave no room for what it does.
+      subcommandTerm: command => command.name(),
+    })
+    .configureOutput({
+      writeOut: text => process.stdout.write(withOwnCommand(text)),
+      writeErr: text => process.stderr.write(withOwnCommand(text)),
+    })
     .enablePositionalOptions()
     .addHelpText('after', '\nStart with: manypath demo\nThen, on your laptop with your VPS: see README.md');
   addDemoCommand(program);

@@ -87,7 +87,7 @@ describe('the settings of a running gateway, over its control socket', () => {
     for (const { id, ok, cause, fix } of findings) {
       expect(id).toMatch(/^[a-z0-9-]+/);
       expect(cause).not.toBe('');
-      expect(fix === null).toBe(ok);
+      expect(ok || fix !== null).toBe(true);
     }
   });
 });

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { configPlace, withConfigOption } from '../config/index.ts';
 import { examine } from '../doctor/doctor.ts';
 import { doctorText } from '../doctor/doctor-text.ts';
 import { type CommonOptions, withCommonOptions } from '../program.ts';
@@ -6,12 +7,13 @@ import { stateFolder } from '../state-folder.ts';
 
 interface DoctorCommandOptions extends CommonOptions {
   relay?: string;
+  config?: string;
   fix: boolean;
 }
 
 /** `manypath doctor`: what stops multipath here, one cause and one fix a line. */
 export function addDoctorCommand(program: Command): void {
-  withCommonOptions(program.command('doctor'))
+  withConfigOption(withCommonOptions(program.command('doctor')))
     .summary('find what stops multipath here, one cause and one fix a line')
     .description(
       'Looks at the kernel, the paths, what the kernel has counted, other programs, and with --relay\n' +
@@ -23,7 +25,12 @@ export function addDoctorCommand(program: Command): void {
 }
 
 async function runDoctor(options: DoctorCommandOptions): Promise<void> {
-  const look = () => examine({ stateDir: stateFolder(options.state), relay: options.relay });
+  const look = () =>
+    examine({
+      stateDir: stateFolder(options.state),
+      relay: options.relay,
+      config: configPlace(options.config),
+    });
   let findings = await look();
   const fixed: string[] = [];
   if (options.fix) {

@@ -6,7 +6,7 @@ import { requirePrograms } from '../system-packages.ts';
 const defaultName = 'lab';
 
 interface Named {
-  name: string;
+  name?: string;
 }
 
 /** `manypath lab`: the test bed by hand. */
@@ -16,7 +16,13 @@ export function addLabCommand(program: Command): void {
     .enablePositionalOptions()
     .summary('the test bed by hand: namespaces that stand for laptop, links, relay and origin')
     .description(
-      'A laptop with two shaped links, a router, a relay and two origins, as network namespaces; see docs/LAB.md.',
+      'A laptop with two shaped links, a router, a relay and two origins, as network\nnamespaces; see docs/LAB.md. As root:\n' +
+        '  manypath lab up --links a=30,b=30      build it\n' +
+        '  manypath lab exec client ip address    a command on the laptop\n' +
+        '  manypath lab shape a --delay 20        20 ms more on link a, each way\n' +
+        '  manypath lab cut a blackhole           link a falls silent\n' +
+        '  manypath lab heal a\n' +
+        '  manypath lab down',
     )
     .hook('preAction', () => requirePrograms(['ip', 'tc', 'nft']));
 
@@ -29,12 +35,12 @@ export function addLabCommand(program: Command): void {
         { name: 'b', rateMbit: 30 },
       ];
       const delayed = delay === undefined ? wanted : wanted.map(link => ({ ...link, delayMs: delay }));
-      const built = await Lab.create({ name, persistent: true, links: delayed });
+      const built = await Lab.create({ name: name ?? defaultName, persistent: true, links: delayed });
       process.stdout.write(`${built.describe().join('\n')}\n`);
     });
-  named(lab.command('down').description('take it down')).action(({ name }: Named) =>
-    Lab.attach(name).destroy(),
-  );
+  named(lab.command('down').description('take it down'))
+    .argument('[lab]', 'which one; --name says the same')
+    .action((lab: string | undefined, { name }: Named) => chosen(lab ?? name).destroy());
   lab
     .command('list')
     .description('the labs there are')
@@ -46,34 +52,42 @@ export function addLabCommand(program: Command): void {
     .argument('<command...>')
     .passThroughOptions()
     .action(async (role: Role, command: string[], { name }: Named) => {
-      const child = Lab.attach(name).spawn(role, command, { foreground: true, stdio: 'inherit' });
+      const child = chosen(name).spawn(role, command, { foreground: true, stdio: 'inherit' });
       const [code] = (await once(child, 'exit')) as [number | null];
       process.exitCode = code ?? 1;
     });
   named(lab.command('shape').description('set rate, delay or loss of a link'))
-    .argument('<link>')
+    .argument('<link>', 'its name, as in lab up --links')
     .option('--rate <mbit>', 'rate in Mbit/s', Number)
     .option('--delay <ms>', 'one-way delay in milliseconds', Number)
     .option('--loss <percent>', 'packets lost, in per cent', Number)
     .action(
       (link: string, { name, rate, delay, loss }: Named & { rate?: number; delay?: number; loss?: number }) =>
-        Lab.attach(name).shape(link, {
+        chosen(name).shape(link, {
           ...(rate === undefined ? {} : { rateMbit: rate }),
           ...(delay === undefined ? {} : { delayMs: delay }),
           ...(loss === undefined ? {} : { lossPercent: loss }),
         }),
     );
   named(lab.command('cut').description('put a fault on a link'))
-    .argument('<link>')
+    .argument('<link>', 'its name, as in lab up --links')
     .argument('[fault]', `one of ${faultKinds.join(', ')}`, parseFault, 'blackhole')
-    .action((link: string, fault: FaultKind, { name }: Named) => Lab.attach(name).cut(link, fault));
+    .action((link: string, fault: FaultKind, { name }: Named) => chosen(name).cut(link, fault));
   named(lab.command('heal').description('take all faults off a link'))
-    .argument('<link>')
-    .action((link: string, { name }: Named) => Lab.attach(name).heal(link));
+    .argument('<link>', 'its name, as in lab up --links')
+    .action((link: string, { name }: Named) => chosen(name).heal(link));
 }
 
 function named(command: Command): Command {
-  return command.option('--name <name>', 'which lab, when there are several', defaultName);
+  return command.option('--name <name>', `which lab, when there are several (default: ${defaultName})`);
+}
+
+/** The lab of this name; without one the usual one, or the only one there is. */
+function chosen(name: string | undefined): Lab {
+  const all = Lab.list();
+  const [only] = all;
+  const usual = all.length === 1 && only !== undefined ? only : defaultName;
+  return Lab.attach(name ?? usual);
 }
 
 function parseLinks(text: string): LinkOptions[] {

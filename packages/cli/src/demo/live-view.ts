@@ -1,8 +1,11 @@
 import { resample, sparkline } from '../terminal/sparkline.ts';
+import { textColumns } from '../terminal/wrap.ts';
 import type { DemoResult, DemoRun, DemoWatcher, LinkRates } from './runs.ts';
 import { demoLinks } from './stage.ts';
 
-const plotColumns = 44;
+/** What stands beside a plot: name, rate, and when the link was cut. */
+const besideColumns = 40;
+const widestPlot = 44;
 const linesShown = demoLinks.length + 1;
 
 /**
@@ -26,32 +29,65 @@ export class LiveView implements DemoWatcher {
   }
 
   sample(_run: DemoRun, rates: LinkRates, share: number): void {
-    if (this.#live) this.#draw([...plotLines(rates, this.#rateMbit), `  ${Math.round(share * 100)} %`]);
+    if (this.#live)
+      this.#draw([
+        ...plotLines(rates, this.#rateMbit, this.#plotColumns()),
+        `  ${Math.round(share * 100)} %`,
+      ]);
   }
 
   fault(_run: DemoRun): void {}
 
   end(result: DemoResult): void {
-    this.#draw([...plotLines(result.rates, this.#rateMbit, result.faultAt), outcome(result)]);
+    const lines = plotLines(result.rates, this.#rateMbit, this.#plotColumns(), {
+      faultAt: result.faultAt,
+      rateOf: result.faultAt === undefined ? average : most,
+    });
+    this.#draw([...lines, outcome(result)]);
+  }
+
+  /** No line may be wider than the terminal: a line that wraps is two, and is not found again to be written over. */
+  #plotColumns(): number {
+    return Math.max(8, Math.min(widestPlot, (this.#out.columns || textColumns) - besideColumns));
   }
 
   #draw(lines: readonly string[]): void {
     // Up to the first line of the block, and clear each line before it is written again.
     if (this.#live && this.#drawn) this.#out.write(`\x1b[${linesShown}A`);
-    for (const line of lines) this.#out.write(this.#live ? `\x1b[2K${line}\n` : `${line}\n`);
+    const room = this.#live ? this.#out.columns || textColumns : Number.POSITIVE_INFINITY;
+    for (const line of lines.map(whole => whole.slice(0, room))) {
+      this.#out.write(this.#live ? `\x1b[2K${line}\n` : `${line}\n`);
+    }
     this.#drawn = true;
   }
 }
 
-/** A line of each link: its name, its rate over time, its rate now or on the average. */
-function plotLines(rates: LinkRates, rateMbit: number, faultAt?: number): string[] {
+/** A line of each link: its name, its rate over time, and one rate that stands for it. */
+function plotLines(
+  rates: LinkRates,
+  rateMbit: number,
+  columns: number,
+  {
+    faultAt,
+    rateOf = last,
+  }: { faultAt?: number | undefined; rateOf?: (series: readonly number[]) => number } = {},
+): string[] {
   return demoLinks.map(link => {
     const series = rates[link];
-    const plot = sparkline(resample(series, plotColumns), rateMbit).padEnd(plotColumns);
+    const plot = sparkline(resample(series, columns), rateMbit).padEnd(columns);
     const mark = link === 'wifi' && faultAt !== undefined ? `  cut after ${(faultAt / 4).toFixed(1)} s` : '';
-    const shown = faultAt === undefined ? (series.at(-1) ?? 0) : Math.max(0, ...series);
+    const shown = rateOf(series);
     return `  ${link.padEnd(6)} ${plot} ${shown.toFixed(0).padStart(3)} Mbit/s${mark}`;
   });
+}
+
+const last = (series: readonly number[]): number => series.at(-1) ?? 0;
+const most = (series: readonly number[]): number => Math.max(0, ...series);
+
+/** Without the last sample, in which the download ended. */
+function average(series: readonly number[]): number {
+  const whole = series.slice(0, -1);
+  return whole.reduce((sum, rate) => sum + rate, 0) / Math.max(1, whole.length);
 }
 
 function outcome({ mbps, stallMs, exact, protocol, bytes }: DemoResult): string {

@@ -8,9 +8,9 @@ const managers: Readonly<Record<string, string>> = {
   mptcpd: 'systemctl disable --now mptcp.service, or leave the paths to it and run Manypath without rights',
 };
 
-/** What else on this machine matters: other managers, rights, namespaces, buffers. */
-export function checkHost(mayManage: boolean): Finding[] {
-  return [...managerFindings(), rightsFinding(mayManage), namespaceFinding(), bufferFinding()];
+/** What else on this machine matters: other managers, namespaces, buffers. */
+export function checkHost(): Finding[] {
+  return [...managerFindings(), namespaceFinding(), bufferFinding()];
 }
 
 function managerFindings(): Finding[] {
@@ -33,15 +33,6 @@ function processNames(): Set<string> {
     }
   }
   return names;
-}
-
-function rightsFinding(mayManage: boolean): Finding {
-  if (mayManage) return good('rights', 'paths can be set up from here');
-  return bad(
-    'rights',
-    'paths cannot be set up from here: racing, spreading and browsing work, aggregation only with what is set up',
-    'start the helper: sudo manypath helper; or run the gateway with sudo',
-  );
 }
 
 /** What forbids a namespace to an ordinary user; root may always. */

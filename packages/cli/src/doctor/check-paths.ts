@@ -1,7 +1,7 @@
 import type { PathStatus } from '@manypath/core';
 import { PathManager, RouteSocket, type Rule } from '@manypath/mptcp';
 import { discoverPaths, type Path } from '@manypath/paths';
-import { bad, type Finding, good } from './finding.ts';
+import { bad, type Finding, good, note } from './finding.ts';
 import { sysctl, wrongSysctl } from './sysctl.ts';
 
 /** What the kernel holds for the paths. */
@@ -24,11 +24,31 @@ export function checkPaths(running: readonly PathStatus[] | undefined, mayManage
   for (const path of held.paths) {
     const status = running?.find(({ name }) => name === path.name);
     findings.push(healthFinding(path, status), ...reversePathFindings(path));
-    // What is set up when a gateway starts is missing for no reason only while one runs, or when none may.
-    if (running !== undefined || !mayManage) findings.push(...setUpFindings(path, held));
   }
-  if (held.paths.length > 1 && (running !== undefined || !mayManage)) findings.push(limitFinding(held));
-  return findings;
+  return [...findings, ...(mayManage ? managedFindings(held, running !== undefined) : [rightsFinding(held)])];
+}
+
+/** What is set up when a gateway starts is missing for no reason only while one runs. */
+function managedFindings(held: Held, isRunning: boolean): Finding[] {
+  const rights = good('rights', 'paths can be set up from here');
+  if (!isRunning) return [rights];
+  const limit = held.paths.length > 1 ? [limitFinding(held)] : [];
+  return [rights, ...held.paths.flatMap(path => setUpFindings(path, held)), ...limit];
+}
+
+/** Without rights all that is not set up has one cause, and one thing mends it. */
+function rightsFinding(held: Held): Finding {
+  if (held.paths.length < 2) return good('rights', 'one path needs no rights');
+  const lacking = held.paths.filter(path => setUpFindings(path, held).some(({ ok }) => !ok));
+  if (lacking.length === 0 && limitFinding(held).ok) {
+    return good('rights', 'this user may not set paths up, and somebody else has done it');
+  }
+  const names = lacking.map(({ name }) => name).join(', ');
+  return bad(
+    'rights',
+    `this user may not set paths up, so a connection uses one at a time${names === '' ? '' : ` (not set up: ${names})`}`,
+    'let the helper do it: sudo manypath install --helper, or for this time sudo manypath helper',
+  );
 }
 
 function readHeld(): Held {
@@ -59,8 +79,10 @@ function openManager(): PathManager | undefined {
 function countFinding(paths: readonly Path[]): Finding {
   const names = paths.map(({ name, kind }) => `${name} (${kind})`).join(', ');
   if (paths.length >= 2) return good('paths', `${paths.length} paths: ${names}`);
-  const cause = paths.length === 1 ? `there is one path only: ${names}` : 'there is no path out of this host';
-  return bad('paths', cause, 'connect a second network: Wi-Fi beside a cable, or a phone by USB');
+  const second = 'connect a second network: Wi-Fi beside a cable, or a phone by USB';
+  // A server has one link, and is none the worse for it.
+  if (paths.length === 1) return note('paths', `there is one path: ${names}; nothing to add up`, second);
+  return bad('paths', 'there is no path out of this host', 'connect a network: see ip route');
 }
 
 function healthFinding({ name }: Path, status: PathStatus | undefined): Finding {

@@ -1,5 +1,6 @@
-import { errorMessage, type Pairing } from '@manypath/core';
+import { errorCode, errorMessage, type Pairing } from '@manypath/core';
 import { examineRelay } from '@manypath/gateway';
+import { ConnectError } from '@manypath/mptcp';
 import { bad, type Finding, good } from './finding.ts';
 
 /** How long one path has to reach the relay, in milliseconds. */
@@ -23,8 +24,41 @@ async function overPath(pairing: Pairing, path: string): Promise<Finding> {
       remedy(seen.reason),
     );
   } catch (error) {
-    const cause = `over ${path} the relay is not reached: ${errorMessage(error)}`;
-    return bad(id, cause, 'see whether it runs, and whether its port is open: manypath relay');
+    const { what, fix } = explain(error);
+    return bad(id, `over ${path} ${what}: ${errorMessage(error)}`, fix);
+  }
+}
+
+/** A relay that is not there, one that does not want us and one that is another need three different things. */
+function explain(error: unknown): { readonly what: string; readonly fix: string } {
+  switch (error instanceof ConnectError ? error.systemCode : errorCode(error)) {
+    case 'MANYPATH_RELAY_REFUSED':
+      return {
+        what: 'the relay answers, and does not take this secret',
+        fix: 'pair again with the URL that manypath relay prints on the server',
+      };
+    case 'MANYPATH_RELAY_UNTRUSTED':
+      return {
+        what: 'somebody else answers in place of the relay',
+        fix: 'do not pair again before you know why: a new key of the relay (see what manypath relay prints on the server), or somebody in between on this network',
+      };
+    case 'MPTCP_LOOKUP_FAILED':
+    case 'MANYPATH_NAME_UNKNOWN':
+    case 'MANYPATH_NAME_LOOKUP_FAILED':
+      return {
+        what: "the relay's name leads nowhere",
+        fix: 'see how the name is written in the pairing, and whether this network answers for names',
+      };
+    case 'ECONNREFUSED':
+      return {
+        what: 'the server answers, and no relay listens at that port',
+        fix: 'start it on the server: manypath relay',
+      };
+    default:
+      return {
+        what: 'the relay is not reached',
+        fix: 'see whether it runs, and whether a firewall lets its TCP port through: manypath relay',
+      };
   }
 }
 

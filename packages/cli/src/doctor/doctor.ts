@@ -1,6 +1,8 @@
 import { errorMessage, parsePairing } from '@manypath/core';
 import { ControlClient } from '@manypath/gateway';
+import type { ConfigPlace } from '../config/index.ts';
 import { mayChangeKernel, reachHelper } from '../open-paths.ts';
+import { checkConfig } from './check-config.ts';
 import { checkCounters } from './check-counters.ts';
 import { checkHost } from './check-host.ts';
 import { checkKernel } from './check-kernel.ts';
@@ -12,17 +14,20 @@ export interface DoctorOptions {
   readonly stateDir: string;
   /** Pairing URL; default: that of the gateway that runs is not known, so the relay is left out. */
   readonly relay: string | undefined;
+  /** Where the configuration is. */
+  readonly config: ConfigPlace;
 }
 
 /** Looks at everything that can stop Multipath TCP on this host. */
-export async function examine({ stateDir, relay }: DoctorOptions): Promise<Finding[]> {
+export async function examine({ stateDir, relay, config }: DoctorOptions): Promise<Finding[]> {
   const running = await runningPaths(stateDir);
   const mayManage = await canManage();
   const findings = [
     ...(await tried('kernel', checkKernel)),
     ...(await tried('paths', () => checkPaths(running, mayManage))),
     ...(await tried('counters', () => checkCounters())),
-    ...(await tried('host', () => checkHost(mayManage))),
+    ...(await tried('host', () => checkHost())),
+    ...checkConfig(config),
   ];
   if (relay === undefined) return findings;
   const paths = findings.flatMap(({ id }) => (/^path-(.+)$/.exec(id) ?? []).slice(1));

@@ -1,24 +1,49 @@
 import { errorCode, ManypathError } from '@manypath/core';
+import { withOwnCommand } from './own-command.ts';
+import { wrapText } from './wrap.ts';
 
 /** Exit codes beyond 0 and 1, after sysexits.h. */
 export const exitCodes = { usage: 64, unavailable: 69, noPermission: 77 } as const;
+
+/** How many causes of causes are told: more is for debuggers. */
+const deepest = 4;
 
 /**
  * Tells a person why a command ended: what happened, what to do, and the code to look up.
  *
  * Several causes of one failure (addresses tried in turn) are listed underneath.
+ *
+ * @param columns Most letters of a line. Default: no limit, so that scripts find a sentence whole.
  */
-export function describeFailure(error: unknown): string {
-  const lines = [`manypath: ${messageOf(error)}${codeSuffix(error)}`];
-  for (const cause of causesOf(error)) lines.push(`  because: ${messageOf(cause)}${codeSuffix(cause)}`);
-  if (ManypathError.is(error) && error.hint !== undefined) lines.push(`  try: ${error.hint}`);
+export function describeFailure(error: unknown, columns: number = Number.POSITIVE_INFINITY): string {
+  const lines = [...explain('manypath: ', error, columns), ...becauses(error, columns)];
+  if (ManypathError.is(error) && error.hint !== undefined) {
+    lines.push(...wrapText(withOwnCommand(error.hint), { lead: '  try: ', columns }));
+  }
   return lines.join('\n');
 }
 
-function messageOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+function explain(lead: string, error: unknown, columns: number): string[] {
   // An error without a code is a defect of ours: its stack is what a report needs.
-  return errorCode(error) === undefined ? (error.stack ?? error.message) : error.message;
+  if (error instanceof Error && errorCode(error) === undefined)
+    return [`${lead}${error.stack ?? error.message}`];
+  return wrapText(`${messageOf(error)}${codeSuffix(error)}`, { lead, next: '  ', columns });
+}
+
+/** The causes, but for those whose words the message above them has already. */
+function becauses(error: unknown, columns: number, depth = 0): string[] {
+  if (depth === deepest) return [];
+  return causesOf(error).flatMap(cause => {
+    const isTold = error instanceof Error && error.message.includes(messageOf(cause));
+    const said = isTold
+      ? []
+      : wrapText(`${messageOf(cause)}${codeSuffix(cause)}`, { lead: '  because: ', columns });
+    return [...said, ...becauses(cause, columns, depth + 1)];
+  });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 function codeSuffix(error: unknown): string {
@@ -27,6 +52,11 @@ function codeSuffix(error: unknown): string {
 }
 
 function causesOf(error: unknown): unknown[] {
-  if (!(error instanceof Error) || error.cause === undefined) return [];
-  return error.cause instanceof AggregateError ? error.cause.errors : [error.cause];
+  if (!(error instanceof Error)) return [];
+  if (error instanceof AggregateError) return error.errors;
+  return error.cause === undefined
+    ? []
+    : error.cause instanceof AggregateError
+      ? error.cause.errors
+      : [error.cause];
 }

@@ -1,4 +1,5 @@
 import { pino } from 'pino';
+import { withOwnCommand } from './own-command.ts';
 
 /** The shape of logger that every room accepts: fields first, then the message. */
 export interface Logger {
@@ -28,9 +29,10 @@ function writeForPeople(line: string): void {
   const { level, msg, err, ...fields } = JSON.parse(line) as Record<string, unknown> & { level: number };
   const details = Object.entries(fields).map(([name, value]) => `${name}=${plain(value)}`);
   const suffix = details.length > 0 ? ` (${details.join(', ')})` : '';
-  process.stderr.write(`manypath: ${levelWords[level] ?? ''}${String(msg)}${suffix}\n`);
+  process.stderr.write(`manypath: ${levelWords[level] ?? ''}${withOwnCommand(String(msg))}${suffix}\n`);
 }
 
 function plain(value: unknown): string {
+  if (Array.isArray(value)) return value.map(plain).join(' ');
   return typeof value === 'string' ? value : JSON.stringify(value);
 }

@@ -48,11 +48,17 @@ function mbps(rate: number | null): string {
 /** What does not fit into a row: networks, and why something is not as it should be. */
 function notes(paths: readonly PathStatus[]): string[] {
   return paths.flatMap(({ name, network, healthReason, usage, tier }) => [
-    ...(network === null ? [] : [`${name} leads into ${network}`]),
+    ...(network === null ? [] : [networkNote(name, network)]),
     ...(healthReason === null ? [] : [`${name}: ${healthReason}`]),
     ...capNotes(name, usage),
     ...(usage.capReached ? [`${name} is ${tier} now because its cap is reached`] : []),
   ]);
+}
+
+/** A network without a name of its own is told by its router, which discovery names after the interface. */
+function networkNote(name: string, network: string): string {
+  const router = network.startsWith(`${name} via `) ? network.slice(`${name} via `.length) : undefined;
+  return router === undefined ? `${name} leads into ${network}` : `${name} leads to the router ${router}`;
 }
 
 function capNotes(name: string, usage: PathUsage): string[] {
