@@ -3,18 +3,21 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { manypathArguments, startManypath, temporaryFolder } from './support/manypath.ts';
 
-const commands = ['demo', 'browse', 'up', 'relay', 'status', 'lab', 'test'];
-
 function manypath(...parameters: string[]) {
   const [node = '', main = ''] = manypathArguments;
   return spawnSync(node, [main, ...parameters], { encoding: 'utf8' });
 }
 
+const commands = (manypath('--help').stdout.match(/^ {2}[a-z-]+(?= {2,})/gm) ?? [])
+  .map(line => line.trim())
+  .filter(name => name !== 'help');
+
 describe('the command line', () => {
   it('teaches every command, within 80 columns', () => {
     const overview = manypath('--help').stdout;
+    expect(overview.split('\n').filter(line => line.length > 80)).toEqual([]);
+    expect(commands.length).toBeGreaterThan(12);
     for (const command of commands) {
-      expect(overview).toMatch(new RegExp(`^ {2}${command}\\b`, 'm'));
       const help = manypath(command, '--help');
       expect(help.status).toBe(0);
       expect(help.stdout).toContain(`Usage: manypath ${command}`);

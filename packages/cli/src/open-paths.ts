@@ -22,6 +22,7 @@ import {
 import { type ConfigPlace, type ConfigWatch, loadConfig, watchConfig } from './config/index.ts';
 import { housekeepingOf } from './housekeeping.ts';
 import type { Logger } from './terminal/log.ts';
+import { unknownInterfaces } from './unknown-interfaces.ts';
 import { usageFile } from './usage-file.ts';
 
 export interface OpenPathsOptions {
@@ -63,6 +64,8 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
   let isolation: SettingsDocument['isolation'] = null;
   const followers = new Set<Pick<Gateway, 'route'>>();
   const relay = options.relay ?? config.relay;
+  const unknown = unknownInterfaces(names ?? []);
+  if (unknown !== undefined) logger.warn({}, unknown);
   // What the user wrote is looked at before anything is set up.
   const target = probeTarget(config, relay);
   const tiers = Tiers.open({ file: usageFile(stateDir), rules: config.paths ?? {}, logger });

@@ -68,11 +68,14 @@ export function withCommonOptions(command: Command): Command {
       '--state <dir>',
       'folder for keys, control socket and what was learned (default: ~/.local/state/manypath)',
     )
-    .addOption(
-      new Option('--log-level <level>', 'least important messages to log')
-        .choices([...logLevels])
-        .default('info'),
-    );
+    .addOption(logLevelOption());
+}
+
+/** `--log-level`, for commands that keep no state. */
+export function logLevelOption(): Option {
+  return new Option('--log-level <level>', 'least important messages to log')
+    .choices([...logLevels])
+    .default('info');
 }
 
 function version(): string {

@@ -4,11 +4,14 @@ import { LiveView } from '../demo/live-view.ts';
 import { type DemoResult, demoRuns, play } from '../demo/runs.ts';
 import { setStage } from '../demo/stage.ts';
 import { summarise, summaryText } from '../demo/summary.ts';
+import { logLevelOption } from '../program.ts';
 import { requirePrograms } from '../system-packages.ts';
 import { EventOutput } from '../terminal/events.ts';
+import type { LogLevel } from '../terminal/log.ts';
 
 interface DemoOptions {
   json: boolean;
+  logLevel: LogLevel;
   rate: number;
   megabytes: number;
 }
@@ -26,15 +29,20 @@ export function addDemoCommand(program: Command): void {
     .option('--rate <mbit>', 'rate of each link in Mbit/s', positive, 30)
     .option('--megabytes <n>', 'size of each download', positive, 32)
     .option('--json', 'print one JSON object a line on stdout', false)
+    .addOption(logLevelOption())
     .action(runDemo);
 }
 
-async function runDemo({ json, rate, megabytes }: DemoOptions): Promise<void> {
+async function runDemo({ json, rate, megabytes, logLevel }: DemoOptions): Promise<void> {
   requirePrograms(['chromium', 'ip', 'tc', 'nft', 'unshare', 'setpriv']);
   await Lab.requireOrReenter();
   const events = new EventOutput(json);
   const out = json ? process.stderr : process.stdout;
-  const stage = await setStage(rate, text => process.stderr.write(`manypath: ${text}\n`));
+  const stage = await setStage({
+    rateMbit: rate,
+    logLevel,
+    say: text => process.stderr.write(`manypath: ${text}\n`),
+  });
   const onSignal = () => void stage.close().finally(() => process.exit(130));
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {

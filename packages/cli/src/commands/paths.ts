@@ -14,6 +14,7 @@ import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
 import { createLogger } from '../terminal/log.ts';
 import { pathsText } from '../terminal/paths-text.ts';
+import { unknownInterfaces } from '../unknown-interfaces.ts';
 import { usageFile } from '../usage-file.ts';
 
 interface PathsOptions extends CommonOptions {
@@ -120,6 +121,8 @@ function setPath(path: string, tier: PathTier, options: SetOptions): void {
     return;
   }
   process.stdout.write(`${path}: ${describeEntry(entry)}.\nWritten to ${file}\n`);
+  const unknown = unknownInterfaces([path].filter(name => !name.startsWith('kind:')));
+  if (unknown !== undefined) process.stderr.write(`manypath: ${unknown}; it counts once there is one\n`);
 }
 
 /** What the file said of the path, with what is new. */

@@ -8,6 +8,7 @@ import type { Readable, Writable } from 'node:stream';
 import { ManypathError } from '@manypath/core';
 import { ControlClient } from '@manypath/gateway';
 import { Lab } from '@manypath/lab';
+import type { LogLevel } from '../terminal/log.ts';
 import { CdpPipe, openPage } from './cdp-pipe.ts';
 
 /** A part of the demo did not start. */
@@ -36,13 +37,22 @@ export interface Stage {
 /** The running command line, as this process was started. */
 const manypath = [process.execPath, ...process.execArgv, process.argv[1] ?? ''];
 
+/** What {@link setStage} builds. */
+export interface StageOptions {
+  /** Of each link, in Mbit/s. */
+  readonly rateMbit: number;
+  /** What relay and browser log; at `debug` that is shown on stderr. */
+  readonly logLevel: LogLevel;
+  /** Called with what is about to happen. */
+  readonly say: (text: string) => void;
+}
+
 /**
  * Builds the lab and starts relay, origin and browser in it.
  *
- * @param say Called with what is about to happen.
  * @throws DemoPartError `MANYPATH_DEMO_PART_FAILED`
  */
-export async function setStage(rateMbit: number, say: (text: string) => void): Promise<Stage> {
+export async function setStage({ rateMbit, logLevel, say }: StageOptions): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'manypath-demo-'));
   const undo: (() => void | Promise<void>)[] = [() => rmSync(folder, { recursive: true, force: true })];
   const close = async () => {
@@ -53,10 +63,10 @@ export async function setStage(rateMbit: number, say: (text: string) => void): P
     const lab = await Lab.create({ links: demoLinks.map(name => ({ name, rateMbit })) });
     undo.push(() => lab.destroy());
     const { certificate } = await lab.startOrigin('origin');
-    const pairing = await startRelay(lab, join(folder, 'relay'));
+    const pairing = await startRelay(lab, join(folder, 'relay'), logLevel);
     say('opening a real Chromium on the laptop');
     const state = join(folder, 'laptop');
-    const browser = await startBrowser(lab, pairing, certificate, state);
+    const browser = await startBrowser(lab, pairing, certificate, { state, logLevel });
     undo.push(() => stopBrowser(browser));
     const pipe = new CdpPipe(browser.stdio[3] as Writable, browser.stdio[4] as Readable);
     const evaluate = await openPage(pipe, 'https://origin.lab/');
@@ -69,20 +79,20 @@ export async function setStage(rateMbit: number, say: (text: string) => void): P
   }
 }
 
-async function startRelay(lab: Lab, state: string): Promise<string> {
+async function startRelay(lab: Lab, state: string, logLevel: LogLevel): Promise<string> {
   const address = lab.addresses.relay;
   const parameters = ['relay', '--json', '--listen', '0.0.0.0:8443', '--public', address, '--allow-private'];
-  const child = lab.spawn('relay', [...manypath, ...parameters, '--state', state], {
+  const child = lab.spawn('relay', [...manypath, ...parameters, '--state', state, '--log-level', logLevel], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  return String((await readyEvent(child, 'relay')).pairing);
+  return String((await readyEvent(child, 'relay', logLevel)).pairing);
 }
 
 async function startBrowser(
   lab: Lab,
   pairing: string,
   certificate: string,
-  state: string,
+  { state, logLevel }: { readonly state: string; readonly logLevel: LogLevel },
 ): Promise<ChildProcess> {
   const spki = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' });
   const browserArguments = [
@@ -94,19 +104,24 @@ async function startBrowser(
     '--disable-sync',
     '--disable-gpu',
   ];
-  const parameters = ['browse', '--json', '--headless', '--relay', pairing, '--state', state, '--'];
-  const child = lab.spawn('client', [...manypath, ...parameters, ...browserArguments], {
+  const options = ['--json', '--headless', '--relay', pairing, '--state', state, '--log-level', logLevel];
+  const child = lab.spawn('client', [...manypath, 'browse', ...options, '--', ...browserArguments], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
   });
-  await readyEvent(child, 'browser');
+  await readyEvent(child, 'browser', logLevel);
   return child;
 }
 
 /** Waits for `{"event":"ready"}` on stdout. */
-async function readyEvent(child: ChildProcess, part: string): Promise<Record<string, unknown>> {
+async function readyEvent(
+  child: ChildProcess,
+  part: string,
+  logLevel: LogLevel,
+): Promise<Record<string, unknown>> {
   let log = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     log = (log + text).slice(-4000);
+    if (logLevel === 'debug') process.stderr.write(text);
   });
   if (child.stdout === null) throw new DemoPartError(part, 'its output is not piped');
   const lines = createInterface({ input: child.stdout });
