@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -100,6 +100,12 @@ describe.skipIf(missing !== undefined)(`streams by a gateway${missing ? ` (${mis
     Gateway.start({
       stateDir: join(folder, 'state'),
       listen: { host: '127.0.0.1', port },
+      programs: {
+        crash: { command: ['/bin/sh', '-c', 'kill -SEGV $$'], origins: [origin()] },
+        words: { command: ['/bin/sh', '-c', 'echo words; exit 7'], origins: [origin()] },
+        sleeper: { command: ['/bin/sh', '-c', 'echo $$; sleep 1000 & wait'], origins: [origin()] },
+        nothing: { command: ['/nowhere/at-all'], origins: [origin()] },
+      },
       lookup: async () => [{ address: '127.0.0.2', family: 4 }],
       housekeeping: {
         settings: () => ({ file: '', config: { streams: { allow: grants } }, relay: null, isolation: null }),
@@ -188,6 +194,46 @@ describe.skipIf(missing !== undefined)(`streams by a gateway${missing ? ` (${mis
     gateway = await startGateway(port);
     expect(await say(page)).toBe('hello');
     await page.close();
+  });
+
+  it('tell how a program ended although the page neither read nor closed anything', async () => {
+    const page = await open('/plain');
+    const seen = await page.evaluate(async () => {
+      const ends = async (name: string) => {
+        const program = manypath.connectNative(name);
+        const { readable, writable } = await program.opened;
+        const exit = await program.closed;
+        const writing = await writable
+          .getWriter()
+          .write(new Uint8Array(1))
+          .catch((error: DOMException) => error.name);
+        return { exit, writing, text: await new Response(readable).text() };
+      };
+      const nothing = manypath.connectNative('nothing');
+      const name = (error: DOMException) => error.name;
+      return {
+        crash: await ends('crash'),
+        words: await ends('words'),
+        nothing: [await nothing.opened.catch(name), await nothing.closed.catch(name)],
+      };
+    });
+    const writing = 'NetworkError';
+    expect(seen.crash).toEqual({ exit: { exitCode: null, signal: 'SIGSEGV' }, writing, text: '' });
+    expect(seen.words).toEqual({ exit: { exitCode: 7, signal: null }, writing, text: 'words\n' });
+    expect(seen.nothing).toEqual(['NetworkError', 'NetworkError']);
+    await page.close();
+  });
+
+  it('end a program when its page goes away', async () => {
+    const page = await open('/plain');
+    const pid = await page.evaluate(async () => {
+      const { readable } = await manypath.connectNative('sleeper').opened;
+      const { value } = await readable.getReader().read();
+      return Number(new TextDecoder().decode(value));
+    });
+    expect(existsSync(`/proc/${pid}`)).toBe(true);
+    await page.close();
+    await expect.poll(() => existsSync(`/proc/${pid}`), { timeout: 10_000 }).toBe(false);
   });
 
   it('are not to be had by a page from the gateway itself', async () => {

@@ -120,6 +120,7 @@ export {
   StreamFrameError,
   type StreamKind,
   type StreamResetReason,
+  streamFrameType,
 } from './streams/stream-frames.ts';
 export {
   isGranted,

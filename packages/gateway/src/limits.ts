@@ -98,6 +98,10 @@ export const gatewayLimits = {
   streamDials: 64,
   /** Programs that run at once for one of them. */
   streamPrograms: 32,
+  /** How long a program whose page has closed it in order, and gone, may go on, in milliseconds. */
+  streamProgramRetireMs: 2_000,
+  /** How long one that was told to end may take, in milliseconds, until it is killed. */
+  streamProgramEndMs: 5_000,
   /** How long `close` waits for connections that end by themselves, in milliseconds. */
   closeMs: 1_000,
   /** Bytes each way with which a path to the relay is measured when nothing is known of it. */

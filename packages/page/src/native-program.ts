@@ -16,7 +16,7 @@ export interface NativeProgram {
     readonly readable: ReadableStream<Uint8Array>;
     readonly writable: WritableStream<BufferSource>;
   }>;
-  /** Fulfilled when it has ended, everything has been read and its input was closed. */
+  /** Fulfilled when it has ended, however it did, also while its output has not been read. Rejected when it was not started or was broken off. */
   readonly closed: Promise<ProgramExit>;
   /** Closes its input, and drops its output. */
   close(): Promise<void>;

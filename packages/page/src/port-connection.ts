@@ -23,7 +23,9 @@ export interface StreamHandlers {
   onData(bytes: Uint8Array): void;
   /** Something that was queued has left. */
   onSent(): void;
-  onFinish(outcome: string): void;
+  onFinish(): void;
+  /** The program has ended; what it wrote still comes. */
+  onExit(outcome: string): void;
   /** The other side reads nothing more. */
   onStop(): void;
   /** It is over, and this is why. */
@@ -198,7 +200,10 @@ export class PortConnection {
         handlers.onData(event.bytes);
         return;
       case 'finish':
-        handlers.onFinish(event.outcome);
+        handlers.onFinish();
+        return;
+      case 'exit':
+        handlers.onExit(event.outcome);
         return;
       case 'stop':
         handlers.onStop();

@@ -42,15 +42,16 @@ export class StreamPair {
   readonly #connection: PortConnection;
   readonly #stream: number;
   readonly #opened = deferred<StreamOpening>();
-  /** Fulfilled, with how a program ended, when both directions have ended in order. */
+  /** Fulfilled when both directions have ended in order; of a program, when it has ended, with how. */
   readonly #closed = deferred<string>();
+  readonly #isProgram: boolean;
   readonly #arrived: Uint8Array[] = [];
   readonly #infos: Deferred<StreamInfo>[] = [];
   #reader: ReadableByteStreamController | undefined;
   #writer: WritableStreamDefaultController | undefined;
   #wanted: (() => void) | undefined;
   #sent: (() => void) | undefined;
-  #outcome = '';
+  #hasExited = false;
   #isReadOver = false;
   #isWriteOver = false;
   #finishArrived = false;
@@ -58,6 +59,7 @@ export class StreamPair {
 
   constructor(connection: PortConnection, kind: StreamKind, target: string, local: boolean) {
     this.#connection = connection;
+    this.#isProgram = kind === 'program';
     this.#stream = connection.open(kind, target, local, this.#handlers());
     // Who waits for one of them only must not be bothered by the other.
     this.#opened.promise.catch(() => {});
@@ -107,19 +109,17 @@ export class StreamPair {
         this.#wake();
       },
       onSent: () => this.#sent?.(),
-      onFinish: outcome => {
-        this.#outcome = outcome;
+      onFinish: () => {
         this.#finishArrived = true;
         this.#wake();
         // Nobody may be reading; a stream that has nothing left to read is over all the same.
         if (this.#arrived.length === 0) this.#endReading();
       },
-      onStop: () => {
-        const error = networkError('the far end reads nothing more');
-        this.#writer?.error(error);
-        this.#sent?.();
-        this.#isWriteOver = true;
-        this.#settle();
+      onStop: () => this.#endWriting('the far end reads nothing more'),
+      onExit: outcome => {
+        this.#hasExited = true;
+        this.#closed.resolve(outcome);
+        this.#endWriting('the program has ended');
       },
       onBroken: error => this.#fail(error),
       onInfo: text => this.#infos.shift()?.resolve(JSON.parse(text) as StreamInfo),
@@ -169,6 +169,14 @@ export class StreamPair {
     }
     this.#connection.consumed(this.#stream, taken);
     if (this.#finishArrived && this.#arrived.length === 0) this.#endReading();
+  }
+
+  /** The far end takes nothing more. */
+  #endWriting(reason: string): void {
+    if (!this.#isWriteOver) this.#writer?.error(networkError(reason));
+    this.#isWriteOver = true;
+    this.#sent?.();
+    this.#settle();
   }
 
   #endReading(): void {
@@ -223,13 +231,14 @@ export class StreamPair {
   }
 
   #isOver(): boolean {
-    return this.#failure !== undefined || (this.#isReadOver && this.#isWriteOver);
+    const isEnded = this.#isReadOver && this.#isWriteOver && (!this.#isProgram || this.#hasExited);
+    return this.#failure !== undefined || isEnded;
   }
 
   #settle(): void {
-    if (!this.#isReadOver || !this.#isWriteOver || this.#failure !== undefined) return;
+    if (!this.#isOver() || this.#failure !== undefined) return;
     this.#connection.forget(this.#stream);
-    this.#closed.resolve(this.#outcome);
+    this.#closed.resolve('');
     for (const { reject } of this.#infos.splice(0)) reject(networkError('the stream is closed'));
   }
 

@@ -41,12 +41,7 @@ export type StreamFrame =
     }
   | { readonly type: 'data'; readonly stream: number; readonly bytes: Uint8Array }
   | { readonly type: 'credit'; readonly stream: number; readonly credit: number }
-  | {
-      readonly type: 'finish';
-      readonly stream: number;
-      /** How a program ended: `exit 0`, `signal SIGTERM`; else empty. */
-      readonly outcome: string;
-    }
+  | { readonly type: 'finish'; readonly stream: number }
   | {
       readonly type: 'reset';
       readonly stream: number;
@@ -60,9 +55,25 @@ export type StreamFrame =
       /** JSON; empty to ask for it. */
       readonly text: string;
     }
-  | { readonly type: 'stop'; readonly stream: number };
+  | { readonly type: 'stop'; readonly stream: number }
+  | {
+      readonly type: 'exit';
+      readonly stream: number;
+      /** How a program ended: `exit 0`, `signal SIGTERM`. */
+      readonly outcome: string;
+    };
 
-const types = { open: 1, opened: 2, data: 3, credit: 4, finish: 5, reset: 6, info: 7, stop: 8 } as const;
+const types = {
+  open: 1,
+  opened: 2,
+  data: 3,
+  credit: 4,
+  finish: 5,
+  reset: 6,
+  info: 7,
+  stop: 8,
+  exit: 9,
+} as const;
 const kinds = { tcp: 1, program: 2 } as const;
 const resetNumbers = {
   /** The one who uses the stream does not want it any more. */
@@ -119,8 +130,9 @@ export function encodeStreamFrame(frame: StreamFrame): Uint8Array<ArrayBuffer> {
     case 'credit':
       return out.uint32(frame.credit).finish();
     case 'stop':
-      return out.finish();
     case 'finish':
+      return out.finish();
+    case 'exit':
       return out.bytes(cut(frame.outcome, longestMessage)).finish();
     case 'reset':
       return out.uint16(resetNumbers[frame.reason]).bytes(cut(frame.message, longestMessage)).finish();
@@ -160,6 +172,11 @@ export function renumberStreamFrame(message: Uint8Array, stream: number): number
   const before = view.getUint32(1);
   view.setUint32(1, stream);
   return before;
+}
+
+/** The type of a message that is not read any further; `undefined` when there is no such type. */
+export function streamFrameType(message: Uint8Array): StreamFrame['type'] | undefined {
+  return typeOf.get(message[0] ?? 0);
 }
 
 /**
@@ -207,9 +224,10 @@ function readFrame(reader: ByteReader): StreamFrame {
     case 'credit':
       return { type, stream, credit: reader.uint32() };
     case 'finish':
-      return { type, stream, outcome: text(reader.bytes(), longestMessage) };
     case 'stop':
       return { type, stream };
+    case 'exit':
+      return { type, stream, outcome: text(reader.bytes(), longestMessage) };
     case 'info':
       return { type, stream, text: text(reader.bytes(), longestInfo) };
     case 'reset': {

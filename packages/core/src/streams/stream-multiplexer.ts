@@ -59,9 +59,11 @@ export type StreamEvent =
   /** There is room for data again after there was none. */
   | { readonly event: 'room'; readonly stream: number }
   /** The other side sends nothing more. */
-  | { readonly event: 'finish'; readonly stream: number; readonly outcome: string }
+  | { readonly event: 'finish'; readonly stream: number }
   /** The other side reads nothing more. */
   | { readonly event: 'stop'; readonly stream: number }
+  /** The program that the stream leads to has ended, and how. What it wrote still comes; it reads nothing more. */
+  | { readonly event: 'exit'; readonly stream: number; readonly outcome: string }
   /** The side that opens asks for what can be told of a stream (`text` is empty), or is told. */
   | { readonly event: 'info'; readonly stream: number; readonly text: string }
   /** The other side broke it off, or broke its rules. */
@@ -73,12 +75,14 @@ export type StreamEvent =
     };
 
 interface Stream {
+  readonly kind: StreamKind;
+  /** Whether it leads to a program that has ended. */
+  hasExited: boolean;
   /** Bytes that may still be sent. */
   credit: number;
   queue: Uint8Array[];
   queuedBytes: number;
   isFinishing: boolean;
-  outcome: string;
   sentFinish: boolean;
   receivedFinish: boolean;
   sentStop: boolean;
@@ -149,7 +153,7 @@ export class StreamMultiplexer {
     if (this.#streams.size >= this.#limits.streams || this.#last >= 0xffff_ffff) return undefined;
     const stream = ++this.#last;
     const { windowBytes: credit } = this.#limits;
-    this.#streams.set(stream, newStream(0, credit));
+    this.#streams.set(stream, newStream(kind, 0, credit));
     this.#urgent.push({ type: 'open', stream, credit, kind, target, local, origin: '' });
     return stream;
   }
@@ -188,13 +192,22 @@ export class StreamMultiplexer {
     if (this.#streams.has(stream)) this.#urgent.push({ type: 'info', stream, text });
   }
 
-  /** Sends nothing more on a stream after what is queued. @param outcome How the program ended that it led to. */
-  finish(stream: number, outcome = ''): void {
+  /** Sends nothing more on a stream after what is queued. */
+  finish(stream: number): void {
     const state = this.#streams.get(stream);
     if (state === undefined || state.isFinishing) return;
     state.isFinishing = true;
-    state.outcome = outcome;
     this.#schedule(stream, state);
+  }
+
+  /** Says at once how the program of a stream ended. What it wrote still goes; nothing more is read. */
+  exit(stream: number, outcome: string): void {
+    const state = this.#streams.get(stream);
+    if (state === undefined || state.hasExited) return;
+    state.hasExited = true;
+    state.sentStop = true;
+    this.#urgent.push({ type: 'exit', stream, outcome });
+    this.#forgetIfOver(stream, state);
   }
 
   /** Reads nothing more on a stream: what still comes is dropped. The other direction goes on. */
@@ -288,9 +301,11 @@ export class StreamMultiplexer {
       case 'credit':
         return this.#onCredit(frame.stream, state, frame.credit);
       case 'finish':
-        return this.#onFinish(frame.stream, state, frame.outcome);
+        return this.#onFinish(frame.stream, state);
       case 'stop':
         return this.#onStop(frame.stream, state);
+      case 'exit':
+        return this.#onExit(frame.stream, state, frame.outcome);
       case 'info':
         return [{ event: 'info', stream: frame.stream, text: frame.text }];
       case 'reset':
@@ -307,7 +322,7 @@ export class StreamMultiplexer {
       this.#urgent.push({ type: 'reset', stream, reason: 'tooMany', message: 'too many streams' });
       return [];
     }
-    this.#streams.set(stream, { ...newStream(credit, this.#limits.windowBytes), isAccepted: false });
+    this.#streams.set(stream, { ...newStream(kind, credit, this.#limits.windowBytes), isAccepted: false });
     return [{ event: 'open', stream, kind, target, local, origin }];
   }
 
@@ -335,20 +350,34 @@ export class StreamMultiplexer {
     return wasFull && hasRoom ? [{ event: 'room', stream }] : [];
   }
 
-  #onFinish(stream: number, state: Stream, outcome: string): StreamEvent[] {
+  #onFinish(stream: number, state: Stream): StreamEvent[] {
     if (state.receivedFinish) return this.#offended(stream, 'it ended twice');
     state.receivedFinish = true;
     this.#forgetIfOver(stream, state);
-    return [{ event: 'finish', stream, outcome }];
+    return [{ event: 'finish', stream }];
   }
 
   #onStop(stream: number, state: Stream): StreamEvent[] {
+    this.#dropQueue(stream, state);
+    this.#forgetIfOver(stream, state);
+    return [{ event: 'stop', stream }];
+  }
+
+  #onExit(stream: number, state: Stream, outcome: string): StreamEvent[] {
+    if (!this.#opens || state.kind !== 'program') return this.#offended(stream, 'it leads to no program');
+    if (state.hasExited) return this.#offended(stream, 'its program ended twice');
+    state.hasExited = true;
+    this.#dropQueue(stream, state);
+    this.#forgetIfOver(stream, state);
+    return [{ event: 'exit', stream, outcome }];
+  }
+
+  /** The other side reads nothing more. */
+  #dropQueue(stream: number, state: Stream): void {
     state.receivedStop = true;
     state.queue = [];
     state.queuedBytes = 0;
     this.#ready.delete(stream);
-    this.#forgetIfOver(stream, state);
-    return [{ event: 'stop', stream }];
   }
 
   /** The other side broke the rules on one stream: that one is over, the others are not its fault. */
@@ -369,7 +398,7 @@ export class StreamMultiplexer {
     if (!state.isFinishing || state.sentFinish || state.queuedBytes > 0) return undefined;
     state.sentFinish = true;
     this.#forgetIfOver(stream, state);
-    return { type: 'finish', stream, outcome: state.outcome };
+    return { type: 'finish', stream };
   }
 
   #schedule(stream: number, state: Stream): void {
@@ -380,7 +409,8 @@ export class StreamMultiplexer {
 
   #forgetIfOver(stream: number, state: Stream): void {
     const isSent = state.sentFinish || state.receivedStop;
-    if (isSent && (state.receivedFinish || state.sentStop)) this.#forget(stream);
+    const isReceived = state.receivedFinish || state.sentStop;
+    if (isSent && isReceived && (state.kind !== 'program' || state.hasExited)) this.#forget(stream);
   }
 
   #forget(stream: number): boolean {
@@ -391,13 +421,14 @@ export class StreamMultiplexer {
   }
 }
 
-function newStream(credit: number, window: number): Stream {
+function newStream(kind: StreamKind, credit: number, window: number): Stream {
   return {
+    kind,
+    hasExited: false,
     credit,
     queue: [],
     queuedBytes: 0,
     isFinishing: false,
-    outcome: '',
     sentFinish: false,
     receivedFinish: false,
     sentStop: false,

@@ -34,11 +34,11 @@ const vectors: [string, StreamFrame][] = [
   ],
   ['030000000162', { type: 'data', stream: 1, bytes: Uint8Array.of(0x62) }],
   ['040000000100010000', { type: 'credit', stream: 1, credit: 65_536 }],
-  ['0500000001', { type: 'finish', stream: 1, outcome: '' }],
-  ['0500000001657869742030', { type: 'finish', stream: 1, outcome: 'exit 0' }],
+  ['0500000001', { type: 'finish', stream: 1 }],
   ['060000000100036e6f', { type: 'reset', stream: 1, reason: 'unreachable', message: 'no' }],
   ['0700000001', { type: 'info', stream: 1, text: '' }],
   ['0800000001', { type: 'stop', stream: 1 }],
+  ['0900000001657869742030', { type: 'exit', stream: 1, outcome: 'exit 0' }],
   ['07000000017b7d', { type: 'info', stream: 1, text: '{}' }],
 ];
 
@@ -52,7 +52,7 @@ describe('a frame of a stream connection', () => {
     ['nothing', ''],
     ['no stream', '03'],
     ['stream 0', '0500000000'],
-    ['an unknown type', '0900000001'],
+    ['an unknown type', '0a00000001'],
     ['an unknown kind', '01000000010004000009'],
     ['no data', '0300000001'],
     ['too much after its end', '04000000010001000000'],

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { concatBytes } from '../../src/bytes.ts';
-import { encodeStreamFrame } from '../../src/streams/stream-frames.ts';
+import { encodeStreamFrame, type StreamKind } from '../../src/streams/stream-frames.ts';
 import {
   type StreamEvent,
   type StreamLimits,
@@ -33,8 +33,8 @@ class Wire {
   }
 
   /** Opens a stream and accepts it. */
-  open(): number {
-    const stream = this.client.open('tcp', 'a.example:1') ?? 0;
+  open(kind: StreamKind = 'tcp'): number {
+    const stream = this.client.open(kind, kind === 'tcp' ? 'a.example:1' : 'quiz') ?? 0;
     this.carry('client');
     this.server.accept(stream, '192.0.2.1:5', '192.0.2.2:1');
     this.carry('server');
@@ -63,13 +63,13 @@ describe('a stream', () => {
     wire.client.finish(stream);
     expect(wire.carry('client')).toEqual([
       { event: 'data', stream, bytes: bytes(1, 0x62) },
-      { event: 'finish', stream, outcome: '' },
+      { event: 'finish', stream },
     ]);
     expect(wire.server.size).toBe(1);
     wire.server.write(stream, bytes(1, 0x42));
     expect(wire.carry('server')).toEqual([{ event: 'data', stream, bytes: bytes(1, 0x42) }]);
     wire.server.finish(stream);
-    expect(wire.carry('server')).toEqual([{ event: 'finish', stream, outcome: '' }]);
+    expect(wire.carry('server')).toEqual([{ event: 'finish', stream }]);
     expect([wire.client.size, wire.server.size]).toEqual([0, 0]);
   });
 
@@ -83,7 +83,7 @@ describe('a stream', () => {
     wire.carry('server');
     const events = wire.carry('client');
     expect(dataOf(events, stream)).toEqual(bytes(10));
-    expect(events.at(-1)).toEqual({ event: 'finish', stream, outcome: '' });
+    expect(events.at(-1)).toEqual({ event: 'finish', stream });
   });
 
   it('stops its sender when its reader stops, and goes on when that reads', () => {
@@ -219,12 +219,53 @@ describe('what is told of a stream', () => {
     wire.server.info(stream, '{"route":"relay"}');
     expect(wire.carry('server')).toEqual([{ event: 'info', stream, text: '{"route":"relay"}' }]);
   });
+});
 
-  it('includes how a program ended', () => {
+describe('a stream to a program', () => {
+  it('tells how it ended before what it wrote, which still comes', () => {
+    const wire = new Wire({ windowBytes: 10, widestWindowBytes: 10 });
+    const stream = wire.open('program');
+    wire.client.write(stream, bytes(30));
+    wire.server.write(stream, bytes(15));
+    wire.server.exit(stream, 'exit 3');
+    wire.server.finish(stream);
+    expect(wire.carry('server')).toEqual([
+      { event: 'exit', stream, outcome: 'exit 3' },
+      { event: 'data', stream, bytes: bytes(10) },
+    ]);
+    expect(wire.client.queued(stream)).toBe(0);
+    wire.client.consumed(stream, 10);
+    wire.carry('client');
+    expect(wire.carry('server')).toEqual([
+      { event: 'data', stream, bytes: bytes(5) },
+      { event: 'finish', stream },
+    ]);
+    expect([wire.client.size, wire.server.size]).toEqual([0, 0]);
+  });
+
+  it('is there until it has ended, also when both directions are over', () => {
     const wire = new Wire();
-    const stream = wire.open();
-    wire.server.finish(stream, 'exit 3');
-    expect(wire.carry('server')).toEqual([{ event: 'finish', stream, outcome: 'exit 3' }]);
+    const stream = wire.open('program');
+    wire.client.finish(stream);
+    wire.client.stop(stream);
+    wire.carry('client');
+    expect([wire.client.size, wire.server.size]).toEqual([1, 1]);
+    wire.server.exit(stream, 'signal SIGSEGV');
+    wire.server.exit(stream, 'exit 0');
+    expect(wire.carry('server')).toEqual([{ event: 'exit', stream, outcome: 'signal SIGSEGV' }]);
+    expect([wire.client.size, wire.server.size]).toEqual([0, 0]);
+  });
+
+  it('alone can tell that, once, and only the side that has it', () => {
+    const exit = (stream: number) => encodeStreamFrame({ type: 'exit', stream, outcome: 'exit 0' });
+    const wire = new Wire();
+    const connection = wire.open();
+    expect(wire.client.receive(exit(connection))).toMatchObject([{ event: 'reset', reason: 'internal' }]);
+    const program = wire.open('program');
+    expect(wire.server.receive(exit(program))).toMatchObject([{ event: 'reset', reason: 'internal' }]);
+    const twice = wire.open('program');
+    wire.client.receive(exit(twice));
+    expect(wire.client.receive(exit(twice))).toMatchObject([{ event: 'reset', reason: 'internal' }]);
   });
 });
 
@@ -271,7 +312,7 @@ describe('a side that breaks the rules', () => {
   };
   const data = (stream: number, length: number) =>
     encodeStreamFrame({ type: 'data', stream, bytes: bytes(length) });
-  const finish = (stream: number) => encodeStreamFrame({ type: 'finish', stream, outcome: '' });
+  const finish = (stream: number) => encodeStreamFrame({ type: 'finish', stream });
   const credit = (stream: number) => encodeStreamFrame({ type: 'credit', stream, credit: 0xffff_ffff });
   const open = (stream: number) =>
     encodeStreamFrame({

@@ -1,12 +1,15 @@
 import {
   decodeStreamFrame,
   encodeStreamFrame,
+  errorMessage,
   frameHeadBytes,
   parseAuthority,
   renumberStreamFrame,
   type StreamFrame,
+  type StreamKind,
   type StreamResetReason,
   type StreamWish,
+  streamFrameType,
   streamLimits,
 } from '@manypath/core';
 import { type AccessMessage, burstBytes, mostFrames, type SwitchMessage } from '@manypath/page';
@@ -46,15 +49,18 @@ const mostHeld = 4;
 /** Hosts that a page may ask for in one go. */
 const mostWishes = 20;
 
-const dataType = 3;
 const longestFrame = frameHeadBytes + streamLimits.frameBytes;
+
+type OpenFrame = StreamFrame & { type: 'open' };
 
 interface Stream {
   readonly page: Page;
   /** The number by which the page knows it, and the one by which the gateway does. */
   readonly pageNumber: number;
   readonly number: number;
+  readonly kind: StreamKind;
   readonly wish: StreamWish | undefined;
+  hasExited: boolean;
   isOutOver: boolean;
   isInOver: boolean;
 }
@@ -137,12 +143,11 @@ export class StreamSwitch {
   }
 
   #toPage(message: Uint8Array<ArrayBuffer>): void {
-    const type = message[0] ?? 0;
     const number = renumberStreamFrame(message, 0);
     const stream = this.#streams.get(number);
     if (stream === undefined) return;
     renumberStreamFrame(message, stream.pageNumber);
-    this.#note(stream, type, 'in');
+    this.#noteIn(stream, streamFrameType(message));
     this.#pass(stream.page, message.buffer);
   }
 
@@ -179,21 +184,21 @@ export class StreamSwitch {
   }
 
   #frameFromPage(page: Page, message: Uint8Array<ArrayBuffer>): void {
-    const type = message[0] ?? 0;
     const { length } = message;
     if (length > longestFrame) throw new RangeError('a frame is too long');
     // Data is not looked into, and is checked by the gateway against the credit of its own stream.
-    const frame = type === dataType && length > frameHeadBytes ? undefined : decodeStreamFrame(message);
+    const isData = streamFrameType(message) === 'data' && length > frameHeadBytes;
+    const frame = isData ? undefined : decodeStreamFrame(message);
     if (frame?.type === 'open') this.#onOpen(page, frame);
-    else this.#passOn(page, type, message);
+    else this.#passOn(page, message);
   }
 
-  #passOn(page: Page, type: number, message: Uint8Array<ArrayBuffer>): void {
+  #passOn(page: Page, message: Uint8Array<ArrayBuffer>): void {
     const number = renumberStreamFrame(message, 0);
     const stream = page.streams.get(number);
     if (stream !== undefined) {
       renumberStreamFrame(message, stream.number);
-      this.#note(stream, type, 'out');
+      this.#noteOut(stream, streamFrameType(message));
       this.#wire?.send(message);
       return;
     }
@@ -206,7 +211,7 @@ export class StreamSwitch {
     held.push(message);
   }
 
-  #onOpen(page: Page, frame: StreamFrame & { type: 'open' }): void {
+  #onOpen(page: Page, frame: OpenFrame): void {
     if (frame.stream <= page.last) throw new RangeError('a stream is opened twice');
     page.last = frame.stream;
     if (this.#streams.size + page.held.size >= streamLimits.streams) {
@@ -217,14 +222,9 @@ export class StreamSwitch {
     void this.#admit(page, frame);
   }
 
-  async #admit(page: Page, frame: StreamFrame & { type: 'open' }): Promise<void> {
+  async #admit(page: Page, frame: OpenFrame): Promise<void> {
     const wish = wishOf(frame);
-    const verdict =
-      frame.kind === 'program'
-        ? { allowed: true, local: false, reason: '' }
-        : wish === undefined
-          ? { allowed: false, local: false, reason: 'the target is no host and port' }
-          : await this.#options.authorize(page, [wish]);
+    const verdict = await this.#judge(page, frame, wish);
     const held = page.held.get(frame.stream) ?? [];
     page.held.delete(frame.stream);
     if (page.isGone) return;
@@ -237,7 +237,9 @@ export class StreamSwitch {
       page,
       pageNumber: frame.stream,
       number,
+      kind: frame.kind,
       wish,
+      hasExited: false,
       isOutOver: false,
       isInOver: false,
     };
@@ -246,13 +248,30 @@ export class StreamSwitch {
     this.#send({ ...frame, stream: number, local: verdict.local, origin: page.origin });
     for (const message of held) {
       renumberStreamFrame(message, frame.stream);
-      this.#passOn(page, message[0] ?? 0, message);
+      this.#passOn(page, message);
+    }
+  }
+
+  /** A program is looked up by the gateway, which knows which there are. */
+  async #judge(page: Page, { kind }: OpenFrame, wish: StreamWish | undefined): Promise<Verdict> {
+    if (kind === 'program') return { allowed: true, local: false, reason: '' };
+    if (wish === undefined) return { allowed: false, local: false, reason: 'the target is no host and port' };
+    return this.#authorize(page, [wish]);
+  }
+
+  /** Who cannot be asked has not allowed it. */
+  async #authorize(page: Page, wishes: readonly StreamWish[]): Promise<Verdict> {
+    try {
+      return await this.#options.authorize(page, wishes);
+    } catch (error) {
+      const reason = `the extension could not find out whether it may: ${errorMessage(error)}`;
+      return { allowed: false, local: false, reason };
     }
   }
 
   async #onAccess(page: Page, data: unknown): Promise<void> {
     if (!isAccess(data)) return this.#remove(page, 'what the page sends is not understood');
-    const { allowed, reason } = await this.#options.authorize(page, data.wishes);
+    const { allowed, reason } = await this.#authorize(page, data.wishes);
     if (!page.isGone) this.#say(page, { kind: 'access', id: data.id, granted: allowed, reason });
   }
 
@@ -309,13 +328,19 @@ export class StreamSwitch {
     page.port.postMessage(message);
   }
 
-  /** Keeps account of when a stream is over, as both sides do. */
-  #note(stream: Stream, type: number, direction: 'in' | 'out'): void {
-    const kind = ends[type];
-    if (kind === undefined) return;
-    if (kind === 'reset' || (kind === 'finish') === (direction === 'out')) stream.isOutOver = true;
-    if (kind === 'reset' || (kind === 'finish') === (direction === 'in')) stream.isInOver = true;
-    if (stream.isOutOver && stream.isInOver) this.#drop(stream);
+  /** Keeps account of when a stream is over, as both sides do: here from what the gateway says. */
+  #noteIn(stream: Stream, type: StreamFrame['type'] | undefined): void {
+    if (type === 'finish') stream.isInOver = true;
+    if (type === 'stop' || type === 'exit') stream.isOutOver = true;
+    if (type === 'exit') stream.hasExited = true;
+    if (type === 'reset' || isOver(stream)) this.#drop(stream);
+  }
+
+  /** The same from what the page says. */
+  #noteOut(stream: Stream, type: StreamFrame['type'] | undefined): void {
+    if (type === 'finish') stream.isOutOver = true;
+    if (type === 'stop') stream.isInOver = true;
+    if (type === 'reset' || isOver(stream)) this.#drop(stream);
   }
 
   #drop(stream: Stream): void {
@@ -342,10 +367,11 @@ export class StreamSwitch {
   }
 }
 
-/** Frames that end a direction, by their types. */
-const ends: Readonly<Record<number, 'finish' | 'reset' | 'stop'>> = { 5: 'finish', 6: 'reset', 8: 'stop' };
+function isOver({ kind, hasExited, isOutOver, isInOver }: Stream): boolean {
+  return isOutOver && isInOver && (kind !== 'program' || hasExited);
+}
 
-function wishOf({ kind, target, local }: StreamFrame & { type: 'open' }): StreamWish | undefined {
+function wishOf({ kind, target, local }: OpenFrame): StreamWish | undefined {
   if (kind !== 'tcp') return undefined;
   try {
     return { ...parseAuthority(target), ...(local ? { local } : {}) };

@@ -7,10 +7,12 @@ import type { ByteCount } from '../counted-stream.ts';
 export interface LegEnds {
   readonly reader: ReadableLeg<Readable>;
   readonly writable: Writable;
-  /** Told of what remains when both directions are over, e.g. a program's exit. Default: nothing. */
+  /** Of a program: fulfilled when it has ended, with how. Default: it is a connection. */
   readonly outcome?: Promise<string>;
   /** Breaks it off. */
   destroy(): void;
+  /** The same for what was ended in order and may have something to do with what it was sent last. Default: nothing. */
+  retire?(): void;
 }
 
 /** What a {@link StreamLeg} that is closed may take to deliver: see `streamLingerMs` and `streamLingerBytes` of the gateway. */
@@ -26,7 +28,9 @@ export interface LegHandlers {
   /** What was written is out of the way. */
   onTaken(bytes: Uint8Array): void;
   /** Nothing more comes. */
-  onEnd(outcome: string): void;
+  onEnd(): void;
+  /** The program has ended. */
+  onExit(outcome: string): void;
   /** It reads nothing more, and may still send. */
   onStop(): void;
   /** It broke. */
@@ -42,6 +46,7 @@ export class StreamLeg {
   #bytesOut = 0;
   #readEnded = false;
   #writeEnded = false;
+  #hasExited = false;
   #isWaiting = false;
   #isStopped = false;
   /** Bytes that came unwanted since everything was written. */
@@ -52,9 +57,10 @@ export class StreamLeg {
     this.#limits = limits;
     this.#ends = ends;
     this.#handlers = handlers;
-    const { reader, writable } = ends;
+    const { reader, writable, outcome } = ends;
     const readable = reader.stream;
-    readable.once('end', () => void this.#onEnd());
+    readable.once('end', () => this.#onEnd());
+    void outcome?.then(how => this.#onExit(how));
     for (const end of new Set<Readable | Writable>([readable, writable])) {
       end.on('error', (error: Error) => this.#onBroken(error));
       end.once('close', () => this.#onClose());
@@ -69,10 +75,15 @@ export class StreamLeg {
     return { bytesIn: this.#bytesIn, bytesOut: this.#bytesOut };
   }
 
-  /** Whether both directions have ended, or it broke. */
+  get isProgram(): boolean {
+    return this.#ends.outcome !== undefined;
+  }
+
+  /** Whether both directions have ended, and the program that it leads to as well, or it broke. */
   get isOver(): boolean {
-    const { reader, writable } = this.#ends;
-    return this.#isOver || (reader.stream.closed && writable.closed);
+    const { reader, writable, outcome } = this.#ends;
+    const isAlive = outcome !== undefined && !this.#hasExited;
+    return this.#isOver || (reader.stream.closed && writable.closed && !isAlive);
   }
 
   /** Whether one direction has ended. */
@@ -126,6 +137,11 @@ export class StreamLeg {
     this.#ends.destroy();
   }
 
+  /** Nobody wants anything of it any more, and it delivers what it has: it may, for its time. */
+  retire(): void {
+    this.#ends.retire?.();
+  }
+
   #onChunk(chunk: Buffer): boolean {
     if (this.#isStopped) {
       if (this.#unwanted !== undefined) this.#unwanted += chunk.length;
@@ -139,10 +155,14 @@ export class StreamLeg {
     return isFree;
   }
 
-  async #onEnd(): Promise<void> {
+  #onEnd(): void {
     this.#readEnded = true;
-    const outcome = (await this.#ends.outcome) ?? '';
-    if (!this.#isOver && !this.#isStopped) this.#handlers.onEnd(outcome);
+    if (!this.#isOver && !this.#isStopped) this.#handlers.onEnd();
+  }
+
+  #onExit(outcome: string): void {
+    this.#hasExited = true;
+    if (!this.#isOver) this.#handlers.onExit(outcome);
   }
 
   #onBroken(error: Error): void {

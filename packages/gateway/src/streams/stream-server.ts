@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { extensionId, frameHeadBytes, type HttpRequestHead, headerValue, streamLimits } from '@manypath/core';
 import { ProxyRefusal, refuseTunnel } from '@manypath/forward';
 import { FrameBody } from './frame-body.ts';
+import { ProgramKeeper } from './program-keeper.ts';
 import { StreamSession, type StreamSessionOptions } from './stream-session.ts';
 import { WebSocketConnection, webSocketKey } from './websocket-connection.ts';
 
@@ -35,10 +36,12 @@ export class StreamServer {
   /** What the extension has to show; other for each run of the gateway. */
   readonly token = randomBytes(32).toString('base64url');
   readonly #options: StreamSessionOptions;
+  readonly #keeper: ProgramKeeper;
   readonly #sessions = new Set<Served>();
 
-  constructor(options: StreamSessionOptions) {
-    this.#options = options;
+  constructor(options: Omit<StreamSessionOptions, 'keeper'>) {
+    this.#keeper = new ProgramKeeper(options.limits.streamProgramEndMs);
+    this.#options = { ...options, keeper: this.#keeper };
   }
 
   /**
@@ -60,6 +63,7 @@ export class StreamServer {
 
   close(): void {
     for (const { connection } of this.#sessions) connection.close(1001, 'the gateway is ending');
+    this.#keeper.close();
   }
 
   #takeSocket(socket: Duplex, head: HttpRequestHead): void {

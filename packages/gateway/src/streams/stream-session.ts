@@ -18,6 +18,7 @@ import { LocalTargetError } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
 import { BufferPool } from './buffer-pool.ts';
 import type { FrameSink } from './frame-sink.ts';
+import type { ProgramKeeper } from './program-keeper.ts';
 import { type StreamProgram, startProgram } from './program-leg.ts';
 import { breakOff, type LegEnds, StreamLeg } from './stream-leg.ts';
 
@@ -29,6 +30,8 @@ export interface StreamSessionOptions {
   readonly note: (target: Authority) => Connection;
   /** A program that the user lists, by its name. */
   readonly program: (name: string) => StreamProgram | undefined;
+  /** Ends programs that the gateway cannot end. */
+  readonly keeper: ProgramKeeper;
 }
 
 /** Buffers that are kept for messages of the browser. */
@@ -116,7 +119,7 @@ export class StreamSession {
   close(): void {
     this.#wire = undefined;
     for (const giveUp of this.#opening.values()) giveUp.abort(new Error('the browser went away'));
-    for (const [stream, { leg }] of [...this.#legs]) if (!leg.isDelivering) this.#drop(stream);
+    for (const stream of [...this.#legs.keys()]) this.#abandon(stream);
   }
 
   #on(event: StreamEvent): void {
@@ -139,7 +142,8 @@ export class StreamSession {
         return;
       case 'reset':
         this.#opening.get(stream)?.abort(new Error(event.message));
-        this.#drop(stream);
+        if (leg?.isProgram) this.#abandon(stream);
+        else this.#drop(stream);
         return;
       case 'info':
         this.#multiplexer.info(stream, this.#infoOf(stream));
@@ -151,7 +155,7 @@ export class StreamSession {
     const giveUp = new AbortController();
     this.#opening.set(event.stream, giveUp);
     try {
-      await (event.kind === 'tcp' ? this.#connect(event, giveUp.signal) : this.#run(event));
+      await (event.kind === 'tcp' ? this.#connect(event, giveUp.signal) : this.#run(event, giveUp.signal));
     } catch (error) {
       this.#refuse(event.stream, error);
     } finally {
@@ -209,19 +213,20 @@ export class StreamSession {
     }
   }
 
-  async #run({ stream, target: name, origin }: OpenEvent): Promise<void> {
+  async #run({ stream, target: name, origin }: OpenEvent, signal: AbortSignal): Promise<void> {
     const program = this.#options.program(name);
     // The same words for both: which programs there are is nobody's business.
     if (program === undefined || !program.origins.includes(origin)) throw new ProgramDeniedError();
     if (this.#programs >= this.#options.limits.streamPrograms) throw new TooManyProgramsError();
     this.#programs += 1;
     try {
-      const ends = await startProgram(program);
+      const { keeper, limits } = this.#options;
+      const ends = await startProgram(program, keeper, limits, signal);
       void ends.outcome?.finally(() => {
         this.#programs -= 1;
       });
-      this.#attach(stream, ends, undefined);
       this.#multiplexer.accept(stream);
+      this.#attach(stream, ends, undefined);
     } catch (error) {
       this.#programs -= 1;
       throw error;
@@ -242,8 +247,13 @@ export class StreamSession {
           this.#buffers.give(bytes);
           this.pump();
         },
-        onEnd: outcome => {
-          this.#multiplexer.finish(stream, outcome);
+        onEnd: () => {
+          this.#multiplexer.finish(stream);
+          this.pump();
+        },
+        onExit: outcome => {
+          this.#multiplexer.exit(stream, outcome);
+          this.#over(stream);
           this.pump();
         },
         onStop: () => {
@@ -272,6 +282,13 @@ export class StreamSession {
     this.#multiplexer.reset(stream, reason, message);
     this.#drop(stream);
     this.pump();
+  }
+
+  /** As {@link #drop}, but lets it deliver what it was sent. */
+  #abandon(stream: number): void {
+    const { leg } = this.#legs.get(stream) ?? {};
+    if (leg?.isDelivering) leg.retire();
+    else this.#drop(stream);
   }
 
   #drop(stream: number): void {

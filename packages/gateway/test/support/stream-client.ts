@@ -1,6 +1,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import {
+  decodeStreamFrame,
+  encodeStreamFrame,
   encodeWebSocketHead,
   extensionId,
   frameHeadBytes,
@@ -132,8 +134,24 @@ export class StreamClient {
     return stream;
   }
 
+  /** Asks for a program in the name of a page of an origin, which is the extension's to fill in. */
+  openProgram(name: string, origin: string): number {
+    const stream = this.#multiplexer.open('program', name) ?? 0;
+    for (let message = this.#multiplexer.next(); message; message = this.#multiplexer.next()) {
+      const frame = decodeStreamFrame(message);
+      this.raw(frame.type === 'open' ? encodeStreamFrame({ ...frame, origin }) : message);
+    }
+    return stream;
+  }
+
   send(stream: number, text: string): void {
     this.#multiplexer.write(stream, Buffer.from(text));
+    this.#pump();
+  }
+
+  /** Lets so many bytes more come. */
+  consumed(stream: number, bytes: number): void {
+    this.#multiplexer.consumed(stream, bytes);
     this.#pump();
   }
 
