@@ -27,6 +27,25 @@ export class ProgramKeeper {
     this.#endMs = endMs;
   }
 
+  /** To be called before a program is started, so that there is no moment in which nobody would end it. */
+  start(): void {
+    if (this.#process !== undefined) return;
+    const seconds = String(Math.ceil(this.#endMs / 1000));
+    const keeper = spawn('/bin/sh', ['-c', script, 'manypath-programs', seconds], {
+      stdio: ['pipe', 'ignore', 'ignore'],
+      detached: true,
+    });
+    const gone = () => {
+      if (this.#process === keeper) this.#process = undefined;
+    };
+    // Without one, programs are ended all the same, as long as this process can.
+    keeper.once('error', gone).once('exit', gone);
+    keeper.stdin.on('error', gone);
+    keeper.unref();
+    if (keeper.stdin instanceof Socket) keeper.stdin.unref();
+    this.#process = keeper;
+  }
+
   /** A program leads this process group. */
   add(group: number): void {
     this.#groups.add(group);
@@ -46,24 +65,6 @@ export class ProgramKeeper {
   }
 
   #tell(): void {
-    if (this.#process === undefined && this.#groups.size > 0) this.#start();
     this.#process?.stdin?.write(`${[...this.#groups].join(' ')}\n`);
-  }
-
-  #start(): void {
-    const seconds = String(Math.ceil(this.#endMs / 1000));
-    const keeper = spawn('/bin/sh', ['-c', script, 'manypath-programs', seconds], {
-      stdio: ['pipe', 'ignore', 'ignore'],
-      detached: true,
-    });
-    const gone = () => {
-      if (this.#process === keeper) this.#process = undefined;
-    };
-    // Without one, programs are ended all the same, as long as this process can.
-    keeper.once('error', gone).once('exit', gone);
-    keeper.stdin.on('error', gone);
-    keeper.unref();
-    if (keeper.stdin instanceof Socket) keeper.stdin.unref();
-    this.#process = keeper;
   }
 }

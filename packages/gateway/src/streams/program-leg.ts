@@ -33,15 +33,17 @@ export function startProgram(
   const [file = '', ...rest] = command;
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
+    keeper.start();
     const child = spawn(file, rest, { stdio: ['pipe', 'pipe', 'ignore'], cwd: homedir(), detached: true });
     child.once('error', reject);
     const outcome = new Promise<string>(ended => {
       child.once('exit', (code, how) => ended(how === null ? `exit ${code}` : `signal ${how}`));
     });
+    const { pid } = child;
+    if (pid === undefined) return;
+    keeper.add(pid);
     child.once('spawn', () => {
-      const id = child.pid ?? 0;
-      const group = new ProcessGroup(id, limits, () => keeper.remove(id));
-      keeper.add(id);
+      const group = new ProcessGroup(pid, limits, () => keeper.remove(pid));
       child.once('close', () => group.closed());
       const ends: LegEnds = {
         reader: streamLeg(child.stdout),
