@@ -1,59 +1,59 @@
+import { randomInt } from 'node:crypto';
 import { defineConfig } from 'vitest/config';
+import { ClosingLines } from './test/reporting/closing-lines.ts';
 
+const seed = Number(process.env.MANYPATH_SEED ?? randomInt(2 ** 31));
 const conditions = ['manypath-source', 'node', 'import', 'default'];
+const places = ['packages/*/test', 'lab/test', 'bench/test', 'test'];
+const named = (suffix: string) => places.map(place => `${place}/**/*.${suffix}.ts`);
+
 const shared = {
   resolve: { conditions },
   ssr: { resolve: { conditions, externalConditions: conditions } },
 };
-const places = ['packages/*/test', 'lab/test', 'bench/test', 'test'];
-const retry = process.env.CI === undefined ? 0 : 1;
-const named = (suffix: string) => places.map(place => `${place}/**/*.${suffix}.ts`);
+const everyTest = {
+  pool: 'forks',
+  env: { MANYPATH_SEED: String(seed) },
+  setupFiles: 'test/reporting/one-seed.ts',
+} as const;
+const overRealNetworks = {
+  ...everyTest,
+  retry: process.env.CI === undefined ? 0 : 1,
+  fileParallelism: false,
+  hookTimeout: 60_000,
+} as const;
 
 /**
  * Three kinds of tests by file name: `*.test.ts` needs nothing, `*.lab.test.ts` needs network namespaces,
  * `*.browser.test.ts` needs Chromium (and mostly namespaces too). The last two run one file at a time,
  * because they share the machine's two cores with real links and a real browser.
  *
- * In CI a test that fails is tried once more, and reported as such: real sockets on a busy machine of two cores
- * now and then take longer than any limit that still makes sense.
+ * In CI a lab or browser test that fails is tried once more, and named in the closing lines: on a busy machine of two cores
+ * they now and then take longer than any limit that still makes sense. Unit tests get no second chance: their random cases
+ * would be others, and what the first had found would be lost.
  */
 export default defineConfig({
   test: {
+    reporters: ['default', new ClosingLines(seed)],
     projects: [
       {
         ...shared,
         test: {
+          ...everyTest,
           name: 'unit',
           include: named('test'),
           exclude: ['**/*.lab.test.ts', '**/*.browser.test.ts', '**/node_modules/**'],
-          pool: 'forks',
-          retry,
+          retry: 0,
           testTimeout: 15_000,
         },
       },
       {
         ...shared,
-        test: {
-          name: 'lab',
-          include: named('lab.test'),
-          pool: 'forks',
-          retry,
-          fileParallelism: false,
-          testTimeout: 90_000,
-          hookTimeout: 60_000,
-        },
+        test: { ...overRealNetworks, name: 'lab', include: named('lab.test'), testTimeout: 90_000 },
       },
       {
         ...shared,
-        test: {
-          name: 'browser',
-          include: named('browser.test'),
-          pool: 'forks',
-          retry,
-          fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 60_000,
-        },
+        test: { ...overRealNetworks, name: 'browser', include: named('browser.test'), testTimeout: 120_000 },
       },
     ],
   },

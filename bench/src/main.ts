@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { errorMessage, ManypathError } from '@manypath/core';
 import { aggregation } from './aggregation.ts';
@@ -6,7 +7,7 @@ import { promotion } from './promotion.ts';
 import { relayCost } from './relay-cost.ts';
 import { streams } from './streams/streams.ts';
 
-const usage = `Usage: npm run bench [-- relay-cost|aggregation|promotion|endurance|streams] [options]
+const usage = `Usage: npm run bench [-- all|relay-cost|aggregation|promotion|endurance|streams] [options]
 
   relay-cost   what it costs to relay bytes, beside HAProxy, microsocks and plain Node
   aggregation  what two links carry together, beside microsocks under mptcpize
@@ -15,9 +16,9 @@ const usage = `Usage: npm run bench [-- relay-cost|aggregation|promotion|enduran
   endurance    200 faults in 10 minutes of transfers: is anything lost?
   streams      streams of a web page, beside a plain WebSocket and native messaging alone
 
-  Without a name: relay-cost and aggregation; the others take long.
+  Without a name: relay-cost and aggregation; the others take long. With all: one after the other.
 
-  --quick      few rounds of few bytes: shows that it runs, not more
+  --quick      little of everything: shows that it runs, not more
   --rounds N   how often every relay gets its turn (default 9)
   --only TEXT  only relays with TEXT in their names, beside HAProxy
   --seed N     endurance: other faults
@@ -26,6 +27,24 @@ const usage = `Usage: npm run bench [-- relay-cost|aggregation|promotion|enduran
   --bytes N,N  promotion: only transfers of these sizes
   --tcp        both legs TCP instead of Multipath TCP
 `;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    quick: { type: 'boolean', default: false },
+    rounds: { type: 'string' },
+    only: { type: 'string' },
+    links: { type: 'string' },
+    seed: { type: 'string' },
+    delay: { type: 'string' },
+    bytes: { type: 'string' },
+    tcp: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+/** How many of each kind in {@link matrix} are measured. */
+const few = values.quick ? 1 : Number.POSITIVE_INFINITY;
 
 const benchmarks: Record<string, () => Promise<void>> = {
   'relay-cost': () =>
@@ -45,20 +64,21 @@ const benchmarks: Record<string, () => Promise<void>> = {
   promotion: () =>
     promotion({
       rounds: Number(values.rounds ?? (values.quick ? 1 : 3)),
-      rates: values.links === undefined ? matrix.rates : [pair(values.links)],
-      roundTrips: values.delay === undefined ? matrix.roundTrips : [pair(values.delay)],
-      sizes: values.bytes?.split(',').map(Number) ?? matrix.sizes.slice(0, values.quick ? 3 : 5),
+      rates: values.links === undefined ? matrix.rates.slice(0, few) : [pair(values.links)],
+      roundTrips: values.delay === undefined ? matrix.roundTrips.slice(0, few) : [pair(values.delay)],
+      sizes: values.bytes?.split(',').map(Number) ?? matrix.sizes.slice(0, few),
     }),
   endurance: () =>
     endurance({
-      faults: values.quick ? 20 : 200,
-      seconds: values.quick ? 60 : 600,
+      faults: values.quick ? 6 : 200,
+      seconds: values.quick ? 15 : 600,
       seed: Number(values.seed ?? 1),
     }),
   streams: () =>
     streams({
       rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
       bytes: (values.quick ? 16 : 128) * 2 ** 20,
+      settleMs: values.quick ? 1_000 : 10_000,
     }),
 };
 
@@ -85,21 +105,6 @@ function pair(text: string): readonly [number, number] {
   return [first, second];
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    quick: { type: 'boolean', default: false },
-    rounds: { type: 'string' },
-    only: { type: 'string' },
-    links: { type: 'string' },
-    seed: { type: 'string' },
-    delay: { type: 'string' },
-    bytes: { type: 'string' },
-    tcp: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
-});
-
 try {
   await main();
 } catch (error) {
@@ -109,12 +114,36 @@ try {
 }
 
 async function main(): Promise<void> {
-  const names = positionals.length > 0 ? positionals : usual;
+  const names = positionals.includes('all')
+    ? Object.keys(benchmarks)
+    : positionals.length > 0
+      ? positionals
+      : usual;
   const unknown = names.find(name => benchmarks[name] === undefined);
   if (values.help || unknown !== undefined) {
     process.stderr.write(usage);
     process.exitCode = values.help ? 0 : 2;
     return;
   }
-  for (const name of names) await benchmarks[name]?.();
+  const [only = ''] = names;
+  if (names.length === 1) return await benchmarks[only]?.();
+  for (const name of names) runAlone(name);
+}
+
+/** How long a benchmark may take that has little to do, in milliseconds. */
+const quickMs = 120_000;
+
+/** Runs one of several in a process of its own: some move into a network of their own, and each ends what it has started. */
+function runAlone(name: string): void {
+  process.stderr.write(`\n${name}\n`);
+  const options = process.argv.slice(2).filter(word => !positionals.includes(word));
+  const [main = ''] = process.argv.slice(1);
+  const { status, error } = spawnSync(process.execPath, [main, name, ...options], {
+    stdio: 'inherit',
+    timeout: values.quick ? quickMs : undefined,
+  });
+  if (error !== undefined) throw error;
+  if (status === 0) return;
+  process.stderr.write(`bench: ${name} failed\n`);
+  process.exitCode = 1;
 }

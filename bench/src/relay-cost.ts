@@ -1,8 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
-import { cpus } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { cpus, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { cpuSeconds } from './cpu-time.ts';
-import { enterOwnNetwork } from './own-network.ts';
-import type { LoadJob, LoadReport, SinkReport } from './relay-cost/messages.ts';
+import { enterOwnNetwork, ownAddress } from './own-network.ts';
+import type { LoadJob, LoadReport, Place, SinkReport } from './relay-cost/messages.ts';
 import { type Peer, peers, reference, whyMissing } from './relay-cost/peers.ts';
 import { nextMessage, startHelper, startProgram, stopAll } from './relay-cost/processes.ts';
 import { saveResult } from './results.ts';
@@ -35,7 +37,7 @@ interface Contestant {
   readonly turns: Map<number, Turn[]>;
 }
 
-const sinkPort = 20_000;
+const sinkAt: Place = { host: ownAddress, port: 20_000 };
 const gigabyte = 1e9;
 /** How long one turn may take, in milliseconds. */
 const turnMs = 120_000;
@@ -48,11 +50,13 @@ export async function relayCost(options: RelayCostOptions): Promise<void> {
   enterOwnNetwork();
   // The relay has a processor of its own; what feeds it and what drains it share another.
   const [loadCpu, relayCpu] = cpus().length > 1 ? [0, 1] : [undefined, undefined];
-  const sink = await startHelper('./sink-main.js', [String(sinkPort), String(options.mptcp)], loadCpu);
+  const sinkArguments = [sinkAt.host, String(sinkAt.port), String(options.mptcp)];
+  const sink = await startHelper('./sink-main.js', sinkArguments, loadCpu);
   await nextMessage(sink);
   const load = await startHelper('./load-main.js', [], loadCpu);
-  const contestants = await startContestants(options, relayCpu);
+  const folder = mkdtempSync(join(tmpdir(), 'manypath-bench-'));
   try {
+    const contestants = await startContestants(options, folder, relayCpu);
     for (let round = 0; round <= options.rounds; round++) {
       for (const streams of options.streams) {
         for (const contestant of contestants) {
@@ -62,14 +66,16 @@ export async function relayCost(options: RelayCostOptions): Promise<void> {
       }
       progress(round, options.rounds);
     }
+    report(contestants, options);
   } finally {
-    stopAll();
+    await stopAll();
+    rmSync(folder, { recursive: true, force: true });
   }
-  report(contestants, options);
 }
 
 async function startContestants(
   { streams, mptcp, only }: RelayCostOptions,
+  folder: string,
   cpu: number | undefined,
 ): Promise<Contestant[]> {
   const contestants: Contestant[] = [];
@@ -80,8 +86,8 @@ async function startContestants(
       process.stderr.write(`${peer.name} is left out: it ${missing}\n`);
       continue;
     }
-    const port = sinkPort + 1 + index;
-    const child = await startProgram(peer.command({ port, target: sinkPort, mptcp }), port, cpu);
+    const port = sinkAt.port + 1 + index;
+    const child = await startProgram(peer.command({ port, target: sinkAt, mptcp, folder }), port, cpu);
     contestants.push({ peer, port, process: child, turns: new Map(streams.map(count => [count, []])) });
   }
   return contestants;
@@ -102,7 +108,7 @@ async function takeTurn(
   if (pid === undefined || relay.exitCode !== null) throw new Error(`${peer.name} has ended`);
   const bytes = Math.round(options.bytes * peer.share);
   const mptcp = options.mptcp && peer.multipathClients;
-  const job: LoadJob = { port, target: sinkPort, dialect: peer.dialect, bytes, streams, mptcp };
+  const job: LoadJob = { port, target: sinkAt, dialect: peer.dialect, bytes, streams, mptcp };
   const cpuBefore = cpuSeconds(pid);
   const startedAt = performance.now();
   const sent = nextMessage<LoadReport>(load);

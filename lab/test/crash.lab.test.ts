@@ -2,7 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Lab } from '@manypath/lab';
-import { expect, onTestFinished, test } from 'vitest';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { identifyProcess } from '../src/process-identity.ts';
 import { describeLab, until } from './support.ts';
 
@@ -80,13 +80,16 @@ describeLab('a lab whose owner is gone', () => {
 
 const nobody = ['setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups'];
 /** A checkout below /root, or a machine without user namespaces, cannot be tried as another user. */
-const nobodyCan = (() => {
+const whyNotNobody = (() => {
   const [tool = '', ...rest] = [...nobody, 'unshare', '--user', '--map-root-user', '--net', '--mount'];
   const read = `require('node:fs').readFileSync(${JSON.stringify(fileURLToPath(labModule))})`;
-  return spawnSync(tool, [...rest, process.execPath, '-e', read]).status === 0;
+  const { status } = spawnSync(tool, [...rest, process.execPath, '-e', read]);
+  return status === 0 ? undefined : 'others cannot read this checkout, or make user namespaces';
 })();
 
-describeLab('without root', { skip: !nobodyCan }, () => {
+describeLab('without root', () => {
+  beforeEach(({ skip }) => skip(whyNotNobody !== undefined, whyNotNobody));
+
   test('a program is run again in namespaces of its own, where labs work', async () => {
     const script = `
       await requireOrReenter();

@@ -7,7 +7,10 @@ const required = (process.env.MANYPATH_REQUIRE ?? '').split(',').includes('lab')
 const root = process.getuid?.() === 0;
 
 /** Tests that need network namespaces: skipped without root, unless MANYPATH_REQUIRE says that they must run. */
-export const describeLab = describe.skipIf(!root && !required);
+export function describeLab(name: string, body: () => void): void {
+  if (root || required) describe(name, body);
+  else describe.skip(`${name} (skipped: network namespaces need root)`, body);
+}
 
 /** A lab that ends with the test. */
 export async function labFor(options?: LabOptions): Promise<Lab> {

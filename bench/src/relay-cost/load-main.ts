@@ -40,10 +40,13 @@ async function send(job: LoadJob, bytes: number): Promise<boolean> {
 /** Tells the relay where to go, when it does not know. */
 async function greet(socket: Socket, { dialect, target }: LoadJob): Promise<void> {
   if (dialect === 'connect') {
-    await ask(socket, Buffer.from(`CONNECT 127.0.0.1:${target} HTTP/1.1\r\nHost: sink\r\n\r\n`));
+    await ask(socket, Buffer.from(`CONNECT ${target.host}:${target.port} HTTP/1.1\r\nHost: sink\r\n\r\n`));
   } else if (dialect === 'socks5') {
     await ask(socket, Buffer.of(5, 1, 0));
-    await ask(socket, Buffer.of(5, 1, 0, 1, 127, 0, 0, 1, target >> 8, target & 0xff));
+    await ask(
+      socket,
+      Buffer.of(5, 1, 0, 1, ...target.host.split('.').map(Number), target.port >> 8, target.port & 0xff),
+    );
   }
 }
 

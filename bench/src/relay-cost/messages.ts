@@ -1,12 +1,19 @@
 /** How a relay is told where to go: it knows, or is asked by HTTP CONNECT or SOCKS5. */
 export type RelayDialect = 'none' | 'connect' | 'socks5';
 
+/** Where something listens. */
+export interface Place {
+  /** An IPv4 address. */
+  readonly host: string;
+  readonly port: number;
+}
+
 /** What the load generator is asked to do. */
 export interface LoadJob {
   /** Port of the relay. */
   readonly port: number;
-  /** Port of the sink, for relays that have to be told. */
-  readonly target: number;
+  /** The sink, for relays that have to be told. */
+  readonly target: Place;
   readonly dialect: RelayDialect;
   /** Bytes in all, over all streams. */
   readonly bytes: number;

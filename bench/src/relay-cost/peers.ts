@@ -1,15 +1,16 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { debianPackage, findTool } from '../tools.ts';
-import type { RelayDialect } from './messages.ts';
+import type { Place, RelayDialect } from './messages.ts';
 
 /** Where a relay listens, and where it relays to if it is not told by the client. */
 export interface RelayPlace {
   readonly port: number;
-  readonly target: number;
+  readonly target: Place;
   readonly mptcp: boolean;
+  /** For what it writes. */
+  readonly folder: string;
 }
 
 /** A relay that is measured. */
@@ -64,16 +65,32 @@ export function whyMissing(peer: Peer): string | undefined {
 
 function nodeRelay(name: string, engine: string, share: number): Peer {
   const command = ({ port, target, mptcp }: RelayPlace) => {
-    return [process.execPath, here('./relay-main.js'), engine, String(port), String(target), String(mptcp)];
+    return [
+      process.execPath,
+      here('./relay-main.js'),
+      engine,
+      String(port),
+      target.host,
+      String(target.port),
+      String(mptcp),
+    ];
   };
   return { name, dialect: 'none', needs: [], share, multipathClients: true, command };
 }
 
 /** The program as people start it, without a relay: every connection goes straight. */
-function gateway({ port }: RelayPlace): readonly string[] {
+function gateway({ port, folder }: RelayPlace): readonly string[] {
   const main = here('../../../packages/cli/dist/main.js');
-  const state = mkdtempSync(join(tmpdir(), 'manypath-bench-'));
-  return [process.execPath, main, 'up', '--json', '--listen', `127.0.0.1:${port}`, '--state', state];
+  return [
+    process.execPath,
+    main,
+    'up',
+    '--json',
+    '--listen',
+    `127.0.0.1:${port}`,
+    '--state',
+    join(folder, 'up'),
+  ];
 }
 
 function haproxy(name: string, bufferBytes: number | undefined): Peer {
@@ -83,13 +100,13 @@ function haproxy(name: string, bufferBytes: number | undefined): Peer {
     needs: ['haproxy', 'mptcpize'],
     share: bufferBytes === undefined ? 1 / 4 : 1,
     multipathClients: true,
-    command: ({ port, target, mptcp }) => {
-      const file = join(mkdtempSync(join(tmpdir(), 'manypath-bench-')), 'haproxy.cfg');
+    command: ({ port, target, mptcp, folder }) => {
+      const file = join(folder, `haproxy-${port}.cfg`);
       const buffers = bufferBytes === undefined ? '' : `  tune.bufsize ${bufferBytes}\n`;
       writeFileSync(
         file,
         `global\n  nbthread 1\n  maxconn 500\n${buffers}defaults\n  mode tcp\n  timeout connect 5s\n  timeout client 60s\n` +
-          `  timeout server 60s\nlisten relay\n  bind 127.0.0.1:${port}\n  server sink 127.0.0.1:${target}\n`,
+          `  timeout server 60s\nlisten relay\n  bind 127.0.0.1:${port}\n  server sink ${target.host}:${target.port}\n`,
       );
       return [...preload(mptcp), 'haproxy', '-db', '-f', file];
     },

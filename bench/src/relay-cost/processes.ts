@@ -10,10 +10,17 @@ const startMs = 10_000;
 
 /** All programs that were started, so that none outlives the benchmark. */
 const running = new Set<ChildProcess>();
-process.once('exit', stopAll);
+process.once('exit', killAll);
 
-export function stopAll(): void {
+function killAll(): void {
   for (const child of running) child.kill('SIGKILL');
+}
+
+/** Ends what runs, and waits for it: nothing is written any more. */
+export async function stopAll(): Promise<void> {
+  const ended = [...running].map(child => once(child, 'exit'));
+  killAll();
+  await Promise.all(ended);
 }
 
 /**

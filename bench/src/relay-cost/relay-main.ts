@@ -6,14 +6,15 @@ import type { Socket } from 'node:net';
 import { relayBytes } from '@manypath/forward';
 import { connect, createServer } from '@manypath/mptcp';
 
-const [engine = 'manypath', port = '0', target = '0', mptcp = 'true'] = process.argv.slice(2);
+const [engine = 'manypath', port = '0', host = '127.0.0.1', target = '0', mptcp = 'true'] =
+  process.argv.slice(2);
 
 const server = await createServer(
   { host: '127.0.0.1', port: Number(port), allowHalfOpen: true, pauseOnConnect: true },
   client => {
     client.on('error', () => client.destroy());
     client.setNoDelay(true);
-    connect({ host: '127.0.0.1', port: Number(target), allowHalfOpen: true, mptcp: mptcp === 'true' }).then(
+    connect({ host, port: Number(target), allowHalfOpen: true, mptcp: mptcp === 'true' }).then(
       upstream => (engine === 'pipe' ? pipe(client, upstream) : void relayBytes(client, upstream)),
       () => client.destroy(),
     );

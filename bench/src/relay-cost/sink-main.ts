@@ -3,10 +3,10 @@ import { createServer, duplicateSocket, info } from '@manypath/mptcp';
 import type { SinkReport } from './messages.ts';
 
 const buffer = Buffer.allocUnsafeSlow(1024 * 1024);
-const [port = '0', mptcp = 'true'] = process.argv.slice(2);
+const [host = '127.0.0.1', port = '0', mptcp = 'true'] = process.argv.slice(2);
 
 const server = await createServer(
-  { host: '127.0.0.1', port: Number(port), mptcp: mptcp === 'true', pauseOnConnect: true },
+  { host, port: Number(port), mptcp: mptcp === 'true', pauseOnConnect: true },
   accepted => {
     let bytes = 0;
     const { multipath } = info(accepted);

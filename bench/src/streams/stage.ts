@@ -95,6 +95,11 @@ async function launch(profile: string, executablePath: string, args: string[]): 
     ignoreDefaultArgs: ['--disable-extensions'],
     args,
   });
-  if (context.serviceWorkers().length === 0) await context.waitForEvent('serviceworker');
-  return context;
+  try {
+    if (context.serviceWorkers().length === 0) await context.waitForEvent('serviceworker');
+    return context;
+  } catch (error) {
+    await context.close();
+    throw error;
+  }
 }

@@ -14,10 +14,9 @@ export interface StreamsOptions {
   readonly rounds: number;
   /** Bytes of one transfer, over all its streams. */
   readonly bytes: number;
+  /** How long to wait until memory that is not needed any more has been given back, in milliseconds. */
+  readonly settleMs: number;
 }
-
-/** How long it takes until memory that is not needed any more has been given back, in milliseconds. */
-const settleMs = 10_000;
 
 interface Row {
   readonly title: string;
@@ -29,13 +28,21 @@ interface Row {
  * Streams of a web page beside a plain WebSocket to the same server, and beside streams by native messaging alone: latency,
  * throughput of one and of 100 streams, memory. All on loopback, in real browsers, in turn.
  */
-export async function streams({ rounds, bytes }: StreamsOptions): Promise<void> {
+export async function streams({ rounds, bytes, settleMs }: StreamsOptions): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'manypath-bench-streams-'));
-  const services = { echo: await serve('echo'), source: await serve('source') };
-  const ours = await openStreams(folder, services.echo, Object.values(services));
-  const peer = await openNativePeer(folder);
-  const pages: Record<Way, Page> = { stream: ours.page, websocket: ours.page, native: peer.page };
+  const cleanUp: (() => unknown)[] = [() => rmSync(folder, { recursive: true, force: true })];
+  const served = async (service: 'echo' | 'source') => {
+    const started = await serve(service);
+    cleanUp.push(() => started.child.kill());
+    return started;
+  };
   try {
+    const services = { echo: await served('echo'), source: await served('source') };
+    const ours = await openStreams(folder, services.echo, Object.values(services));
+    cleanUp.push(() => ours.context.close());
+    const peer = await openNativePeer(folder);
+    cleanUp.push(() => peer.context.close());
+    const pages: Record<Way, Page> = { stream: ours.page, websocket: ours.page, native: peer.page };
     const rows: Row[] = [];
     const add = async (
       title: string,
@@ -56,7 +63,7 @@ export async function streams({ rounds, bytes }: StreamsOptions): Promise<void> 
       process.stderr.write(`${title}: done\n`);
     };
     // First: what transfers have left behind goes away whenever it likes.
-    const memory = await memoryOfUnread(ours.page, services.source);
+    const memory = await memoryOfUnread(ours.page, services.source, settleMs);
     const all: Way[] = ['stream', 'websocket', 'native'];
     const both: Way[] = ['stream', 'websocket'];
     await add('round trip of one byte', 'ms', all, { measure: 'latency', streams: 1, amount: 300 });
@@ -70,9 +77,7 @@ export async function streams({ rounds, bytes }: StreamsOptions): Promise<void> 
     reportAlone(alone);
     saveResult('streams', { rounds, bytes, rows, memory, alone });
   } finally {
-    await Promise.all([ours.context.close(), peer.context.close()]);
-    for (const { child } of Object.values(services)) child.kill();
-    rmSync(folder, { recursive: true, force: true });
+    for (const step of cleanUp.reverse()) await step();
   }
 }
 
@@ -106,7 +111,11 @@ async function inTurn(
 const unread = { streams: 200, bytes: 1_048_576 };
 
 /** What streams take whose page does not read, in the browser and the gateway, all in all, beside WebSockets. */
-async function memoryOfUnread(page: Page, { port, sitePort }: Served): Promise<Record<string, number>> {
+async function memoryOfUnread(
+  page: Page,
+  { port, sitePort }: Served,
+  settleMs: number,
+): Promise<Record<string, number>> {
   const taken: Record<string, number> = {};
   for (const way of ['stream', 'websocket'] as const) {
     await renew(page);

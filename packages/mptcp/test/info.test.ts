@@ -36,7 +36,7 @@ async function transfer(from: net.Socket, to: net.Socket, count: number): Promis
 describe('info', () => {
   needsMptcp();
 
-  test('counts the bytes of both directions, and of the subflow', async () => {
+  test('counts the bytes of both directions, and of the subflows', async () => {
     const { client, accepted } = await pairOf();
     await transfer(client, accepted, 100_000);
     await transfer(accepted, client, 30_000);
@@ -45,9 +45,11 @@ describe('info', () => {
       bytesSent: 100_000,
       bytesReceived: 30_000,
       bytesAcked: 100_000,
-      subflowCount: 1,
     });
-    expect(seen.subflows[0]?.bytesReceived).toBe(30_000);
+    // More than one where the machine has endpoints: what is reinjected is counted twice.
+    expect(seen.subflowCount).toBe(seen.subflows.length);
+    const received = seen.subflows.reduce((sum, { bytesReceived }) => sum + bytesReceived, 0);
+    expect(received).toBeGreaterThanOrEqual(30_000);
     expect(info(accepted)).toMatchObject({ bytesSent: 30_000, bytesReceived: 100_000 });
   });
 

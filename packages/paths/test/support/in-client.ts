@@ -15,7 +15,7 @@ export interface ClientRooms {
   readonly routes: mptcp.RouteSocket;
   /** Runs a command of iproute2, given without `ip`. */
   ip(command: string): void;
-  /** Makes a folder for what is kept. */
+  /** Makes a folder for what is kept; it is removed when the process ends. */
   stateDir(): string;
   /** How many descriptors the process has open. */
   descriptors(): number;
@@ -34,10 +34,15 @@ export async function inNamespaceOf<A, R>(
   { uid, role = 'client' }: { uid?: number; role?: Role } = {},
 ): Promise<R> {
   const script = `
-    const { mkdtempSync, readdirSync } = await import('node:fs');
+    const { mkdtempSync, readdirSync, rmSync } = await import('node:fs');
+    const { tmpdir } = await import('node:os');
     const { execFileSync } = await import('node:child_process');
     const ip = command => void execFileSync('ip', command.split(' '));
-    const stateDir = () => mkdtempSync('/tmp/manypath-test-');
+    const stateDir = () => {
+      const folder = mkdtempSync(tmpdir() + '/manypath-in-client-');
+      process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+      return folder;
+    };
     const descriptors = () => readdirSync('/proc/self/fd').length;
     const [core, mptcp, paths] = await Promise.all(
       ['@manypath/core', '@manypath/mptcp', '@manypath/paths'].map(name => import(name)));

@@ -1,0 +1,37 @@
+import { describe, expect, it } from 'vitest';
+import { addReports, closingLines, reportOf, skippedCheck } from '../../src/checks/run-report.ts';
+
+describe('the closing lines of a run', () => {
+  it('end with the counts, alone on their line', () => {
+    expect(closingLines(addReports([reportOf(true), reportOf(true), reportOf(false)]))).toEqual([
+      'no test needed a second try',
+      '2 passed, 1 failed',
+    ]);
+  });
+
+  it('name the seed, what was tried twice, and why tests were skipped', () => {
+    const tests = {
+      passed: 7,
+      failed: 0,
+      skipped: [
+        { name: 'a.test.ts: one', reason: 'needs root' },
+        { name: 'a.test.ts: two', reason: 'needs root' },
+        { name: 'b.test.ts: three', reason: undefined },
+      ],
+      retried: ['c.lab.test.ts: link b falls silent'],
+      seed: 42,
+    };
+    expect(
+      closingLines(addReports([reportOf(true), tests, skippedCheck('lab', 'benchmarks', 'needs root')])),
+    ).toEqual([
+      'random cases were made from 42; again with MANYPATH_SEED=42',
+      'tried a second time: 1',
+      '  c.lab.test.ts: link b falls silent',
+      'skipped, needs root:',
+      '  a.test.ts: one and 2 more',
+      'skipped, no reason is given:',
+      '  b.test.ts: three',
+      '8 passed, 0 failed, 4 skipped',
+    ]);
+  });
+});
