@@ -9,9 +9,10 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 const mayImport: Record<string, readonly string[]> = {
   'packages/core': [],
   'packages/mptcp': ['packages/core'],
+  'packages/files': ['packages/core', 'packages/mptcp'],
   'packages/forward': ['packages/core', 'packages/mptcp'],
-  'packages/paths': ['packages/core', 'packages/mptcp'],
-  'packages/relay': ['packages/core', 'packages/mptcp', 'packages/forward'],
+  'packages/paths': ['packages/core', 'packages/mptcp', 'packages/files'],
+  'packages/relay': ['packages/core', 'packages/mptcp', 'packages/files', 'packages/forward'],
   'packages/gateway': ['packages/core', 'packages/mptcp', 'packages/forward', 'packages/paths'],
   'packages/page': ['packages/core'],
   'packages/extension': ['packages/core', 'packages/page'],
@@ -19,6 +20,7 @@ const mayImport: Record<string, readonly string[]> = {
   'packages/cli': [
     'packages/core',
     'packages/mptcp',
+    'packages/files',
     'packages/forward',
     'packages/paths',
     'packages/relay',

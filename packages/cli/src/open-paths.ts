@@ -7,6 +7,7 @@ import {
   parsePairing,
   type SettingsDocument,
 } from '@manypath/core';
+import { unwritableCondition } from '@manypath/files';
 import type { Gateway, GatewayOptions, Routing } from '@manypath/gateway';
 import {
   DirectSteering,
@@ -68,8 +69,9 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
   if (unknown !== undefined) logger.warn({}, unknown);
   // What the user wrote is looked at before anything is set up.
   const target = probeTarget(config, relay);
-  const tiers = Tiers.open({ file: usageFile(stateDir), rules: config.paths ?? {}, logger });
-  const estimates = Estimates.open(join(stateDir, 'paths', 'estimates.json'));
+  const unwritable = unwritableCondition(logger);
+  const tiers = Tiers.open({ file: usageFile(stateDir), rules: config.paths ?? {}, logger, unwritable });
+  const estimates = Estimates.open(join(stateDir, 'paths', 'estimates.json'), { logger, unwritable });
   const helper = mayChangeKernel() ? undefined : await reachHelper(logger);
   const paths = await PathSet.open({
     stateDir,
@@ -133,8 +135,7 @@ async function close({ paths, tiers, estimates, steward, watch, stopStuck }: Ope
   stopStuck();
   steward?.close();
   await paths.close();
-  tiers.close();
-  estimates.close();
+  await Promise.all([tiers.close(), estimates.close()]);
 }
 
 /** What paths have to reach to prove themselves. */

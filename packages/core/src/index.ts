@@ -10,6 +10,7 @@ export { decodeBase64Url, encodeBase64Url } from './base64url.ts';
 export { ByteReader, BytesCutShortError, ByteWriter } from './byte-cursor.ts';
 export { concatBytes, decodeLatin1, encodeLatin1, encodeText, equalBytes } from './bytes.ts';
 export { type Clock, SimulatedClock, systemClock, type Timer } from './clock.ts';
+export { Condition, type ConditionLogger } from './condition.ts';
 export {
   type Config,
   ConfigInvalidError,
@@ -99,6 +100,7 @@ export {
   type SelfSignedCertificateOptions,
   selfSignedCertificate,
 } from './self-signed-certificate.ts';
+export { SerialQueue } from './serial-queue.ts';
 export { parseSize, SizeInvalidError } from './size.ts';
 export {
   type Socks5Event,

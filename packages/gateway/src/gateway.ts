@@ -1,6 +1,5 @@
 import { createRequire } from 'node:module';
 import type { Server } from 'node:net';
-import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
 import {
@@ -22,7 +21,7 @@ import {
   type TrafficHistory,
 } from '@manypath/core';
 import { createServer, type Lookup, originalDestination, RouteSocket } from '@manypath/mptcp';
-import { JsonStore, type Steward } from '@manypath/paths';
+import type { Steward } from '@manypath/paths';
 import type { Connection, Dialect } from './connection.ts';
 import { ControlServer } from './control/control-server.ts';
 import { EventLog } from './control/event-log.ts';
@@ -37,7 +36,8 @@ import { type GatewayLimits, gatewayLimits } from './limits.ts';
 import { LocalNames } from './local-names.ts';
 import { LocalNetworks, type RouteLookup } from './local-networks.ts';
 import { type GatewayLogger, silentLogger } from './logger.ts';
-import { OriginMemory, type OriginRecords, parseOriginRecords } from './origins/origin-memory.ts';
+import { OriginMemory } from './origins/origin-memory.ts';
+import { removeWrittenOrigins } from './origins/written-origins.ts';
 import { type GuardMode, OwnerGuard } from './owner-guard.ts';
 import { Registry } from './registry.ts';
 import { type Rule, Rules } from './rules.ts';
@@ -72,7 +72,7 @@ export interface Routing {
 export interface GatewayOptions extends Routing {
   /** Where the proxy port is; port 0 takes a free one. Default 127.0.0.1:8118. */
   readonly listen?: Authority;
-  /** Folder for the control socket and what was learned of origins; made with mode 0700 if it is missing. */
+  /** Folder for the control socket; made with mode 0700 if it is missing. */
   readonly stateDir: string;
   /** What is told of paths, and of their changes. */
   readonly paths?: PathSource;
@@ -131,7 +131,6 @@ export class Gateway {
   #dialer: Dialer;
   #programs: Readonly<Record<string, StreamProgram>>;
   readonly #straight: StraightDialer;
-  readonly #originStore: JsonStore<OriginRecords>;
   readonly #front: Front;
   readonly #straightFront: Front;
   readonly #streams: StreamServer;
@@ -181,10 +180,8 @@ export class Gateway {
     this.#registry = new Registry(clock);
     this.#guard = new OwnerGuard(options.guard ?? 'same-user', logger);
     this.#localNetworks = new LocalNetworks(clock, this.#routeLookup());
-    this.#originStore = JsonStore.open(join(options.stateDir, 'origins.json'), parseOriginRecords, {
-      logger,
-    });
-    const origins = new OriginMemory({ store: this.#originStore, limits: this.#limits });
+    removeWrittenOrigins(options.stateDir);
+    const origins = new OriginMemory({ clock, limits: this.#limits });
     this.#straight = new StraightDialer({
       paths: options.paths,
       lookup: options.lookup,
@@ -392,7 +389,6 @@ export class Gateway {
     this.#relay?.close();
     this.#relayForStreams?.close();
     this.#straight.close();
-    this.#originStore.close();
     this.#guard.close();
     await control;
   }

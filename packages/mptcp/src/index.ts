@@ -20,6 +20,7 @@ export {
   SystemCallError,
   UnsupportedError,
 } from './errors.ts';
+export { tryLockFile } from './file-lock.ts';
 export { info, type SocketInfo } from './info.ts';
 export type { SocketAddress } from './kernel/sockaddr.ts';
 export type { SubflowEnds, SubflowInfo, TcpInfo, TcpState } from './kernel/structs.ts';

@@ -6,7 +6,6 @@ export { WinnerMemory } from './dial/winner-memory.ts';
 export { discoverPaths, type NetworkTables } from './discovery/discover-paths.ts';
 export type { Path, PathAddress, PathKind } from './discovery/path.ts';
 export { type Estimate, Estimates, type EstimatesOptions, type Measurement } from './learned/estimates.ts';
-export { JsonStore, type JsonStoreOptions } from './learned/json-store.ts';
 export { pathsLimits } from './limits.ts';
 export { DnsAnswerError, NameUnknownError } from './names/errors.ts';
 export { PathResolver, type PathResolverOptions } from './names/path-resolver.ts';
@@ -23,5 +22,4 @@ export { type MeasuredPath, type SteeringHints, Steward, type StewardOptions } f
 export { reportPaths } from './tiers/report-paths.ts';
 export { type TieredPath, Tiers, type TiersOptions } from './tiers/tier-keeper.ts';
 export { UsageMeter, type UsageMeterOptions } from './tiers/usage-meter.ts';
-export { JournalBusyError } from './upkeep/file-lock.ts';
 export { raiseSubflowLimits } from './upkeep/raise-subflow-limits.ts';

@@ -1,15 +1,9 @@
 /** What the paths room waits for and keeps at most. */
 export const pathsLimits = {
-  /** How long to wait for another process that changes the journal, in milliseconds. */
-  journalLockMs: 5000,
   /** How long changes of links, addresses and routes are gathered before they are acted on, in milliseconds. */
   settleMs: 20,
   /** Subflows per connection that the kernel may open or accept (MPTCP_PM_ADDR_MAX is 8). */
   subflowsPerConnection: 8,
-  /** How long changes of a learned fact are gathered before they are written, in milliseconds. */
-  storeDebounceMs: 1000,
-  /** Changes remembered while they cannot be written, so that they can be made again on what another process wrote. */
-  storeChanges: 10_000,
   /** How long an estimate of a path's rate and round trip is kept without a new measurement, in milliseconds. */
   estimateKeptMs: 30 * 24 * 3600 * 1000,
   /** Estimates kept, one for each path and network; the ones that were not renewed longest give way. */

@@ -23,7 +23,7 @@ const open = () => Estimates.open(file(), { clock, now: () => 1_700_000_000_000 
 const wlan = { path: 'wlan0', network: 'home' };
 
 describe('estimates', () => {
-  it('know nothing of a path that was not measured', () => {
+  it('know nothing of a path that was not measured', async () => {
     const estimates = open();
     estimates.note({ ...wlan, rttMs: 12 });
     expect(estimates.of('wlan0', 'office')).toEqual(nothing);
@@ -31,7 +31,7 @@ describe('estimates', () => {
     expect(estimates.of('wlan0', 'home')).toEqual({ ...nothing, rttMs: 12 });
   });
 
-  it('take the highest rate and the least round trip', () => {
+  it('take the highest rate and the least round trip', async () => {
     const estimates = open();
     for (const [rttMs, downMbps] of [
       [20, 40],
@@ -43,7 +43,7 @@ describe('estimates', () => {
     expect(estimates.of('wlan0', 'home')).toEqual({ rttMs: 12, downMbps: 55, upMbps: 7 });
   });
 
-  it('go down to a lower rate that lasts, and up to a higher one at once', () => {
+  it('go down to a lower rate that lasts, and up to a higher one at once', async () => {
     const estimates = open();
     estimates.note({ ...wlan, downMbps: 100, rttMs: 5 });
     const rates: (number | undefined)[] = [];
@@ -60,7 +60,7 @@ describe('estimates', () => {
     expect(estimates.of('wlan0', 'home')).toMatchObject({ downMbps: 80, rttMs: 8 });
   });
 
-  it('are not overthrown by one bad measurement after a long time', () => {
+  it('are not overthrown by one bad measurement after a long time', async () => {
     const estimates = open();
     estimates.note({ ...wlan, downMbps: 100 });
     clock.advance(7 * day);
@@ -68,16 +68,16 @@ describe('estimates', () => {
     expect(estimates.of('wlan0', 'home').downMbps).toBe(100);
   });
 
-  it('are kept across restarts, each network its own', () => {
+  it('are kept across restarts, each network its own', async () => {
     const before = open();
     before.note({ ...wlan, downMbps: 55.5 });
     before.note({ path: 'wlan0', network: 'café with spaces', downMbps: 2 });
-    before.close();
+    await before.close();
     expect(open().of('wlan0', 'home').downMbps).toBe(55.5);
     expect(open().of('wlan0', 'café with spaces').downMbps).toBe(2);
   });
 
-  it('expire when they were not renewed', () => {
+  it('expire when they were not renewed', async () => {
     const estimates = open();
     estimates.note({ ...wlan, rttMs: 12, downMbps: 50 });
     clock.advance(30 * day);
@@ -88,13 +88,13 @@ describe('estimates', () => {
     expect(estimates.of('wlan0', 'home')).toEqual({ ...nothing, rttMs: 40 });
   });
 
-  it('are limited in number; the oldest give way', () => {
+  it('are limited in number; the oldest give way', async () => {
     const estimates = open();
     for (let number = 0; number < pathsLimits.estimates + 5; number += 1) {
       estimates.note({ path: 'wlan0', network: `${number}`, rttMs: 1 });
       clock.advance(1);
     }
-    estimates.close();
+    await estimates.close();
     expect(Object.keys(JSON.parse(readFileSync(file(), 'utf8')) as object)).toHaveLength(
       pathsLimits.estimates,
     );
@@ -102,7 +102,7 @@ describe('estimates', () => {
     expect(estimates.of('wlan0', '5').rttMs).toBe(1);
   });
 
-  it('take in nothing that cannot be', () => {
+  it('take in nothing that cannot be', async () => {
     const estimates = open();
     for (const value of [0, -1, Number.NaN, Number.POSITIVE_INFINITY]) {
       estimates.note({ ...wlan, rttMs: value, downMbps: value, upMbps: value });
@@ -111,7 +111,7 @@ describe('estimates', () => {
     expect(clock.pending).toBe(0);
   });
 
-  it('leave out what is damaged and keep the rest', () => {
+  it('leave out what is damaged and keep the rest', async () => {
     const late = { before: null, best: 20, since: 1_700_000_000_000, count: 1 };
     const at = 1_700_000_000_000;
     writeFileSync(

@@ -18,8 +18,8 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 describe('the journal', () => {
-  it('keeps what was noted for the next process that opens it', () => {
-    new Journal(folder).update(entries => {
+  it('keeps what was noted for the next process that opens it', async () => {
+    await new Journal(folder).update(entries => {
       joinOwners(entries);
       noteSetting(entries, endpoint);
       entries.limits = { subflows: 2, acceptedAddresses: 0 };
@@ -32,9 +32,9 @@ describe('the journal', () => {
     });
   });
 
-  it('notes a setting once and forgets it by what it means', () => {
+  it('notes a setting once and forgets it by what it means', async () => {
     const journal = new Journal(folder);
-    journal.update(entries => {
+    await journal.update(entries => {
       joinOwners(entries);
       noteSetting(entries, endpoint);
       noteSetting(entries, { ...endpoint });
@@ -49,55 +49,47 @@ describe('the journal', () => {
     await once(child, 'spawn');
     const pid = child.pid ?? 0;
     const journal = new Journal(folder);
-    journal.update(entries => {
+    await journal.update(entries => {
       entries.owners = [{ pid, startTime: processStartTime(pid) ?? '' }];
     });
-    expect(journal.update(joinOwners)).toBe(true);
+    expect(await journal.update(joinOwners)).toBe(true);
     child.kill('SIGKILL');
     await once(child, 'exit');
-    expect(journal.update(joinOwners)).toBe(false);
+    expect(await journal.update(joinOwners)).toBe(false);
     expect(journal.read().owners.map(owner => owner.pid)).toEqual([process.pid]);
   });
 
-  it('does not take a later process with the same pid for the owner', () => {
+  it('does not take a later process with the same pid for the owner', async () => {
     const journal = new Journal(folder);
-    journal.update(entries => {
+    await journal.update(entries => {
       entries.owners = [{ pid: 1, startTime: 'another boot' }];
     });
-    expect(journal.update(joinOwners)).toBe(false);
+    expect(await journal.update(joinOwners)).toBe(false);
   });
 
-  it('leaves no file behind when nobody needs it any more', () => {
+  it('leaves no file behind when nobody needs it any more', async () => {
     const journal = new Journal(folder);
-    journal.update(joinOwners);
+    await journal.update(joinOwners);
     expect(readdirSync(folder)).toHaveLength(1);
-    journal.update(leaveOwners);
+    await journal.update(leaveOwners);
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('keeps the file while something is still to be undone', () => {
+  it('keeps the file while something is still to be undone', async () => {
     const journal = new Journal(folder);
-    journal.update(entries => {
+    await journal.update(entries => {
       joinOwners(entries);
       noteSetting(entries, endpoint);
     });
-    journal.update(leaveOwners);
+    await journal.update(leaveOwners);
     expect(journal.read().settings).toEqual([endpoint]);
   });
 
-  it('starts anew from a file it cannot understand', () => {
+  it('starts anew from a file it cannot understand', async () => {
     const journal = new Journal(folder);
-    journal.update(joinOwners);
+    await journal.update(joinOwners);
     const [name = ''] = readdirSync(folder);
     writeFileSync(join(folder, name), '{"owners": [');
     expect(journal.read()).toEqual({ owners: [], settings: [], limits: null, sysctls: {} });
-  });
-
-  it('breaks the lock of a process that died while holding it', () => {
-    const journal = new Journal(folder);
-    journal.update(joinOwners);
-    const [name = ''] = readdirSync(folder);
-    writeFileSync(join(folder, `${name}.lock`), '1 another boot');
-    expect(journal.update(leaveOwners)).toBe(false);
   });
 });

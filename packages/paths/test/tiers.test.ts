@@ -22,8 +22,8 @@ beforeEach(() => {
   changes = [];
   opened = [];
 });
-afterEach(() => {
-  for (const tiers of opened) tiers.close();
+afterEach(async () => {
+  for (const tiers of opened) await tiers.close();
   rmSync(folder, { recursive: true });
   if (zone === undefined) delete process.env.TZ;
   else process.env.TZ = zone;
@@ -88,7 +88,7 @@ function pathOf(path: typeof wwan | typeof wlan, address: string): Path {
 }
 
 describe('rules', () => {
-  it('are the usual ones of the kind where nothing is said', () => {
+  it('are the usual ones of the kind where nothing is said', async () => {
     const tiers = open();
     expect(tiers.tierOf(wwan)).toBe('secondary');
     expect(tiers.tierOf({ name: 'usb0', kind: 'usb' })).toBe('secondary');
@@ -96,7 +96,7 @@ describe('rules', () => {
     expect(tiers.tierOf({ name: 'eth0', kind: 'ethernet' })).toBe('primary');
   });
 
-  it('say of a name what goes before what is said of its kind, key by key', () => {
+  it('say of a name what goes before what is said of its kind, key by key', async () => {
     const rules = {
       'kind:cellular': { tier: 'backup', dailyCapBytes: 5, resetDay: 3 },
       wwan0: { dailyCapBytes: 7 },
@@ -107,7 +107,7 @@ describe('rules', () => {
     expect(ruleFor({}, 'toString', 'wifi')).toEqual({ tier: 'primary' });
   });
 
-  it('never make a path better at its cap', () => {
+  it('never make a path better at its cap', async () => {
     expect(tierAtCap({ tier: 'primary' })).toBe('backup');
     expect(tierAtCap({ tier: 'secondary', atCap: 'never' })).toBe('never');
     expect(tierAtCap({ tier: 'backup' })).toBe('never');
@@ -115,7 +115,7 @@ describe('rules', () => {
     expect(tierAtCap({ tier: 'never', atCap: 'backup' })).toBe('never');
   });
 
-  it('take effect when they change, and are told of where they do', () => {
+  it('take effect when they change, and are told of where they do', async () => {
     const tiers = open();
     tiers.configure({ wwan0: { tier: 'never' } });
     expect(tiers.tierOf(wwan)).toBe('never');
@@ -127,7 +127,7 @@ describe('rules', () => {
 });
 
 describe('a cap', () => {
-  it('makes a path backup when it is reached, and says so', () => {
+  it('makes a path backup when it is reached, and says so', async () => {
     const tiers = open({ wwan0: { dailyCapBytes: 1_000_000 } });
     clock.advance(60_000);
     tiers.add('wwan0', 400_000, 100_000);
@@ -149,7 +149,7 @@ describe('a cap', () => {
 
   for (const mbps of [8, 20, 100, 400]) {
     for (const atCap of ['never', 'backup'] as const) {
-      it(`is not passed at ${mbps} Mbit/s, with what still comes until the path is left, then ${atCap}`, () => {
+      it(`is not passed at ${mbps} Mbit/s, with what still comes until the path is left, then ${atCap}`, async () => {
         const cap = 60_000_000;
         const bytesPerMs = (mbps * 1e6) / 8000;
         const flows = new Flows();
@@ -174,7 +174,7 @@ describe('a cap', () => {
     }
   }
 
-  it('leaves a path that is the only one that carries as backup', () => {
+  it('leaves a path that is the only one that carries as backup', async () => {
     const flows = new Flows();
     const tiers = open({ wwan0: { dailyCapBytes: 10_000_000 } }, flows.read);
     tiers.watch(flows.socket);
@@ -187,7 +187,7 @@ describe('a cap', () => {
     expect([...seen]).toEqual(['secondary', 'backup']);
   });
 
-  it('counts more rather than less when a subflow is taken off while bytes are under way', () => {
+  it('counts more rather than less when a subflow is taken off while bytes are under way', async () => {
     const flows = new Flows();
     const tiers = open({}, flows.read);
     tiers.watch(flows.socket);
@@ -203,7 +203,7 @@ describe('a cap', () => {
     expect(tiers.usageOf('wwan0').todayBytes - before).toBe(counted);
   });
 
-  it('begins afresh at midnight without anything being carried', () => {
+  it('begins afresh at midnight without anything being carried', async () => {
     const tiers = open({ wwan0: { dailyCapBytes: 1000 } });
     tiers.add('wwan0', 1000, 0);
     expect(tiers.tierOf(wwan)).toBe('backup');
@@ -215,7 +215,7 @@ describe('a cap', () => {
     expect(tiers.usageOf('wwan0')).toMatchObject({ todayBytes: 0, monthBytes: 1000, capReached: false });
   });
 
-  it('of a month begins afresh on the reset day', () => {
+  it('of a month begins afresh on the reset day', async () => {
     const tiers = open({ wwan0: { monthlyCapBytes: 1000, resetDay: 12 } });
     tiers.add('wwan0', 1000, 0);
     clock.advance(24 * hour);
@@ -225,10 +225,10 @@ describe('a cap', () => {
     expect(tiers.usageOf('wwan0').monthBytes).toBe(0);
   });
 
-  it('stays reached over a restart, and not when it is raised', () => {
+  it('stays reached over a restart, and not when it is raised', async () => {
     const before = open({ wwan0: { dailyCapBytes: 1000 } });
     before.add('wwan0', 996, 0);
-    before.close();
+    await before.close();
     const tiers = open({ wwan0: { dailyCapBytes: 1000 } });
     expect(tiers.tierOf(wwan)).toBe('backup');
     tiers.configure({ wwan0: { dailyCapBytes: 2000 } });
@@ -239,14 +239,14 @@ describe('a cap', () => {
     expect(tiers.tierOf(wwan)).toBe('secondary');
   });
 
-  it('counts what was carried before there was a cap', () => {
+  it('counts what was carried before there was a cap', async () => {
     const tiers = open();
     tiers.add('wwan0', 5000, 0);
     tiers.configure({ 'kind:cellular': { monthlyCapBytes: 4000 } });
     expect(tiers.tierOf(wwan)).toBe('backup');
   });
 
-  it('of a kind holds for each path of it', () => {
+  it('of a kind holds for each path of it', async () => {
     const tiers = open({ 'kind:cellular': { dailyCapBytes: 1000, atCap: 'never' } });
     tiers.add('wwan0', 1000, 0);
     expect(tiers.tierOf(wwan)).toBe('never');

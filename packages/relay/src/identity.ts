@@ -10,7 +10,7 @@ import {
 } from 'node:crypto';
 import { join } from 'node:path';
 import { encodePem, ManypathError, selfSignedCertificate } from '@manypath/core';
-import { createPrivateFile, privateFolder, readPrivateFile, replacePrivateFile } from './private-files.ts';
+import { createFile, privateFolder, readPrivateFile, replaceFile } from '@manypath/files';
 
 /** What a relay is known by: the same after every restart. */
 export interface RelayIdentity {
@@ -72,7 +72,7 @@ export function ownCertificate(folder: string, key: string, names: readonly stri
   const kept = attempt(file, () => readPrivateFile(file));
   if (kept !== undefined && certifies(kept, key, names)) return { key, cert: kept };
   const cert = newCertificate(key, names);
-  attempt(file, () => replacePrivateFile(file, cert));
+  attempt(file, () => replaceFile(file, cert, { durable: true }));
   return { key, cert };
 }
 
@@ -87,7 +87,7 @@ export function pinOf(publicKey: KeyObject): string {
 function keep(file: string, isGood: (text: string) => boolean, make: () => string): string {
   const made = attempt(file, () => {
     const fresh = readPrivateFile(file) === undefined ? make() : undefined;
-    return fresh !== undefined && createPrivateFile(file, fresh) ? fresh.trim() : undefined;
+    return fresh !== undefined && createFile(file, fresh, { durable: true }) ? fresh.trim() : undefined;
   });
   // Another relay that started at the same time may have made it.
   const kept = made ?? attempt(file, () => readPrivateFile(file))?.trim();

@@ -1,8 +1,8 @@
 import { readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode } from '@manypath/core';
+import { readPrivateFile, replaceFile } from '@manypath/files';
 import { PathManager } from '@manypath/mptcp';
-import { readPrivateFile, replacePrivateFile } from './private-files.ts';
 
 /** As many as Linux allows (MPTCP_PM_ADDR_MAX in net/mptcp/pm_kernel.c). */
 const mostSubflows = 8;
@@ -44,7 +44,7 @@ function raise(manager: PathManager, file: string): (() => void) | undefined {
   const killed = left !== undefined && left.place === placeName() && left.raisedTo === now;
   const before = killed ? left.before : now;
   if (before >= mostSubflows) return undefined;
-  replacePrivateFile(file, JSON.stringify({ before, raisedTo: mostSubflows, place: placeName() }));
+  replaceFile(file, JSON.stringify({ before, raisedTo: mostSubflows, place: placeName() }));
   try {
     manager.setLimits({ subflows: mostSubflows });
   } catch (error) {

@@ -10,10 +10,10 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { encodePem, parsePairing, selfSignedCertificate } from '@manypath/core';
+import { createFile } from '@manypath/files';
 import { describe, expect, it } from 'vitest';
 import { loadIdentity, ownCertificate, pinOf } from '../src/identity.ts';
 import { startRelay } from '../src/index.ts';
-import { createPrivateFile } from '../src/private-files.ts';
 import { guessPublicHost } from '../src/public-host.ts';
 import { connectHttp1, tlsTo } from './support/client.ts';
 import { eventually } from './support/eventually.ts';
@@ -45,8 +45,8 @@ describe('a pairing', () => {
 
   it('is the one of the relay that was faster when two make it at the same time', () => {
     const file = join(temporaryFolder(), 'secret');
-    expect(createPrivateFile(file, 'first')).toBe(true);
-    expect(createPrivateFile(file, 'second')).toBe(false);
+    expect(createFile(file, 'first')).toBe(true);
+    expect(createFile(file, 'second')).toBe(false);
     expect(readFileSync(file, 'utf8')).toBe('first');
     expect(readdirSync(dirname(file))).toEqual(['secret']);
   });

@@ -96,7 +96,7 @@ function discovered({ config, state, logLevel, json }: PathsOptions): readonly P
       Object.keys(rules).filter(name => !name.startsWith('kind:')),
     );
   } finally {
-    tiers.close();
+    void tiers.close();
   }
 }
 

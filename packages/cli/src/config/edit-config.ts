@@ -1,6 +1,7 @@
-import { mkdirSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseConfig } from '@manypath/core';
+import { replaceFile } from '@manypath/files';
 import { readConfigText } from './config-file.ts';
 import { ConfigFileError } from './errors.ts';
 
@@ -22,7 +23,9 @@ export function editConfig(file: string, change: (config: RawConfig) => void): v
   const after = `${JSON.stringify(config, null, indentOf(before))}\n`;
   parseConfig(after, file);
   try {
-    replaceFile(file, after);
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    const target = followed(file);
+    replaceFile(target, after, { mode: modeOf(target), durable: true });
   } catch (error) {
     throw new ConfigFileError('write', file, error);
   }
@@ -38,20 +41,6 @@ export function readRawConfig(file: string): RawConfig {
   const text = readConfigText(file) ?? '{}';
   parseConfig(text, file);
   return JSON.parse(text) as RawConfig;
-}
-
-/** Readers see the old file or the new one. */
-function replaceFile(file: string, text: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-  const target = followed(file);
-  const draft = `${target}.${process.pid}`;
-  try {
-    writeFileSync(draft, text, { mode: modeOf(target) });
-    renameSync(draft, target);
-  } catch (error) {
-    rmSync(draft, { force: true });
-    throw error;
-  }
 }
 
 /** A link to a file elsewhere stays one. */

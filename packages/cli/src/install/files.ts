@@ -1,16 +1,7 @@
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { errorCode } from '@manypath/core';
+import { replaceFile as replaceWholeFile } from '@manypath/files';
 import { InstallFileError } from './errors.ts';
 
 /** A file as it should be. */
@@ -52,16 +43,11 @@ export function isAsItShouldBe({ path, text, mode }: FileContent): boolean {
  * @throws InstallFileError `MANYPATH_INSTALL_FILE`
  */
 export function replaceFile(file: FileContent): boolean {
-  const draft = `${file.path}.${process.pid}`;
   try {
     if (isAsItShouldBe(file)) return false;
-    writeFileSync(draft, file.text, { mode: file.mode });
-    // The mode above goes through the umask, which may be stricter than what other users need.
-    chmodSync(draft, file.mode);
-    renameSync(draft, file.path);
+    replaceWholeFile(file.path, file.text, { mode: file.mode });
     return true;
   } catch (error) {
-    rmSync(draft, { force: true });
     throw error instanceof InstallFileError ? error : new InstallFileError('write', file.path, error);
   }
 }

@@ -1,23 +1,14 @@
 import { type Authority, type Clock, formatAuthority } from '@manypath/core';
 
-/** What is kept of an origin, as JSON; times are of the day, in milliseconds. */
-export interface OriginRecord {
+/** What is known of an origin. */
+interface OriginRecord {
   readonly multipath: boolean;
+  /** Until when that is believed, by the clock. */
   readonly until: number;
 }
 
-export type OriginRecords = Readonly<Record<string, OriginRecord>>;
-
-/** Keeps records beyond the process; `JsonStore` of @manypath/paths does. */
-export interface OriginStore {
-  get(): OriginRecords;
-  update(change: (records: OriginRecords) => OriginRecords): void;
-}
-
 export interface OriginMemoryOptions {
-  readonly store?: OriginStore | undefined;
-  /** The time of day in milliseconds. Default: `Date.now`. */
-  readonly timeOfDay?: () => number;
+  readonly clock: Clock;
   readonly limits: {
     readonly originsKept: number;
     readonly originMs: number;
@@ -25,16 +16,16 @@ export interface OriginMemoryOptions {
   };
 }
 
-/** Remembers which origins speak Multipath TCP, for a day, and which do not, for an hour. */
+/**
+ * Remembers which origins speak Multipath TCP, for a day, and which do not, for an hour. In memory only: which sites
+ * somebody visits is not to be found on the disk.
+ */
 export class OriginMemory {
   readonly #options: OriginMemoryOptions;
-  readonly #now: () => number;
-  readonly #known: Map<string, OriginRecord>;
+  readonly #known = new Map<string, OriginRecord>();
 
   constructor(options: OriginMemoryOptions) {
     this.#options = options;
-    this.#now = options.timeOfDay ?? Date.now;
-    this.#known = new Map(Object.entries(options.store?.get() ?? {}));
   }
 
   /** `undefined`: not known, or not any more. */
@@ -42,7 +33,7 @@ export class OriginMemory {
     const key = keyOf(origin);
     const found = this.#known.get(key);
     if (found === undefined) return undefined;
-    if (found.until > this.#now()) return found.multipath;
+    if (found.until > this.#options.clock.now()) return found.multipath;
     this.#known.delete(key);
     return undefined;
   }
@@ -53,58 +44,21 @@ export class OriginMemory {
       this.forget(origin);
       return;
     }
-    const { limits, store } = this.#options;
+    const { limits, clock } = this.#options;
     const lasts = multipath ? limits.originMs : limits.plainOriginMs;
     const key = keyOf(origin);
-    const before = this.#known.get(key);
-    const record = { multipath, until: this.#now() + lasts };
     this.#known.delete(key);
-    this.#known.set(key, record);
+    this.#known.set(key, { multipath, until: clock.now() + lasts });
     for (const oldest of this.#known.keys()) {
       if (this.#known.size <= limits.originsKept) break;
       this.#known.delete(oldest);
     }
-    // Said again a moment later, it is not worth a write.
-    if (before?.multipath === multipath && record.until - before.until < lasts / 10) return;
-    store?.update(records => newest({ ...omit(records, key), [key]: record }, limits.originsKept));
   }
 
   /** Takes back that an origin speaks it: it did not when it mattered. */
   forget(origin: Authority): void {
-    const key = keyOf(origin);
-    this.#known.delete(key);
-    this.#options.store?.update(records => omit(records, key));
+    this.#known.delete(keyOf(origin));
   }
-}
-
-/** Reads what a store holds; what is not of this shape is left out. */
-export function parseOriginRecords(value: unknown): OriginRecords {
-  if (typeof value !== 'object' || value === null) return {};
-  return Object.fromEntries(
-    Object.entries(value).filter((entry): entry is [string, OriginRecord] => isRecord(entry[1])),
-  );
-}
-
-function isRecord(value: unknown): value is OriginRecord {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    'multipath' in value &&
-    typeof value.multipath === 'boolean' &&
-    'until' in value &&
-    typeof value.until === 'number'
-  );
-}
-
-function omit(records: OriginRecords, key: string): OriginRecords {
-  const { [key]: _, ...rest } = records;
-  return rest;
-}
-
-/** The last ones of those that were added. */
-function newest(records: OriginRecords, most: number): OriginRecords {
-  const entries = Object.entries(records);
-  return entries.length <= most ? records : Object.fromEntries(entries.slice(-most));
 }
 
 function keyOf({ host, port }: Authority): string {

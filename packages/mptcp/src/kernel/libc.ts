@@ -37,6 +37,8 @@ export interface Libc {
   close(fd: number): void;
   /** A second descriptor of the same open file, close-on-exec. */
   dup(fd: number): number;
+  /** flock(2): 0, or the negative errno of a refusal, also where it would have to wait (`LOCK_NB`). */
+  tryFlock(fd: number, operation: number): number;
   /** Moves the calling thread into the namespace that `fd` stands for. */
   setns(fd: number, type: number): void;
   /** Where the bytes of an off-heap buffer lie, for structs that hold pointers. Keep the buffer alive meanwhile. */
@@ -116,6 +118,7 @@ function bindFunctions(koffi: typeof Koffi) {
   return {
     socket: library.func('int socket(int family, int type, int protocol)') as Int,
     close: library.func('int close(int fd)') as Int,
+    flock: library.func('int flock(int fd, int operation)') as Int,
     setns: library.func('int setns(int fd, int type)') as Int,
     fcntl: library.func('int fcntl(int fd, int command, ...)') as (
       fd: number,
@@ -240,6 +243,7 @@ function makeLibc({ koffi, functions: c }: Loaded): Libc {
     },
     close,
     dup,
+    tryFlock: (fd, operation) => (c.flock(fd, operation) < 0 ? -koffi.errno() : 0),
     setns: (fd, type) => void checked(c.setns(fd, type), 'setns'),
     addressOf: bytes => koffi.address(bytes),
     pollReadable(fd, callback) {

@@ -1,6 +1,6 @@
+import { JsonStore, type JsonStoreOptions } from '@manypath/files';
 import { pathsLimits } from '../limits.ts';
 import { type BestOfLate, bestOf, isPositive, readBestOfLate, withMeasurement } from './best-of-late.ts';
-import { JsonStore, type JsonStoreOptions } from './json-store.ts';
 
 /** What is known of a path on a network; `undefined` is not known. */
 export interface Estimate {
@@ -87,8 +87,8 @@ export class Estimates {
   }
 
   /** Writes what was learned; measurements after it are not kept. */
-  close(): void {
-    this.#store.close();
+  close(): Promise<void> {
+    return this.#store.close();
   }
 }
 

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import {
   type Clock,
+  type Condition,
   type Config,
   type PathConfig,
   type PathTier,
@@ -29,6 +30,8 @@ export interface TiersOptions {
     info(fields: object, message: string): void;
     warn(fields: object, message: string): void;
   };
+  /** What stores of the same folder share that cannot be written. Default: one of its own. */
+  readonly unwritable?: Condition;
   readonly clock?: Clock;
   /** The time of day, in milliseconds since 1970. */
   readonly now?: () => number;
@@ -85,12 +88,24 @@ export class Tiers {
     return new Tiers(options);
   }
 
-  private constructor({ file, rules, logger, clock = systemClock, now = Date.now, read }: TiersOptions) {
+  private constructor({
+    file,
+    rules,
+    logger,
+    unwritable,
+    clock = systemClock,
+    now = Date.now,
+    read,
+  }: TiersOptions) {
     this.#logger = logger;
     this.#clock = clock;
     this.#now = now;
     this.#rules = rules ?? {};
-    this.#book = UsageBook.open(file, dayOf(new Date(now())), { clock, logger });
+    this.#book = UsageBook.open(file, dayOf(new Date(now())), {
+      clock,
+      logger,
+      ...(unwritable === undefined ? {} : { unwritable }),
+    });
     this.#meter = new UsageMeter({
       clock,
       pathOf: address => this.#pathOf(address),
@@ -180,12 +195,12 @@ export class Tiers {
   }
 
   /** Counts what is left to count and writes it. */
-  close(): void {
+  close(): Promise<void> {
     this.#closed = true;
     this.#listeners.clear();
     this.#timer?.cancel();
     this.#meter.close();
-    this.#book.close();
+    return this.#book.close();
   }
 
   #take(carried: readonly Carried[]): void {

@@ -1,6 +1,6 @@
 import { type Clock, systemClock } from '@manypath/core';
+import { JsonStore, type JsonStoreOptions } from '@manypath/files';
 import { isPositive } from '../learned/best-of-late.ts';
-import { JsonStore, type JsonStoreOptions } from '../learned/json-store.ts';
 import { pathsLimits } from '../limits.ts';
 
 /** What one path carried. */
@@ -76,15 +76,15 @@ export class UsageBook {
     const before = this.#page(path)?.reached ?? [];
     if (before.length === caps.length && caps.every(cap => before.includes(cap))) return;
     this.#store.update(pages => withPage(pages, path, page => ({ ...page, reached: caps })));
-    this.#store.flush();
+    void this.#store.flush();
   }
 
   /** Writes what was counted; nothing is missing then. */
-  close(): void {
+  close(): Promise<void> {
     if (this.#unsettledDay === undefined && !this.#isClean()) {
       this.#store.update(pages => mapPages(pages, page => ({ ...page, unwritten: 0 })));
     }
-    this.#store.close();
+    return this.#store.close();
   }
 
   /** Only who counts himself settles what another one left: who just looks must not change it. */

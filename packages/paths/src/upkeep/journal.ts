@@ -1,6 +1,6 @@
-import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { withFileLock } from './file-lock.ts';
+import { mkdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { replaceFile, withFolderLock } from '@manypath/files';
 import { type Setting, settingKey } from './plan.ts';
 import { processStartTime, thisProcess } from './process-identity.ts';
 
@@ -32,8 +32,8 @@ export class Journal {
   }
 
   /** Reads the entries, lets `change` alter them, and writes them; no other process comes between. */
-  update<T>(change: (entries: JournalEntries) => T): T {
-    return withFileLock(`${this.#file}.lock`, () => {
+  update<T>(change: (entries: JournalEntries) => T): Promise<T> {
+    return withFolderLock(dirname(this.#file), () => {
       const entries = this.read();
       const result = change(entries);
       this.#write(entries);
@@ -58,9 +58,7 @@ export class Journal {
       rmSync(this.#file, { force: true });
       return;
     }
-    const draft = `${this.#file}.${process.pid}`;
-    writeFileSync(draft, JSON.stringify(entries), { mode: 0o600 });
-    renameSync(draft, this.#file);
+    replaceFile(this.#file, JSON.stringify(entries));
   }
 }
 

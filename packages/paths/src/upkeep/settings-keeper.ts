@@ -45,7 +45,7 @@ export class SettingsKeeper implements Keeper {
   async begin(): Promise<void> {
     this.#permitted = this.#tables.mayChange();
     if (!this.#permitted) return;
-    this.#journal.update(entries => {
+    await this.#journal.update(entries => {
       if (!joinOwners(entries)) this.#undo(entries);
       this.#raiseLimits(entries);
     });
@@ -54,7 +54,7 @@ export class SettingsKeeper implements Keeper {
   /** Adds what is wanted and missing, and removes what was added and has lost its address or link. */
   async apply(wanted: readonly Setting[]): Promise<void> {
     if (!this.#permitted) return;
-    this.#journal.update(entries => {
+    await this.#journal.update(entries => {
       const wantedKeys = new Set(wanted.map(settingKey));
       const unwanted = entries.settings.filter(setting => !wantedKeys.has(settingKey(setting)));
       const stale = unwanted.filter(setting => this.#isStale(setting, wanted));
@@ -102,7 +102,7 @@ export class SettingsKeeper implements Keeper {
   /** Leaves; when nobody else is left, everything is undone. */
   async end(): Promise<void> {
     if (!this.#permitted) return;
-    this.#journal.update(entries => {
+    await this.#journal.update(entries => {
       if (!leaveOwners(entries)) this.#undo(entries);
     });
   }

@@ -1,0 +1,39 @@
+/** Where a {@link Condition} is told of. */
+export interface ConditionLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+/**
+ * Something that goes wrong for a while, e.g. a full disk: said once when it begins, whoever meets it and however often, and
+ * once when it is over.
+ */
+export class Condition {
+  readonly #logger: ConditionLogger;
+  readonly #over: string;
+  /** Who meets it now. */
+  readonly #met = new Set<unknown>();
+
+  /** @param over What is said when nobody meets it any more. */
+  constructor(logger: ConditionLogger, over: string) {
+    this.#logger = logger;
+    this.#over = over;
+  }
+
+  /** Whether anybody meets it. */
+  get isThere(): boolean {
+    return this.#met.size > 0;
+  }
+
+  /** Somebody meets it: said if he is the first. */
+  begins(who: unknown, fields: object, message: string): void {
+    const isNews = this.#met.size === 0;
+    this.#met.add(who);
+    if (isNews) this.#logger.warn(fields, message);
+  }
+
+  /** Somebody does not meet it, or not any more: said if he was the last. */
+  ends(who: unknown): void {
+    if (this.#met.delete(who) && this.#met.size === 0) this.#logger.info({}, this.#over);
+  }
+}
