@@ -28,8 +28,10 @@ export class ClosingLines implements Reporter {
     process.stdout.write(`random cases are made from ${this.#seed}\n`);
   }
 
-  onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
-    const report = this.#report(modules, unhandledErrors);
+  onTestRunEnd(ended: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
+    const byName = (one: TestModule, other: TestModule) =>
+      one.relativeModuleId.localeCompare(other.relativeModuleId);
+    const report = this.#report(ended.toSorted(byName), unhandledErrors);
     if (report.failed > 0) process.exitCode = 1;
     const file = process.env.MANYPATH_TEST_REPORT;
     if (file === undefined) process.stdout.write(`\n${closingLines(report).join('\n')}\n`);

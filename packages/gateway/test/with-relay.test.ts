@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { SimulatedClock } from '@manypath/core';
 import { type Relay, type RelayOptions, startRelay } from '@manypath/relay';
 import { describe, expect, it } from 'vitest';
+import { gatewayLimits } from '../src/index.ts';
 import { allOf, connectStatus, curl, tunnelTo, urlOf } from './support/client.ts';
 import { closedPort, echoOrigin, httpOrigin } from './support/origins.ts';
 import { afterThisTest, startGateway, temporaryFolder, until } from './support/scope.ts';
@@ -62,7 +64,8 @@ describe('a gateway with a Manypath relay', () => {
   it('gets over a relay that is restarted', async () => {
     const stateDir = temporaryFolder();
     const first = await relayHere({ stateDir });
-    const gateway = await startGateway({ relay: first.pairing });
+    const clock = new SimulatedClock();
+    const gateway = await startGateway({ relay: first.pairing, clock });
     const echo = await echoOrigin();
     const target = { host: 'echo.example', port: echo.port };
     const open = await tunnelTo(gateway.proxy, target);
@@ -77,7 +80,7 @@ describe('a gateway with a Manypath relay', () => {
 
     const second = await relayHere({ stateDir, listen: first.address });
     expect(second.pairing).toBe(first.pairing);
-    await new Promise(resolve => setTimeout(resolve, 150));
+    clock.advance(gatewayLimits.demandRetryMs);
     const socket = await tunnelTo(gateway.proxy, target);
     socket.end('back');
     expect((await allOf(socket)).toString()).toBe('back');

@@ -1,20 +1,43 @@
 import { once } from 'node:events';
 import * as net from 'node:net';
-import { afterEach, describe, expect, test } from 'vitest';
-import { connect, fdOf, type InfoReason, info, reasonText } from '../src/index.ts';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import {
+  type ConnectOptions,
+  connect,
+  fdOf,
+  type InfoReason,
+  info,
+  inNamespace,
+  reasonText,
+  type ServerOptions,
+} from '../src/index.ts';
 import { libc } from '../src/kernel/libc.ts';
 import { readFullInfo, readSeparately } from '../src/kernel/read-mptcp.ts';
 import { refusalReason } from '../src/reasons.ts';
+import { TestNamespace } from './support/namespace.ts';
 import { needsMptcp } from './support/requirements.ts';
-import { connectedPair, type Pair, portOf } from './support/sockets.ts';
+import { connectedPair, type Pair, portOf, type Within } from './support/sockets.ts';
 
 const cleanup: (() => Promise<unknown> | unknown)[] = [];
 afterEach(async () => {
   for (const step of cleanup.splice(0).reverse()) await step();
 });
 
-async function pairOf(...options: Parameters<typeof connectedPair>): Promise<Pair> {
-  const pair = await connectedPair(...options);
+/** Where paths of this machine that other programs have set up do not join; root only can make it. */
+const network = process.getuid?.() === 0 ? new TestNamespace() : undefined;
+const alone: Within = work =>
+  network === undefined ? work() : inNamespace(`/run/netns/${network.name}`, work);
+afterAll(() => network?.[Symbol.dispose]());
+
+async function pairOf(
+  connectOptions: Partial<ConnectOptions> = {},
+  serverOptions: ServerOptions = {},
+): Promise<Pair> {
+  return untilTheEnd(await connectedPair(connectOptions, serverOptions, alone));
+}
+
+/** Closes a pair after the test. */
+function untilTheEnd(pair: Pair): Pair {
   cleanup.push(() => pair[Symbol.asyncDispose]());
   return pair;
 }
@@ -36,7 +59,7 @@ async function transfer(from: net.Socket, to: net.Socket, count: number): Promis
 describe('info', () => {
   needsMptcp();
 
-  test('counts the bytes of both directions, and of the subflows', async () => {
+  test('counts the bytes of both directions, and of the subflow', async () => {
     const { client, accepted } = await pairOf();
     await transfer(client, accepted, 100_000);
     await transfer(accepted, client, 30_000);
@@ -45,11 +68,9 @@ describe('info', () => {
       bytesSent: 100_000,
       bytesReceived: 30_000,
       bytesAcked: 100_000,
+      subflowCount: 1,
     });
-    // More than one where the machine has endpoints: what is reinjected is counted twice.
-    expect(seen.subflowCount).toBe(seen.subflows.length);
-    const received = seen.subflows.reduce((sum, { bytesReceived }) => sum + bytesReceived, 0);
-    expect(received).toBeGreaterThanOrEqual(30_000);
+    expect(seen.subflows[0]?.bytesReceived).toBe(30_000);
     expect(info(accepted)).toMatchObject({ bytesSent: 30_000, bytesReceived: 100_000 });
   });
 
@@ -105,7 +126,7 @@ describe('info', () => {
   });
 
   test('works on sockets that were made elsewhere', async () => {
-    const { server } = await pairOf();
+    const { server } = untilTheEnd(await connectedPair());
     const client = net.connect(portOf(server), '127.0.0.1');
     await once(client, 'connect');
     cleanup.push(() => client.destroy());
@@ -148,7 +169,7 @@ describe('info', () => {
   });
 
   test('does not ask a descriptor that belongs to somebody else by now', async () => {
-    const pair = await pairOf();
+    const pair = untilTheEnd(await connectedPair());
     const fd = fdOf(pair.client);
     pair.client.destroy();
     await once(pair.client, 'close');

@@ -35,6 +35,23 @@ export class StandInLink {
     return link;
   }
 
+  /** Lets through only what is called for: each call waits for something from either side, and lets about 64 KB of it pass. */
+  trickle(): () => Promise<void> {
+    const slow = [...this.#sockets];
+    let passed = () => {};
+    for (const socket of slow) {
+      socket.pause().on('data', () => {
+        socket.pause();
+        passed();
+      });
+    }
+    return () =>
+      new Promise(resolve => {
+        passed = resolve;
+        for (const socket of slow) socket.resume();
+      });
+  }
+
   /** Lets nothing through on the connections there are; new ones are not affected. */
   fallSilent(): () => void {
     const silent = [...this.#sockets];

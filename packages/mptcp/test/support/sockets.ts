@@ -13,6 +13,9 @@ export async function closeServer(server: Server, ...sockets: Socket[]): Promise
   await new Promise<void>(resolve => server.close(() => resolve()));
 }
 
+/** Does its work somewhere else, as in a network namespace. */
+export type Within = <T>(work: () => T) => T;
+
 /** Both ends of one connection over loopback. */
 export interface Pair extends AsyncDisposable {
   client: Socket;
@@ -23,13 +26,17 @@ export interface Pair extends AsyncDisposable {
 export async function connectedPair(
   connectOptions: Partial<ConnectOptions> = {},
   serverOptions: ServerOptions = {},
+  within: Within = work => work(),
 ): Promise<Pair> {
   let accept: (socket: Socket) => void = () => {};
   const arrival = new Promise<Socket>(resolve => {
     accept = resolve;
   });
-  const server = await createServer({ host: '127.0.0.1', ...serverOptions }, socket => accept(socket));
-  const client = await connect({ host: '127.0.0.1', port: portOf(server), ...connectOptions });
+  const server = await within(() =>
+    createServer({ host: '127.0.0.1', ...serverOptions }, socket => accept(socket)),
+  );
+  const port = portOf(server);
+  const client = await within(() => connect({ host: '127.0.0.1', port, ...connectOptions }));
   const accepted = await arrival;
   for (const socket of [client, accepted]) socket.on('error', () => {});
   return {
