@@ -38,13 +38,21 @@ export class Authentication {
   readonly #clock: Clock;
   /** Wrong secrets by client address, the address seen longest ago first. */
   readonly #failures = new Map<string, number>();
+  readonly #onWrong: (peer: string) => void;
   #heldBack = 0;
   #refused = 0;
 
-  constructor(secret: string, limits: RelayLimits, clock: Clock = systemClock) {
+  /** @param onWrong Is told from where each wrong secret came. */
+  constructor(
+    secret: string,
+    limits: RelayLimits,
+    clock: Clock = systemClock,
+    onWrong: (peer: string) => void = () => {},
+  ) {
     this.#expected = digest(`${relayUser}:${secret}`);
     this.#limits = limits;
     this.#clock = clock;
+    this.#onWrong = onWrong;
   }
 
   /** Requests refused so far. */
@@ -79,6 +87,7 @@ export class Authentication {
   }
 
   async #holdBack(peer: string, asker: Asker): Promise<void> {
+    this.#onWrong(peer);
     const delay = this.#delayFor(peer);
     if (this.#heldBack >= this.#limits.refusalsHeldBack) {
       asker.hangUp();

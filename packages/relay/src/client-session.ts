@@ -2,7 +2,6 @@ import { constants as http2, type ServerHttp2Session, type ServerHttp2Stream } f
 import type { Socket } from 'node:net';
 import { type Clock, systemClock, type Timer } from '@manypath/core';
 import { type Dial, type ForwardLimits, OriginAgent } from '@manypath/forward';
-import type { Asker } from './authentication.ts';
 import type { RelayLimits } from './limits.ts';
 import { ReceiveWindows } from './receive-windows.ts';
 
@@ -15,8 +14,7 @@ export interface ClientSessionOptions {
 }
 
 /** One HTTP/2 connection of a client: what it may do before and after it has shown the secret. */
-export class ClientSession implements Asker {
-  readonly remoteAddress: string | undefined;
+export class ClientSession {
   /** Connections to origins for the plain requests of this client. */
   readonly agent: OriginAgent;
   /** The connection below. */
@@ -25,11 +23,8 @@ export class ClientSession implements Asker {
   readonly #limits: RelayLimits;
   readonly #clock: Clock;
   readonly #windows: ReceiveWindows;
-  /** Runs until a request has had the right secret. */
-  readonly #stranger: Timer;
   /** Runs while an answer to PING is waited for. */
   #answer: Timer | undefined;
-  #refusals = 0;
   #resets = 0;
   #resetsSince: number;
   #authenticated = false;
@@ -41,13 +36,11 @@ export class ClientSession implements Asker {
     this.#limits = limits;
     this.#clock = clock;
     this.#resetsSince = clock.now();
-    this.remoteAddress = socket.remoteAddress;
     this.agent = new OriginAgent((target, signal) => dial(target, { signal }), forwardLimits);
     this.#windows = new ReceiveWindows(session, { limits, bytesReceived: () => socket.bytesRead, clock });
     session.setLocalWindowSize(limits.sessionWindowBytes);
     session.setTimeout(limits.idleSessionMs);
     session.on('timeout', () => this.#idle());
-    this.#stranger = clock.after(limits.authenticateMs, () => this.hangUp());
     // Sockets here may be half-open, for tunnels in HTTP/1.1; half an HTTP/2 connection is none.
     socket.once('end', () => this.end());
     // Whoever does not close after us keeps no connection for that.
@@ -73,14 +66,7 @@ export class ClientSession implements Asker {
   accepted(aheadBytes?: number): void {
     if (this.#authenticated) return;
     this.#authenticated = true;
-    this.#stranger.cancel();
     this.#windows.open(aheadBytes);
-  }
-
-  /** Counts a refused request: whoever has none but those is sent away. */
-  refused(): void {
-    this.#refusals += 1;
-    if (!this.#authenticated && this.#refusals >= this.#limits.refusalsPerConnection) this.hangUp();
   }
 
   hangUp(): void {
@@ -128,7 +114,6 @@ export class ClientSession implements Asker {
   }
 
   #closed(): void {
-    this.#stranger.cancel();
     this.#answer?.cancel();
     this.agent.destroy();
   }

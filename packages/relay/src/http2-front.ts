@@ -10,7 +10,6 @@ import type { Socket } from 'node:net';
 import { type Authority, aheadHeader, type HeaderField, parseAuthority, reachHeader } from '@manypath/core';
 import { type Dial, errorResponse, type ForwardLimits } from '@manypath/forward';
 import { aheadOf } from './ahead.ts';
-import { type Asker, NotPairedError } from './authentication.ts';
 import { ClientSession } from './client-session.ts';
 import type { DialContext } from './dial.ts';
 import type { RelayLimits } from './limits.ts';
@@ -21,8 +20,8 @@ import { asksForRate, serveRate } from './rate-service.ts';
 export interface Http2FrontOptions {
   limits: RelayLimits;
   forwardLimits: ForwardLimits;
-  /** Checks each request; what it throws is the answer. */
-  authorize: (headers: readonly HeaderField[], asker: Asker) => Promise<void>;
+  /** Checks each request that came on a connection; what it throws is the answer. */
+  authorize: (headers: readonly HeaderField[], socket: Socket) => Promise<void>;
   /** Opens connections for plain requests. */
   dial: Dial;
   /** Dials the target of a CONNECT; then {@link onTunnel} gets both ends. */
@@ -106,7 +105,7 @@ export class Http2Front {
     client.watch(stream);
     const refuse = (error: unknown) => refuseStream(stream, headers, error, this.#options.limits.lingerMs);
     try {
-      await this.#options.authorize(fieldsOf(headers), client);
+      await this.#options.authorize(fieldsOf(headers), client.socket);
       client.accepted(aheadOf(headers[aheadHeader]));
       if (headers[':method'] === 'CONNECT') return await this.#connect(stream, headers);
       if (asksForRate(headers)) return serveRate(stream, headers, client.socket, this.#options.limits);
@@ -115,7 +114,6 @@ export class Http2Front {
       forwardPlainRequest({ stream, headers, rawHeaders }, { agent, limits: forwardLimits, refuse });
     } catch (error) {
       refuse(error);
-      if (error instanceof NotPairedError) client.refused();
     }
   }
 

@@ -1,15 +1,17 @@
 /** What one relay takes on at most. */
 export const relayLimits = {
-  /** Connections of clients, all together; further ones are closed at once. */
+  /** Connections that have shown the secret, all together; further ones are answered 503. */
   connections: 10_000,
-  /** Connections of one client address (IPv6: of one /64 network). */
+  /** Those of one client address (IPv6: of one /64 network). */
   connectionsPerAddress: 4_096,
+  /** Connections that have not shown the secret, all together; each further one displaces one of the address with most. */
+  strangers: 1_000,
+  /** Those of one client address (IPv6: of one /64 network); each further one displaces one of them. */
+  strangersPerAddress: 64,
   /** Tunnels and connections to origins open at once, all together; further requests are answered 503. */
   targets: 16_384,
-  /** How long a TLS handshake may take, in milliseconds. */
-  handshakeMs: 10_000,
-  /** How long an HTTP/2 connection may be open without a request with the right secret, in milliseconds. */
-  authenticateMs: 20_000,
+  /** How long a connection may be open without a request with the right secret, in milliseconds, TLS handshake included. */
+  authenticateMs: 10_000,
   /**
    * How long an HTTP/2 connection may be without any frame, in milliseconds: then it is ended, or has to answer a PING if
    * there are streams on it.
@@ -58,10 +60,12 @@ export const relayLimits = {
   longestRefusalDelayMs: 3_000,
   /** Answers held back at once; connections that would need more are closed without one. */
   refusalsHeldBack: 1_024,
-  /** Wrong or missing secrets on one HTTP/2 connection, after which it is closed. */
+  /** Wrong or missing secrets on one connection, after which it is closed. */
   refusalsPerConnection: 16,
   /** Addresses whose wrong secrets are remembered; the one seen longest ago is forgotten first. */
   rememberedAddresses: 4_096,
+  /** How long what strangers do is only counted after the log has told of it, in milliseconds. */
+  tellAgainMs: 60_000,
   /** How long a client may take to close a connection that the relay has ended, in milliseconds. */
   lingerMs: 2_000,
   /** How often certificate files are looked at for changes, in milliseconds. */

@@ -61,6 +61,8 @@ export interface RelaySnapshot {
   /** Connections of clients, and from how many addresses (IPv6: /64 networks) they come. */
   readonly connections: number;
   readonly clients: number;
+  /** How many of the connections have not shown the secret (yet). */
+  readonly strangers: number;
   /** How many of the connections are MPTCP, and how many TCP. */
   readonly multipathConnections: number;
   readonly plainConnections: number;

@@ -8,8 +8,10 @@ import {
   errorMessage,
   formatAuthority,
   formatPairing,
+  type HeaderField,
   headerValue,
   reachHeader,
+  systemClock,
 } from '@manypath/core';
 import {
   acceptTunnel,
@@ -23,6 +25,7 @@ import {
 } from '@manypath/forward';
 import { aheadOf } from './ahead.ts';
 import { Authentication } from './authentication.ts';
+import { CountedLog } from './counted-log.ts';
 import { type DialContext, RelayBusyError, TargetDialer } from './dial.ts';
 import { Http2Front } from './http2-front.ts';
 import { loadIdentity, type RelayIdentity } from './identity.ts';
@@ -76,6 +79,7 @@ class RunningRelay implements Relay {
   readonly #listener: TlsListener;
   readonly #dialer: TargetDialer;
   readonly #authentication: Authentication;
+  readonly #wrongSecrets: CountedLog;
   readonly #http1: HttpFront;
   readonly #http2: Http2Front;
   readonly #traffic = new Traffic();
@@ -94,7 +98,15 @@ class RunningRelay implements Relay {
       options.certificate === undefined
         ? new SelfMadeCertificate(this.#folder, this.#identity, [this.#publicHost()])
         : new CertificateFromFiles(options.certificate);
-    this.#authentication = new Authentication(this.#identity.secret, this.#limits);
+    this.#wrongSecrets = new CountedLog({
+      logger: this.#logger,
+      message: 'a client had a wrong secret',
+      everyMs: this.#limits.tellAgainMs,
+      addresses: this.#limits.rememberedAddresses,
+    });
+    this.#authentication = new Authentication(this.#identity.secret, this.#limits, systemClock, peer =>
+      this.#wrongSecrets.note(peer),
+    );
     const { allowPrivate = false, refusedPorts = [25] } = options;
     this.#dialer = new TargetDialer({
       guard: new TargetGuard({ allowPrivate, refusedPorts }),
@@ -102,10 +114,7 @@ class RunningRelay implements Relay {
       lookup: options.lookup,
     });
     this.#http1 = new HttpFront({
-      authorize: (headers, client) => {
-        const { remoteAddress } = client as Socket;
-        return this.#authentication.check(headers, { remoteAddress, hangUp: () => client.destroy() });
-      },
+      authorize: (headers, client) => this.#authorize(headers, client),
       dial: (target, context) => this.#dialForwarding(target, context),
       onTunnel: request => void this.#openTunnel(request),
       limits: this.#forwardLimits,
@@ -113,7 +122,7 @@ class RunningRelay implements Relay {
     this.#http2 = new Http2Front({
       limits: this.#limits,
       forwardLimits: this.#forwardLimits,
-      authorize: (headers, asker) => this.#authentication.check(headers, asker),
+      authorize: (headers, client) => this.#authorize(headers, client),
       dial: (target, context) => this.#dialForwarding(target, context),
       dialTunnel: (target, context) => this.#dial(target, context),
       onTunnel: (stream, upstream) => this.#relay(stream, upstream),
@@ -147,9 +156,10 @@ class RunningRelay implements Relay {
   }
 
   status(): RelaySnapshot {
-    const { connections, multipathConnections, peers } = this.#listener;
+    const { connections, strangers, multipathConnections, peers } = this.#listener;
     return {
       connections,
+      strangers,
       clients: peers,
       multipathConnections,
       plainConnections: connections - multipathConnections,
@@ -169,6 +179,7 @@ class RunningRelay implements Relay {
 
   async #close(graceMs: number): Promise<void> {
     this.#logger.info({ tunnels: this.#traffic.tunnels }, 'relay closes');
+    this.#wrongSecrets.close();
     const closed = this.#listener.close();
     this.#http2.drain();
     await orAfter(this.#traffic.ended(), graceMs);
@@ -198,6 +209,22 @@ class RunningRelay implements Relay {
       action();
     } catch (error) {
       this.#logger.warn({ code: errorCode(error), error: errorMessage(error) }, 'the relay goes on without');
+    }
+  }
+
+  /** Checks a request that came on a connection. @throws what the answer is to be */
+  async #authorize(headers: readonly HeaderField[], socket: Duplex): Promise<void> {
+    const connection = this.#listener.connectionOf(socket);
+    if (connection === undefined) throw new RelayClosingError();
+    const { remoteAddress } = connection.socket;
+    try {
+      await this.#authentication.check(headers, { remoteAddress, hangUp: () => connection.reset() });
+    } catch (error) {
+      connection.refused();
+      throw error;
+    }
+    if (!this.#listener.authenticated(connection)) {
+      throw new RelayBusyError('as many clients are connected as may be');
     }
   }
 

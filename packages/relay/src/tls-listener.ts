@@ -1,8 +1,10 @@
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { type Authority, errorCode, errorMessage, ManypathError } from '@manypath/core';
-import { info, listen, setSocketOption, widenReceiveBuffer } from '@manypath/mptcp';
-import { ConnectionQuota } from './connection-quota.ts';
+import { info, listen, resetSocket, setSocketOption, widenReceiveBuffer } from '@manypath/mptcp';
+import { type ClientConnection, ClientConnections } from './client-connections.ts';
+import { CountedLog } from './counted-log.ts';
 import type { RelayLimits } from './limits.ts';
 import type { RelayLogger } from './relay-options.ts';
 import type { ServerCertificate } from './server-certificate.ts';
@@ -15,12 +17,17 @@ export interface TlsListenerOptions {
   serve: (socket: TLSSocket) => void;
 }
 
-/** What clients connect to: TLS 1.3 on MPTCP, with limits, and with the certificate of the day. */
+/** What clients connect to: TLS 1.3 on MPTCP, with limits, with room for strangers, and with the certificate of the day. */
 export class TlsListener {
   readonly #options: TlsListenerOptions;
   readonly #server: Server;
-  readonly #quota: ConnectionQuota;
+  readonly #connections: ClientConnections;
+  readonly #displaced: CountedLog;
+  readonly #full: CountedLog;
   readonly #sockets = new Set<Socket>();
+  /** Those whose TLS handshake is not over, by the address and port of the client. */
+  readonly #handshaking = new Map<string, ClientConnection>();
+  readonly #secured = new WeakMap<Duplex, ClientConnection>();
   readonly #certificateCheck: NodeJS.Timeout;
   #cert: string;
   #trouble: string | undefined;
@@ -29,15 +36,24 @@ export class TlsListener {
   /** @throws what `load` of the certificate throws */
   constructor(options: TlsListenerOptions) {
     this.#options = options;
-    const { certificate, limits } = options;
-    this.#quota = new ConnectionQuota(limits);
+    const { certificate, limits, logger } = options;
+    const counted = { logger, everyMs: limits.tellAgainMs, addresses: limits.rememberedAddresses };
+    this.#displaced = new CountedLog({
+      ...counted,
+      message: 'closed connections that had not shown the secret, to make room for others',
+    });
+    this.#full = new CountedLog({ ...counted, message: 'turned paired clients away: too many connections' });
+    this.#connections = new ClientConnections(limits, {
+      onDisplaced: ({ peer }) => this.#displaced.note(peer),
+      onFull: ({ peer }) => this.#full.note(peer),
+    });
     const pair = certificate.load();
     this.#cert = pair.cert;
     this.#server = createServer({
       ...pair,
       minVersion: 'TLSv1.3',
       ALPNProtocols: ['h2', 'http/1.1'],
-      handshakeTimeout: limits.handshakeMs,
+      handshakeTimeout: limits.authenticateMs,
       allowHalfOpen: true,
       noDelay: true,
       keepAlive: true,
@@ -59,12 +75,17 @@ export class TlsListener {
 
   /** Connections that are open. */
   get connections(): number {
-    return this.#quota.total;
+    return this.#connections.total;
+  }
+
+  /** Those that have not shown the secret. */
+  get strangers(): number {
+    return this.#connections.strangers;
   }
 
   /** From how many addresses they come. */
   get peers(): number {
-    return this.#quota.peers;
+    return this.#connections.peers;
   }
 
   /** How many of them are MPTCP. */
@@ -87,8 +108,22 @@ export class TlsListener {
   /** Takes no more connections. @returns What settles when the last one has ended. */
   close(): Promise<void> {
     clearInterval(this.#certificateCheck);
+    for (const log of [this.#displaced, this.#full]) log.close();
     this.#closed ??= new Promise(resolve => this.#server.close(() => resolve()));
     return this.#closed;
+  }
+
+  /** The connection below what `serve` was given. */
+  connectionOf(socket: Duplex): ClientConnection | undefined {
+    return this.#secured.get(socket);
+  }
+
+  /** The client of this connection has shown the secret. @returns Whether it may stay. */
+  authenticated(connection: ClientConnection): boolean {
+    const wasStranger = connection.isStranger;
+    if (!this.#connections.authenticated(connection)) return false;
+    if (wasStranger) widenReceiveBuffer(connection.socket, this.#options.limits.receiveBufferBytes);
+    return true;
   }
 
   /** Ends all connections at once. */
@@ -98,19 +133,33 @@ export class TlsListener {
 
   #admit(socket: Socket): void {
     socket.on('error', () => {});
-    if (this.#closed !== undefined || !this.#quota.admit(socket)) {
-      socket.destroy();
+    if (this.#closed !== undefined) {
+      resetSocket(socket);
       return;
     }
+    const connection = this.#connections.admit(socket);
+    const client = clientEnd(socket);
+    this.#handshaking.set(client, connection);
     this.#sockets.add(socket);
-    socket.once('close', () => this.#sockets.delete(socket));
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      if (this.#handshaking.get(client) === connection) this.#handshaking.delete(client);
+    });
   }
 
   #serve(socket: TLSSocket): void {
     const { limits, logger, serve } = this.#options;
-    keepQueueShort(socket, limits.notSentBytes);
-    widenReceiveBuffer(socket, limits.receiveBufferBytes);
     socket.on('error', error => logger.debug({ code: errorCode(error) }, 'client connection failed'));
+    const client = clientEnd(socket);
+    const connection = this.#handshaking.get(client);
+    this.#handshaking.delete(client);
+    if (connection === undefined) {
+      socket.destroy();
+      return;
+    }
+    connection.secured = true;
+    this.#secured.set(socket, connection);
+    keepQueueShort(socket, limits.notSentBytes);
     serve(socket);
   }
 
@@ -133,6 +182,11 @@ export class TlsListener {
       this.#trouble = trouble;
     }
   }
+}
+
+/** Tells the connections of a listener apart: Node does not say which connection a TLS socket is on. */
+function clientEnd({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 /** Where the kernel cannot, bytes wait longer, and all else works. */

@@ -37,6 +37,8 @@ export async function tlsTo(
     rejectUnauthorized: false,
     ...options,
   });
+  // A relay that has no time for a client any more resets its connection.
+  socket.on('error', () => {});
   transports.set(socket, raw);
   onTestFinished(() => {
     socket.destroy();
