@@ -40,9 +40,6 @@ export type Admission = (socket: Socket) => boolean;
 
 const socksVersion = 5;
 const tlsHandshake = 0x16;
-/** Beyond these, clients for whom there is no room are closed without a word. */
-const mostTurnedAway = 256;
-
 /**
  * Takes connections of clients and finds out by their first byte what they speak: SOCKS5, or HTTP. One port serves
  * both.
@@ -54,6 +51,8 @@ export class Front {
   readonly #clients = new Set<Socket>();
   /** Clients for whom there is no room, until they have been told. */
   readonly #turnedAway = new Set<Socket>();
+  /** Clients of other users, until they have been told. */
+  readonly #foreign = new Set<Socket>();
   #tunnels = 0;
 
   constructor(options: FrontOptions) {
@@ -120,7 +119,7 @@ export class Front {
   /** Breaks off all clients. */
   close(): void {
     this.#http.close();
-    for (const socket of [...this.#clients, ...this.#turnedAway]) socket.destroy();
+    for (const socket of [...this.#clients, ...this.#turnedAway, ...this.#foreign]) socket.destroy();
   }
 
   #serve(wish: TunnelWish): void {
@@ -138,21 +137,38 @@ export class Front {
   }
 
   #accept(socket: Socket, admits: Admission): void {
-    const { connections, firstByteMs, lingerMs } = this.#options.limits;
-    const full = this.clients >= connections;
-    if (full && this.#turnedAway.size >= mostTurnedAway) return void socket.destroy();
-    this.#track(socket, full ? this.#turnedAway : this.#clients);
+    const { connections, turnedAway, foreignTurnedAway, ...limits } = this.#options.limits;
+    // Asked before anything else: strangers must not use up what the user needs.
+    if (!admits(socket)) {
+      this.#turnAway(socket, new ForeignUserError(), this.#foreign, {
+        most: foreignTurnedAway,
+        ms: limits.foreignMs,
+      });
+    } else if (this.clients >= connections) {
+      const refusal = new TooManyConnectionsError(connections);
+      this.#turnAway(socket, refusal, this.#turnedAway, { most: turnedAway, ms: limits.lingerMs });
+    } else {
+      this.#onFirstByte(socket, this.#clients, limits.firstByteMs, undefined);
+    }
+  }
+
+  /** Closes a connection, with the reason in the dialect of its first byte as long as few wait for that. */
+  #turnAway(socket: Socket, reason: Error, others: Set<Socket>, wait: { most: number; ms: number }): void {
+    if (others.size >= wait.most) socket.resetAndDestroy();
+    else this.#onFirstByte(socket, others, wait.ms, reason);
+  }
+
+  #onFirstByte(socket: Socket, among: Set<Socket>, milliseconds: number, refusal: Error | undefined): void {
+    this.#track(socket, among);
     const onFirst = (bytes: Buffer) => {
       timer.cancel();
       socket.off('end', onEnd).off('error', swallow).pause();
       socket.unshift(bytes);
-      const refusal = full ? new TooManyConnectionsError(connections) : undefined;
-      this.#dispatch(socket, bytes[0] ?? 0, refusal ?? (admits(socket) ? undefined : new ForeignUserError()));
+      this.#dispatch(socket, bytes[0] ?? 0, refusal);
     };
     const swallow = () => {};
     const onEnd = () => socket.destroy();
-    // Who is turned away can be told so only in the dialect of their first byte.
-    const timer = this.#options.clock.after(full ? lingerMs : firstByteMs, () => socket.destroy());
+    const timer = this.#options.clock.after(milliseconds, () => socket.destroy());
     socket.once('close', () => timer.cancel());
     socket.on('error', swallow).once('end', onEnd).once('data', onFirst);
   }

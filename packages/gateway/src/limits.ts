@@ -6,6 +6,12 @@ export const gatewayLimits = {
   firstByteMs: 60_000,
   /** How long the head of the first request or a SOCKS handshake may take from its first byte on, in milliseconds. */
   headMs: 10_000,
+  /** Clients for whom there is no room that wait to be told so; further ones are closed at once. */
+  turnedAway: 256,
+  /** The same for clients of other users of this machine, who are not counted among the connections. */
+  foreignTurnedAway: 16,
+  /** How long the first byte of those is waited for, to tell them in their dialect, in milliseconds. */
+  foreignMs: 250,
   /** How long a refused client may take to read its answer and to close, in milliseconds. */
   lingerMs: 2_000,
   /** How long a connection to a target may take, names included, in milliseconds. */
