@@ -8,13 +8,14 @@ import {
 import type { Housekeeping } from '@manypath/gateway';
 import { type ConfigPlace, editConfig, readRawConfig } from './config/index.ts';
 import { examine } from './doctor/doctor.ts';
+import { forgetPairing, type RelayChoice } from './pairing/index.ts';
 
 /** What {@link housekeepingOf} works with. */
 export interface HousekeepingOptions {
   readonly place: ConfigPlace;
   readonly stateDir: string;
-  /** Pairing of the command line, which goes before that of the configuration. */
-  readonly commandLineRelay: string | undefined;
+  /** Which relay is used, with the configuration in force. */
+  readonly relay: RelayChoice;
   /** The configuration in force. */
   readonly config: () => Config;
   /** How the browser is set up that runs with this gateway; `null` when there is none. */
@@ -26,8 +27,8 @@ const changeable = new Set(['relay', 'paths', 'rules', 'local', 'straight', 'byp
 
 /** Answers the control socket for the configuration file and the doctor. */
 export function housekeepingOf(options: HousekeepingOptions): Housekeeping {
-  const { place, stateDir, commandLineRelay } = options;
-  const relayInUse = (): string | undefined => commandLineRelay ?? options.config().relay;
+  const { place, stateDir } = options;
+  const relayInUse = () => options.relay.with(options.config());
   const settings = (): SettingsDocument => {
     const { relay: _secret, ...config } = readRawConfig(place.file);
     const relay = relayInUse();
@@ -38,8 +39,8 @@ export function housekeepingOf(options: HousekeepingOptions): Housekeeping {
         relay === undefined
           ? null
           : {
-              address: formatAuthority(parsePairing(relay).address),
-              from: commandLineRelay === undefined ? 'configuration' : 'command line',
+              address: formatAuthority(parsePairing(relay.pairing).address),
+              from: relay.from,
             },
       isolation: options.isolation(),
     };
@@ -54,10 +55,11 @@ export function housekeepingOf(options: HousekeepingOptions): Housekeeping {
           else config[key] = value;
         }
       });
+      if (changes.some(([key, value]) => key === 'relay' && value === null)) forgetPairing(stateDir);
       return settings();
     },
     async doctor() {
-      const findings = await examine({ stateDir, relay: relayInUse(), config: place });
+      const findings = await examine({ stateDir, relay: relayInUse()?.pairing, config: place });
       return findings.map(({ id, ok, cause, fix }) => ({ id, ok, cause, fix }));
     },
   };

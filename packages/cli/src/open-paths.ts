@@ -22,6 +22,7 @@ import {
 } from '@manypath/paths';
 import { type ConfigPlace, type ConfigWatch, loadConfig, watchConfig } from './config/index.ts';
 import { housekeepingOf } from './housekeeping.ts';
+import { type RelayChoice, watchKeptPairing } from './pairing/index.ts';
 import type { Logger } from './terminal/log.ts';
 import { unknownInterfaces } from './unknown-interfaces.ts';
 import { usageFile } from './usage-file.ts';
@@ -32,8 +33,8 @@ export interface OpenPathsOptions {
   readonly stateDir: string;
   readonly logger: Logger;
   readonly config: ConfigPlace;
-  /** The relay of the command line; the one of the configuration is the default. */
-  readonly relay: string | undefined;
+  /** Which relay to use, with the configuration as it is at that time. */
+  readonly relay: RelayChoice;
   /** When a second path joins a connection. */
   readonly join?: 'measured' | 'at-once';
 }
@@ -64,7 +65,7 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
   let current = config;
   let isolation: SettingsDocument['isolation'] = null;
   const followers = new Set<Pick<Gateway, 'route'>>();
-  const relay = options.relay ?? config.relay;
+  const relay = options.relay.with(config)?.pairing;
   const unknown = unknownInterfaces(names ?? []);
   if (unknown !== undefined) logger.warn({}, unknown);
   // What the user wrote is looked at before anything is set up.
@@ -92,21 +93,36 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
   const onConfig = (changed: Config): void => {
     current = changed;
     tiers.configure(changed.paths ?? {});
-    paths.setProbeTarget(probeTarget(changed, options.relay ?? changed.relay));
-    for (const gateway of followers) gateway.route(routingOf(changed, options.relay));
+    route();
   };
+  const route = (): void => {
+    const relay = relayInUse();
+    paths.setProbeTarget(probeTarget(current, relay));
+    for (const gateway of followers) gateway.route(routingOf(current, relay));
+  };
+  /** What was kept may be damaged meanwhile: the relay stays the one it was. */
+  const relayInUse = (): string | undefined => {
+    try {
+      inUse = options.relay.with(current)?.pairing;
+    } catch (error) {
+      logger.warn({ code: errorCode(error), error: errorMessage(error) }, 'the relay stays the one it was');
+    }
+    return inUse;
+  };
+  let inUse = relay;
   const watch = watchConfig(options.config, onConfig, { logger });
+  const unwatchPairing = watchKeptPairing(stateDir, route);
   return {
     paths,
     config,
     forGateway: {
       paths,
       ...(steward === undefined ? {} : { steward }),
-      ...routingOf(config, options.relay),
+      ...routingOf(config, relay),
       housekeeping: housekeepingOf({
         place: options.config,
         stateDir,
-        commandLineRelay: options.relay,
+        relay: options.relay,
         config: () => current,
         isolation: () => isolation,
       }),
@@ -117,7 +133,10 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
     noteIsolation: noted => {
       isolation = noted;
     },
-    close: () => close({ paths, tiers, estimates, steward, watch, stopStuck }),
+    close: () => {
+      unwatchPairing();
+      return close({ paths, tiers, estimates, steward, watch, stopStuck });
+    },
   };
 }
 
@@ -145,9 +164,7 @@ function probeTarget({ probe }: Config, relay: string | undefined) {
   return wanted === 'relay' ? parsePairing(relay ?? '').address : parseAuthority(wanted);
 }
 
-/** @param commandLine The relay of the command line goes before that of the configuration. */
-function routingOf(config: Config, commandLine: string | undefined): Routing {
-  const relay = commandLine ?? config.relay;
+function routingOf(config: Config, relay: string | undefined): Routing {
   return {
     ...(relay === undefined ? {} : { relay }),
     rules: rulesOf(config),

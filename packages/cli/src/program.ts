@@ -7,6 +7,7 @@ import { addDoctorCommand } from './commands/doctor.ts';
 import { addHelperCommand } from './commands/helper.ts';
 import { addInstallCommand } from './commands/install.ts';
 import { addLabCommand } from './commands/lab.ts';
+import { addPairCommand } from './commands/pair.ts';
 import { addPathsCommand } from './commands/paths.ts';
 import { addRelayCommand } from './commands/relay.ts';
 import { addServeEchoCommand } from './commands/serve-echo.ts';
@@ -47,6 +48,7 @@ export function createProgram(): Command {
   addBrowseCommand(program);
   addUpCommand(program);
   addRelayCommand(program);
+  addPairCommand(program);
   addStatusCommand(program);
   addPathsCommand(program);
   addCheckCommand(program);

@@ -170,7 +170,11 @@ export interface SettingsDocument {
   /** What it says, but for the pairing with the relay, which is a secret. */
   readonly config: Readonly<Record<string, unknown>>;
   /** Which relay is in use, and who said so; `null` when there is none. */
-  readonly relay: { readonly address: string; readonly from: 'command line' | 'configuration' } | null;
+  readonly relay: {
+    readonly address: string;
+    /** `pairing`: what `manypath pair` keeps. */
+    readonly from: 'command line' | 'environment' | 'configuration' | 'pairing';
+  } | null;
   /** Whether the browser of `manypath browse` is kept from changes of the network; `null` when there is none. */
   readonly isolation: { readonly isolated: boolean; readonly reason: string | null } | null;
 }

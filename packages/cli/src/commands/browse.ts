@@ -7,6 +7,7 @@ import { browse, browseHelp, findBrowser } from '../browser/index.ts';
 import { configPlace, withConfigOption } from '../config/index.ts';
 import { extensionFolder, writeNativeHost } from '../install/index.ts';
 import { openPaths } from '../open-paths.ts';
+import { RelayChoice, withRelayOption } from '../pairing/index.ts';
 import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
 import { offerPrograms, requirePrograms } from '../system-packages.ts';
@@ -14,7 +15,7 @@ import { EventOutput } from '../terminal/events.ts';
 import { createLogger } from '../terminal/log.ts';
 
 interface BrowseCommandOptions extends CommonOptions {
-  relay?: string;
+  relay?: string | false;
   config?: string;
   paths?: string;
   headless: boolean;
@@ -26,7 +27,7 @@ interface BrowseCommandOptions extends CommonOptions {
 
 /** `manypath browse`: an unmodified Chromium whose every TCP connection goes through a gateway. */
 export function addBrowseCommand(program: Command): void {
-  withConfigOption(withCommonOptions(program.command('browse')))
+  withRelayOption(withConfigOption(withCommonOptions(program.command('browse'))))
     .summary('open an unmodified Chromium whose every TCP connection goes over all your paths')
     .description(
       'Starts a gateway and opens Chromium, Chrome, Brave or Edge on it, in a network namespace of\n' +
@@ -35,10 +36,6 @@ export function addBrowseCommand(program: Command): void {
     )
     .argument('[url]', 'the page to open')
     .argument('[browser-arguments...]', 'arguments for the browser, after --')
-    .option(
-      '--relay <pairing>',
-      'the pairing URL that `manypath relay` printed, or https://user:password@host:port',
-    )
     .option('--paths <names>', 'use only these interfaces, separated by commas')
     .option('--headless', 'without a window', false)
     .option('--no-isolate', "stay in this machine's network: link changes then break off HTTP/2 downloads")
@@ -71,7 +68,7 @@ async function runBrowse(
     stateDir,
     logger,
     config: configPlace(options.config),
-    relay: options.relay,
+    relay: RelayChoice.of(options.relay, stateDir, logger),
   });
   const localNames = [...options.localName, ...(opened.config.local ?? [])];
   try {

@@ -1,36 +1,36 @@
+import { type Config, ManypathError } from '@manypath/core';
 import type { Command } from 'commander';
-import { configPlace, withConfigOption } from '../config/index.ts';
+import { type ConfigPlace, configPlace, loadConfig, withConfigOption } from '../config/index.ts';
 import { examine } from '../doctor/doctor.ts';
 import { doctorText } from '../doctor/doctor-text.ts';
+import { RelayChoice, withRelayOption } from '../pairing/index.ts';
 import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
+import { createLogger } from '../terminal/log.ts';
 
 interface DoctorCommandOptions extends CommonOptions {
-  relay?: string;
+  relay?: string | false;
   config?: string;
   fix: boolean;
 }
 
 /** `manypath doctor`: what stops multipath here, one cause and one fix a line. */
 export function addDoctorCommand(program: Command): void {
-  withConfigOption(withCommonOptions(program.command('doctor')))
+  withRelayOption(withConfigOption(withCommonOptions(program.command('doctor'))))
     .summary('find what stops multipath here, one cause and one fix a line')
     .description(
-      'Looks at the kernel, the paths, what the kernel has counted, other programs, and with --relay\n' +
-        'at the way to the relay over each path. Exits with 1 when something is wrong.',
+      'Looks at the kernel, the paths, what the kernel has counted, other programs, and at the way\n' +
+        'to the relay over each path, if there is one. Exits with 1 when something is wrong.',
     )
-    .option('--relay <pairing>', 'also look at the way to this relay')
     .option('--fix', 'do what is safe of what should be done', false)
     .action(runDoctor);
 }
 
 async function runDoctor(options: DoctorCommandOptions): Promise<void> {
-  const look = () =>
-    examine({
-      stateDir: stateFolder(options.state),
-      relay: options.relay,
-      config: configPlace(options.config),
-    });
+  const stateDir = stateFolder(options.state);
+  const config = configPlace(options.config);
+  const choice = RelayChoice.of(options.relay, stateDir, createLogger(options.logLevel, options.json));
+  const look = () => examine({ stateDir, relay: relayOf(choice, config), config });
   let findings = await look();
   const fixed: string[] = [];
   if (options.fix) {
@@ -45,4 +45,15 @@ async function runDoctor(options: DoctorCommandOptions): Promise<void> {
     if (fixed.length > 0) process.stdout.write(`Put right: ${fixed.join(', ')}.\n`);
   }
   process.exitCode = findings.every(({ ok }) => ok) ? 0 : 1;
+}
+
+/** The pairing of the relay to look at. What is wrong with the configuration is a finding of its own. */
+function relayOf(choice: RelayChoice, place: ConfigPlace): string | undefined {
+  let config: Config = {};
+  try {
+    config = loadConfig(place);
+  } catch (error) {
+    if (!ManypathError.is(error)) throw error;
+  }
+  return choice.with(config)?.pairing;
 }

@@ -3,6 +3,7 @@ import { Gateway } from '@manypath/gateway';
 import { type Command, Option } from 'commander';
 import { configPlace, withConfigOption } from '../config/index.ts';
 import { describePaths, openPaths } from '../open-paths.ts';
+import { RelayChoice, withRelayOption } from '../pairing/index.ts';
 import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
@@ -11,7 +12,7 @@ import { untilAborted, untilSignal } from '../until-signal.ts';
 
 interface UpOptions extends CommonOptions {
   listen?: string;
-  relay?: string;
+  relay?: string | false;
   paths?: string;
   join: 'measured' | 'at-once';
   config?: string;
@@ -19,7 +20,7 @@ interface UpOptions extends CommonOptions {
 
 /** `manypath up`: the gateway alone, for any browser or program. */
 export function addUpCommand(program: Command): void {
-  withConfigOption(withCommonOptions(program.command('up')))
+  withRelayOption(withConfigOption(withCommonOptions(program.command('up'))))
     .summary('run the gateway alone, for any browser or program')
     .description(
       'One port on loopback that speaks HTTP CONNECT, plain HTTP proxying and SOCKS5.\n' +
@@ -28,10 +29,6 @@ export function addUpCommand(program: Command): void {
         '  curl -x socks5h://127.0.0.1:8118 https://example.org/',
     )
     .option('--listen <host:port>', 'where to listen; port 0 takes a free one (default: 127.0.0.1:8118)')
-    .option(
-      '--relay <pairing>',
-      'the pairing URL that `manypath relay` printed, or https://user:password@host:port',
-    )
     .option('--paths <names>', 'use only these interfaces, separated by commas')
     .addOption(
       new Option('--join <when>', 'when a second path joins a connection: when that pays, or always at once')
@@ -51,7 +48,7 @@ async function runUp(options: UpOptions): Promise<void> {
     stateDir,
     logger,
     config: configPlace(options.config),
-    relay: options.relay,
+    relay: RelayChoice.of(options.relay, stateDir, logger),
     join: options.join,
   });
   const { paths, config, forGateway } = opened;

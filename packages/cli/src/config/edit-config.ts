@@ -9,7 +9,8 @@ import { ConfigFileError } from './errors.ts';
 export type RawConfig = Record<string, unknown>;
 
 /**
- * Changes a configuration file and leaves all else in it as it is; makes it, for its owner alone, where there is none.
+ * Changes a configuration file and leaves all else in it as it is; makes it, for its owner alone, where there is none. One with the
+ * pairing with a relay is closed to others.
  * Nothing is written unless the outcome is a configuration.
  *
  * @throws ConfigFileError `MANYPATH_CONFIG_FILE`
@@ -25,7 +26,8 @@ export function editConfig(file: string, change: (config: RawConfig) => void): v
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const target = followed(file);
-    replaceFile(target, after, { mode: modeOf(target), durable: true });
+    const mode = 'relay' in config ? 0o600 : modeOf(target);
+    replaceFile(target, after, { mode, durable: true });
   } catch (error) {
     throw new ConfigFileError('write', file, error);
   }
@@ -52,7 +54,7 @@ function followed(file: string): string {
   }
 }
 
-/** It may hold the secret of the relay. */
+/** As it was; a new one is for its owner alone. */
 function modeOf(file: string): number {
   try {
     return statSync(file).mode & 0o777;

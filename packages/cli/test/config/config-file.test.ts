@@ -63,6 +63,14 @@ describe('editing the configuration', () => {
     expect(statSync(join(folder, 'a')).mode & 0o777).toBe(0o700);
   });
 
+  it('closes a file that others can read when a pairing comes into it', () => {
+    writeFileSync(file, '{"listen": "127.0.0.1:1"}', { mode: 0o644 });
+    editConfig(file, config => {
+      config.relay = 'manypath://secret@127.0.0.1:9';
+    });
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+  });
+
   it('leaves the rest, its order, its indent and the mode of the file as they are', () => {
     writeFileSync(file, '{\n\t"straight": ["cdn.example"],\n\t"listen": "127.0.0.1:1"\n}', { mode: 0o640 });
     editConfig(file, config => {

@@ -67,7 +67,7 @@ function check(label: string, checked: boolean, set: (isOn: boolean) => Promise<
 
 function Relay(): ComponentChild {
   const relay = settings.value?.relay ?? null;
-  const fixed = relay?.from === 'command line';
+  const fixed = relay?.from === 'command line' || relay?.from === 'environment';
   const pair = (event: Event): void => {
     event.preventDefault();
     const field = new FormData(event.target as HTMLFormElement).get('pairing');
@@ -82,7 +82,7 @@ function Relay(): ComponentChild {
       null,
       relay === null
         ? 'No relay: only servers that speak Multipath TCP are reached over several paths.'
-        : `${relay.address}${fixed ? ', as the command line says' : ''}`,
+        : `${relay.address}${fixed ? `, as the ${relay.from} says` : ''}`,
     ),
     fixed
       ? null

@@ -1,0 +1,20 @@
+import { errorMessage, ManypathError } from '@manypath/core';
+
+/** A file that holds a pairing, or should, cannot be used (`MANYPATH_PAIRING_FILE`). */
+export class PairingFileError extends ManypathError {
+  constructor(doing: 'read' | 'write' | 'remove', file: string, cause: unknown, hint?: string) {
+    super('MANYPATH_PAIRING_FILE', `cannot ${doing} the pairing in ${file}: ${errorMessage(cause)}`, {
+      cause,
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+}
+
+/** No pairing is kept (`MANYPATH_PAIRING_MISSING`). */
+export class NoPairingError extends ManypathError {
+  constructor() {
+    super('MANYPATH_PAIRING_MISSING', 'no pairing with a relay is kept here', {
+      hint: 'run `manypath relay` on your server, then `manypath pair` here, and paste what it printed',
+    });
+  }
+}

@@ -1,0 +1,42 @@
+import { createInterface } from 'node:readline';
+import { Readable, Writable } from 'node:stream';
+
+/**
+ * Asks for one line on the terminal, without showing what is typed or pasted.
+ *
+ * @returns What brings that line; nothing when the terminal is closed, or at Ctrl-C.
+ */
+export function askHidden(question: string): Readable {
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  process.stderr.write(question);
+  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: true, historySize: 0 });
+  const answer = new Readable({ read() {} });
+  lines.once('line', line => {
+    answer.push(`${line}\n`);
+    lines.close();
+  });
+  lines.once('SIGINT', () => lines.close());
+  lines.once('close', () => {
+    process.stderr.write('\n');
+    answer.push(null);
+  });
+  return answer;
+}
+
+/**
+ * Asks a question that is answered with y or n.
+ *
+ * @returns Whether the answer was yes; also an empty one is.
+ */
+export async function askYesOrNo(question: string): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    const answer = await new Promise<string>(resolve => {
+      lines.question(`${question} [Y/n] `, resolve);
+      lines.once('close', () => resolve('no'));
+    });
+    return /^(y|yes)?$/i.test(answer.trim());
+  } finally {
+    lines.close();
+  }
+}
