@@ -21,7 +21,7 @@ import {
   type TrafficHistory,
 } from '@manypath/core';
 import { createServer, type Lookup, originalDestination, RouteSocket } from '@manypath/mptcp';
-import type { Steward } from '@manypath/paths';
+import type { PathChange, Steward } from '@manypath/paths';
 import type { Connection, Dialect } from './connection.ts';
 import { ControlServer } from './control/control-server.ts';
 import { EventLog } from './control/event-log.ts';
@@ -54,7 +54,9 @@ export interface PathSource extends PathKnowledge {
   /** What was learned of paths and kept. */
   records?(): readonly PathRecord[];
   /** Calls `listener` when they change. @returns What ends that. */
-  onChange?(listener: () => void): () => void;
+  onChange?(listener: (change: PathChange) => void): () => void;
+  /** Finds out how paths are of which nothing was heard just now, so that `status` is true at this moment. */
+  freshen?(): Promise<void>;
 }
 
 /** How connections find their way; what a user may change while the gateway runs. */
@@ -303,12 +305,12 @@ export class Gateway {
 
   /** What a toolbar shows, right now. */
   overview(): Overview {
-    const { paths, relay, totals } = this.status();
+    const { paths } = this.#options;
     return {
-      paths,
-      carried: Object.fromEntries(this.#options.paths?.carried?.() ?? []),
-      totals,
-      relay: relay && { address: relay.address, state: relay.state, reason: relay.reason },
+      paths: paths?.status() ?? [],
+      carried: Object.fromEntries(paths?.carried?.() ?? []),
+      totals: this.#registry.totals(),
+      relay: this.#relay?.outline() ?? null,
     };
   }
 
@@ -409,8 +411,8 @@ export class Gateway {
     const methods = {
       answers: {
         hello: () => this.hello(),
-        overview: () => this.overview(),
-        status: () => this.status(),
+        overview: () => this.#freshly(() => this.overview()),
+        status: () => this.#freshly(() => this.status()),
         history: () => this.history(),
         events: () => this.events(),
         records: () => paths?.records?.() ?? [],
@@ -422,6 +424,12 @@ export class Gateway {
       subscribe: (listener: (event: object) => void) => this.#registry.subscribe(listener),
     };
     this.#control = await ControlServer.open(this.#options.stateDir, methods, this.#limits);
+  }
+
+  /** What is told to people is true when they are told, also of paths that carry nothing. */
+  async #freshly<T>(tell: () => T): Promise<T> {
+    await this.#options.paths?.freshen?.();
+    return tell();
   }
 
   #linkTo(pairing: Pairing): RelayLink {
@@ -464,8 +472,9 @@ export class Gateway {
   /** Takes in what happens to paths, for connections and for the log. */
   #follow({ paths, steward }: GatewayOptions): void {
     const undo = [
-      paths?.onChange?.(() => {
-        this.networkChanged();
+      paths?.onChange?.(change => {
+        if (change === 'links') this.networkChanged();
+        if (change === 'health') this.#healthChanged();
         this.#note();
       }),
       steward?.onFailover((path, stallMs) => this.#log.noteFailover(path, stallMs)),
@@ -474,10 +483,16 @@ export class Gateway {
     this.#note();
   }
 
+  /** Paths are thought of otherwise than before: what was learned of them is put right, and lanes see to themselves. */
+  #healthChanged(): void {
+    this.#straight.healthChanged();
+    for (const relay of [this.#relay, this.#relayForStreams]) relay?.healthChanged();
+  }
+
   /** Writes down how paths and the relay are, where that is other than before. */
   #note(): void {
     this.#log.notePaths(this.#options.paths?.status() ?? []);
-    const relay = this.#relay?.status();
+    const relay = this.#relay?.outline();
     if (relay !== undefined) this.#log.noteRelay(relay.state, relay.reason);
   }
 

@@ -1,6 +1,14 @@
 import type { Socket } from 'node:net';
 import { type Authority, type Clock, localPlaceOf, ManypathError } from '@manypath/core';
-import { info, type Lookup, RouteSocket, resetSocket } from '@manypath/mptcp';
+import {
+  AddressRefusedError,
+  ConnectError,
+  ConnectTimeoutError,
+  info,
+  type Lookup,
+  RouteSocket,
+  resetSocket,
+} from '@manypath/mptcp';
 import {
   type AskRoute,
   type DialledSocket,
@@ -148,9 +156,14 @@ export class StraightDialer {
     });
   }
 
-  /** The paths changed: those that were tried and found to work are not doubted any more. */
+  /** Links, addresses or routes changed: names may lead elsewhere. */
   networkChanged(): void {
     this.#resolver.forget();
+    this.healthChanged();
+  }
+
+  /** Paths that were tried and found to work are not doubted any more. */
+  healthChanged(): void {
     for (const { path, health } of this.#outlooks()) if (health === 'up') this.remembered.answered(path);
   }
 
@@ -178,10 +191,17 @@ export class StraightDialer {
       });
       this.#learn(target, dialled);
       resetSocket(dialled.socket);
-    } catch {
-      // It cannot be reached from here: the relay's way is the only one.
-      origins.learn(target, false);
+    } catch (error) {
+      // It cannot be reached from here while others can: the relay's way is the only one. What was given up says nothing.
+      if (!this.#stop.signal.aborted && isUnreachable(error) && this.#hasWorkingPath()) {
+        origins.learn(target, false);
+      }
     }
+  }
+
+  #hasWorkingPath(): boolean {
+    const outlooks = this.#outlooks();
+    return outlooks.length === 0 || outlooks.some(({ health }) => health === 'up' || health === 'degraded');
   }
 
   #learn(target: Authority, { socket }: DialledSocket): boolean {
@@ -206,6 +226,15 @@ export class StraightDialer {
     const routes = this.#routes;
     return routes && ((address, question) => routes.routeTo(address, question));
   }
+}
+
+/** Whether an origin did not answer, or not as one that can be reached does: all other failures are our own. */
+function isUnreachable(error: unknown): boolean {
+  return (
+    error instanceof ConnectError ||
+    error instanceof ConnectTimeoutError ||
+    error instanceof AddressRefusedError
+  );
 }
 
 /** The names that a rule means: of interfaces, or of all of a kind. */

@@ -10,7 +10,7 @@ export { pathsLimits } from './limits.ts';
 export { DnsAnswerError, NameUnknownError } from './names/errors.ts';
 export { PathResolver, type PathResolverOptions } from './names/path-resolver.ts';
 export type { PathOutlook } from './outlook.ts';
-export { PathSet, type PathSetOptions, type PathsLogger } from './path-set.ts';
+export { type PathChange, PathSet, type PathSetOptions, type PathsLogger } from './path-set.ts';
 export { HelperGoneError, HelperRefusedError } from './rights/errors.ts';
 export { type HelperOptions, helperSocketPath, PrivilegedHelper } from './rights/helper.ts';
 export { HelperClient } from './rights/helper-client.ts';

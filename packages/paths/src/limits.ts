@@ -67,9 +67,17 @@ export const pathsLimits = {
   nameFilesMs: 2000,
   /** Longest such file that is read, in bytes. */
   nameFileBytes: 1_048_576,
-  /** How long a path has to answer a probe, in milliseconds; four round trips where those are long, up to the second. */
-  probeMs: 200,
-  probeMostMs: 800,
+  /** How long a path has to answer when it is asked whether it works, in milliseconds; where its queue is long, up to the second. */
+  examineMs: 300,
+  examineMostMs: 400,
+  /** How often it is asked in that time. */
+  probesEach: 3,
+  /** How long an answer that comes late is still heard, in milliseconds. */
+  probeMs: 3000,
+  /** How lately a path must have been heard from to count as known to work, when somebody asks how it is, in milliseconds. */
+  freshMs: 500,
+  /** How long such a question waits for an answer at most, in milliseconds. */
+  freshenMs: 700,
   /** How long the page that tells captive portals may take, in milliseconds. */
   portalMs: 3000,
   /** How often a network with a captive portal, or one that has not answered, is asked again, in milliseconds. */

@@ -23,6 +23,11 @@ export interface PathsLogger {
   warn(fields: object, message: string): void;
 }
 
+/**
+ * What changed: `links`, which paths there are, or where they lead; `health`, whether one of them works; `tier`, what one may.
+ */
+export type PathChange = 'links' | 'health' | 'tier';
+
 /** Options of {@link PathSet.open}. */
 export interface PathSetOptions {
   /** Use exactly these interfaces; default: every one that leads out of the host. */
@@ -52,7 +57,7 @@ export class PathSet {
   readonly #tables = KernelTables.open();
   readonly #keeper: Keeper;
   readonly #stop = new AbortController();
-  readonly #listeners = new Set<(paths: readonly Path[]) => void>();
+  readonly #listeners = new Set<(change: PathChange) => void>();
   readonly #known = new Set<string>();
   readonly #forgetTiers: () => void;
   readonly #health: HealthKeeper;
@@ -69,9 +74,9 @@ export class PathSet {
     this.#health = new HealthKeeper({
       logger: options.logger,
       portalCheck: options.portalCheck,
-      onChange: () => void this.#reconcile(true),
+      onChange: () => this.#judged('health'),
     });
-    this.#forgetTiers = options.tiers?.onChange(() => void this.#reconcile(true)) ?? (() => {});
+    this.#forgetTiers = options.tiers?.onChange(() => this.#judged('tier')) ?? (() => {});
   }
 
   /** Finds the paths, undoes what a killed predecessor left, sets the paths up and begins to watch. */
@@ -178,8 +183,21 @@ export class PathSet {
     this.#health.works(name, rttMs);
   }
 
-  /** Calls `listener` after every change of the usable paths. @returns What ends that. */
-  onChange(listener: (paths: readonly Path[]) => void): () => void {
+  /** Something came over a path: it works. May be told as often as it happens. */
+  alive(name: string): void {
+    this.#health.alive(name);
+  }
+
+  /**
+   * Asks paths of which nothing was heard just now whether they work, so that {@link status} is true at this moment. Takes a
+   * round trip, and well under a second when one is silent; nothing is asked of paths that carry something.
+   */
+  freshen(): Promise<void> {
+    return this.#health.freshen();
+  }
+
+  /** Calls `listener` after every change of the paths, with what changed. @returns What ends that. */
+  onChange(listener: (change: PathChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -217,17 +235,23 @@ export class PathSet {
     }
   }
 
-  /**
-   * Brings the kernel in line with the paths that there are, one time after the other.
-   *
-   * @param again Whether the listeners are to be told even if the paths are the same.
-   */
-  #reconcile(again = false): Promise<void> {
-    this.#working = this.#working.then(() => this.#reconcileNow(again));
+  /** Who chooses between paths hears at once what is thought of them; the kernel may take its time. */
+  #judged(change: 'health' | 'tier'): void {
+    this.#tell(change);
+    void this.#reconcile();
+  }
+
+  #tell(change: PathChange): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  /** Brings the kernel in line with the paths that there are, one time after the other. */
+  #reconcile(): Promise<void> {
+    this.#working = this.#working.then(() => this.#reconcileNow());
     return this.#working;
   }
 
-  async #reconcileNow(again: boolean): Promise<void> {
+  async #reconcileNow(): Promise<void> {
     if (this.#stop.signal.aborted) return;
     const paths = discoverPaths(this.#tables.dump(), this.#options.names);
     const isNews = describe(paths) !== describe(this.#paths);
@@ -239,7 +263,7 @@ export class PathSet {
       this.#options.logger.info({ paths: paths.map(({ name }) => name) }, 'the paths of this host changed');
       this.#health.usePaths(paths);
     }
-    if (isNews || again) for (const listener of this.#listeners) listener(paths);
+    if (isNews) this.#tell('links');
   }
 
   /** The kernel knows nothing of health: it must not open subflows on a path that is dead. */

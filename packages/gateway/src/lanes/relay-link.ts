@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import {
   type Authority,
   type Clock,
@@ -8,7 +9,7 @@ import {
   type RelayStatus,
   type Timer,
 } from '@manypath/core';
-import type { Lookup } from '@manypath/mptcp';
+import { info, type Lookup } from '@manypath/mptcp';
 import type { Steward } from '@manypath/paths';
 import {
   LaneLostError,
@@ -156,13 +157,38 @@ export class RelayLink {
     if (this.#usable().length === 0 || this.#state === 'degraded') this.#again();
   }
 
-  status(): RelayStatus {
-    const retryInMs =
-      this.#retry === undefined ? null : Math.round(this.#retryAt - this.#options.clock.now());
+  /**
+   * To be called when paths are thought of otherwise than before. Lanes that have a leg on one that is dead are looked at; where
+   * there is no lane it is tried again, since a path may be back.
+   */
+  healthChanged(): void {
+    const dead = new Set(
+      (this.#options.steward?.outlooks() ?? []).flatMap(({ health, path }) =>
+        health === 'dead' ? path.addresses.map(({ address }) => address) : [],
+      ),
+    );
+    for (const lane of dead.size === 0 ? [] : this.#lanes) {
+      const isOnDead = lane.socket !== undefined && localAddresses(lane.socket).some(one => dead.has(one));
+      if (isOnDead) lane.check(this.#options.limits.laneQuickAnswerMs);
+    }
+    if (this.#usable().length > 0) void this.#survey?.run();
+    else this.#again();
+  }
+
+  /** What is told of the relay as a whole: costs nothing. */
+  outline(): Pick<RelayStatus, 'address' | 'state' | 'reason'> {
     return {
       address: this.#address,
       state: this.#state === 'degraded' ? 'ready' : this.#state,
       reason: this.#reason(),
+    };
+  }
+
+  status(): RelayStatus {
+    const retryInMs =
+      this.#retry === undefined ? null : Math.round(this.#retryAt - this.#options.clock.now());
+    return {
+      ...this.outline(),
       lanes: [...this.#lanes].map(laneStatus),
       retryInMs: retryInMs === null ? null : Math.max(0, retryInMs),
     };
@@ -458,6 +484,10 @@ const quietMs = 5000;
 
 function isRefusal(error: Error): boolean {
   return error instanceof RelayRefusedError || error instanceof RelayUntrustedError;
+}
+
+function localAddresses(socket: Socket): string[] {
+  return info(socket).subflows.map(({ local }) => local.address);
 }
 
 function laneStatus(lane: Lane): LaneStatus {

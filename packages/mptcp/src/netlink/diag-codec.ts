@@ -84,6 +84,9 @@ const SUBFLOW_FLAGS = 8;
 const ID_REM = 9;
 const ID_LOC = 10;
 
+const LAST_DATA_RECEIVED = 52;
+const LAST_ACK_RECEIVED = 56;
+
 const ALL_STATES = 0xfff;
 const LISTEN = 1 << 10;
 const TIME_WAIT = 1 << 6;
@@ -162,6 +165,21 @@ export function decodeSubflowDiag(payload: Uint8Array): SubflowDiagSocket | unde
   const info = attributes.bytes(DIAG_INFO) ?? new Uint8Array();
   const ends = { id: undefined, local: socket.local, remote: socket.remote };
   return { ...socket, subflow, info: decodeSubflow(ends, struct(info), 0, info.byteLength) };
+}
+
+/** A TCP socket, and how long ago something came for it, in milliseconds. */
+export interface HeardDiagSocket extends DiagSocket {
+  heardMs: number;
+}
+
+/** Reads when a TCP socket last got data or an acknowledgement (`struct tcp_info`); `undefined` where the kernel does not tell. */
+export function decodeHeardDiag(payload: Uint8Array): HeardDiagSocket | undefined {
+  const { head, attributes } = splitHead(payload, MESSAGE_BYTES);
+  const info = attributes.bytes(DIAG_INFO);
+  if (info === undefined || info.byteLength < LAST_ACK_RECEIVED + 4) return undefined;
+  const view = viewOf(info);
+  const heardMs = Math.min(view.getUint32(LAST_DATA_RECEIVED, true), view.getUint32(LAST_ACK_RECEIVED, true));
+  return { ...socketOf(head), heardMs };
 }
 
 /** Reads a TCP socket without its details. */

@@ -5,12 +5,14 @@ import { Devices } from './devices.ts';
 import {
   type DiagSocket,
   decodeDiagSocket,
+  decodeHeardDiag,
   decodeMptcpDiag,
   decodeSubflowDiag,
   diagStates,
   encodeDiagQuery,
   encodePairQuery,
   encodeTokenQuery,
+  type HeardDiagSocket,
   type MptcpDiagSocket,
   type SubflowDiagSocket,
   type SubflowFlags,
@@ -134,6 +136,11 @@ export class DiagReader {
     return socket !== undefined && isOwned(socket) && isBetween(socket, local, remote)
       ? socket.uid
       : undefined;
+  }
+
+  /** Every established TCP socket, subflows among them, with how long ago something came for it. */
+  lastHeard(): HeardDiagSocket[] {
+    return this.#dump('list the TCP connections', 'tcp', diagStates.established, decodeHeardDiag);
   }
 
   close(): void {

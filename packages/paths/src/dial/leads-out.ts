@@ -32,7 +32,8 @@ function isPointToPoint(path: Path): boolean {
   return path.addresses.some(({ gateway }) => gateway === null);
 }
 
-function isOnLink(address: string, own: PathAddress): boolean {
+/** Whether an address is on the network that `own` is of. */
+export function isOnLink(address: string, own: PathAddress): boolean {
   if (own.family !== familyOf(address)) return false;
   const subnet = parseCidr(`${own.address}/${own.prefixLength}`);
   const parsed = parseIpAddress(address);

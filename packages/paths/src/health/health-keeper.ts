@@ -2,9 +2,12 @@ import { type Clock, systemClock, type Timer } from '@manypath/core';
 import type { Path } from '../discovery/path.ts';
 import { pathsLimits } from '../limits.ts';
 import type { PathsLogger } from '../path-set.ts';
+import { Examination } from './examination.ts';
 import { type Evidence, HealthJudge, type Verdict } from './judge.ts';
-import { askForPortal } from './portal.ts';
+import type { askForPortal } from './portal.ts';
+import { PortalWatch } from './portal-watch.ts';
 import { type ProbeTarget, probe } from './probe.ts';
+import { hasHeard } from './signs-of-life.ts';
 
 /** Options of {@link HealthKeeper}. */
 export interface HealthKeeperOptions {
@@ -14,6 +17,8 @@ export interface HealthKeeperOptions {
   readonly clock?: Clock;
   /** Asks a path for a sign of life. Default: a TCP handshake over it. */
   readonly ask?: typeof probe;
+  /** Whether anything came over a path within the last milliseconds, to any program. Default: the kernel's table of sockets tells. */
+  readonly hasHeard?: (path: Path, withinMs: number) => boolean;
   /** `http://` address of a page that answers 204 where there is no captive portal. Default: nobody looks for portals. */
   readonly portalCheck?: string | undefined;
   /** Looks for a portal. Default: a GET over the path. */
@@ -23,22 +28,26 @@ export interface HealthKeeperOptions {
 interface Patient {
   path: Path;
   readonly judge: HealthJudge;
-  asking: AbortController | undefined;
-  /** When to ask a dead path again. */
+  /** What is under way, and after it how that ended. */
+  examination: Examination | undefined;
+  /** When it last gave a sign of life, by the clock. */
+  heardAt: number;
+  /** When to ask again: it is dead, or nobody answered over any path. */
   retry: Timer | undefined;
-  /** Looks for a portal now, or will again while there is one. */
-  portal: { readonly stop: AbortController; again: Timer | undefined } | undefined;
+  portal: PortalWatch | undefined;
   retryMs: number;
+  /** How long it is waited for since it turned out that its queue was long, in milliseconds. */
+  patienceMs: number;
 }
 
 /**
- * How every path is. A path is believed to work until somebody doubts it; then it is asked, twice within half a second; and
- * while it is dead it is asked again and again, ever more seldom, until it answers.
+ * How every path is. A path is believed to work until somebody doubts it. Then it is asked several times over, and beside it the
+ * others: it is dead when it is silent and another one is not. Where nobody answers over any
+ * path it is not the paths. A path that is dead is asked again and again, ever more seldom, until it answers.
  */
 export class HealthKeeper {
   readonly #options: HealthKeeperOptions;
   readonly #clock: Clock;
-  readonly #ask: typeof probe;
   readonly #patients = new Map<string, Patient>();
   readonly #stop = new AbortController();
   #target: ProbeTarget | undefined;
@@ -46,7 +55,6 @@ export class HealthKeeper {
   constructor(options: HealthKeeperOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#ask = options.ask ?? probe;
   }
 
   /** What paths are asked to reach from now on; `undefined` for their own routers. */
@@ -61,27 +69,8 @@ export class HealthKeeper {
     }
     for (const path of paths) {
       const patient = this.#patients.get(path.name);
-      if (patient === undefined) {
-        const added: Patient = {
-          path,
-          judge: new HealthJudge(),
-          asking: undefined,
-          retry: undefined,
-          portal: undefined,
-          retryMs: pathsLimits.deadRetryMs,
-        };
-        this.#patients.set(path.name, added);
-        this.#lookForPortal(added);
-      } else {
-        const isElsewhere = patient.path.network !== path.network;
-        patient.path = path;
-        if (isElsewhere) {
-          patient.judge.forget();
-          this.#lookForPortal(patient);
-        }
-        if (patient.judge.verdict.health !== 'dead') continue;
-        patient.retryMs = pathsLimits.deadRetryMs;
-      }
+      if (patient === undefined) this.#admit(path);
+      else if (!this.#isToBeAsked(patient, path)) continue;
       // With one path there is nothing to choose.
       if (paths.length > 1) this.doubt(path.name);
     }
@@ -94,9 +83,13 @@ export class HealthKeeper {
   /** A path may be dead: it is asked now. */
   doubt(name: string): void {
     const patient = this.#patients.get(name);
-    if (patient === undefined || patient.asking !== undefined || this.#stop.signal.aborted) return;
-    patient.retry?.cancel();
-    void this.#examine(patient);
+    if (patient === undefined || this.#stop.signal.aborted || patient.examination?.isOpen) return;
+    this.#examine(patient);
+    if (patient.judge.verdict.health === 'dead') return;
+    // Who answers meanwhile tells that it is this path, and not what is asked.
+    for (const other of this.#others(patient)) {
+      if (other.judge.verdict.health !== 'dead' && !other.examination?.isOpen) this.#examine(other);
+    }
   }
 
   /** A path answered somebody. @param rttMs in milliseconds */
@@ -105,54 +98,149 @@ export class HealthKeeper {
     if (patient !== undefined) this.#hear(patient, { kind: 'answer', rttMs });
   }
 
+  /** Something came over a path: it works, and no more is known. Costs nothing while that is no news. */
+  alive(name: string): void {
+    const patient = this.#patients.get(name);
+    if (patient === undefined) return;
+    if (patient.judge.verdict.health === 'dead') this.works(name, undefined);
+    else this.#noteHeard(patient);
+  }
+
+  /**
+   * Asks those paths that are believed to work and were not heard from just now, so that what is said of them is true at
+   * this moment. Fulfilled when that is known, or takes too long.
+   */
+  async freshen(): Promise<void> {
+    const since = this.#clock.now() - pathsLimits.freshMs;
+    const asked = [...this.#patients.values()].filter(
+      ({ judge, heardAt }) => judge.verdict.health !== 'dead' && heardAt < since,
+    );
+    // With one path there is nothing to compare it with.
+    if (asked.length === 0 || this.#patients.size < 2) return;
+    for (const { path } of asked) this.doubt(path.name);
+    const settled = asked.map(({ examination }) => examination?.settled);
+    let timer: Timer | undefined;
+    const late = new Promise<void>(resolve => {
+      timer = this.#clock.after(pathsLimits.freshenMs, resolve);
+    });
+    await Promise.race([Promise.all(settled), late]);
+    timer?.cancel();
+  }
+
   close(): void {
     this.#stop.abort();
     for (const [name, patient] of this.#patients) this.#dismiss(name, patient);
   }
 
-  async #examine(patient: Patient): Promise<void> {
-    const asking = new AbortController();
-    patient.asking = asking;
-    const { judge } = patient;
-    try {
-      do {
-        const evidence = await this.#ask(patient.path, this.#target, patience(judge), asking.signal);
-        if (asking.signal.aborted) return;
-        if (evidence === undefined) break;
-        // Where nobody is reached over any path, it is not the paths.
-        if (evidence.kind === 'silence' && judge.isInDoubt && this.#isTargetAway(patient)) break;
-        this.#hear(patient, evidence);
-      } while (judge.isInDoubt);
-    } finally {
-      if (patient.asking === asking) patient.asking = undefined;
+  #admit(path: Path): void {
+    const patient: Patient = {
+      path,
+      judge: new HealthJudge(),
+      examination: undefined,
+      heardAt: Number.NEGATIVE_INFINITY,
+      retry: undefined,
+      portal: undefined,
+      retryMs: pathsLimits.deadRetryMs,
+      patienceMs: 0,
+    };
+    this.#patients.set(path.name, patient);
+    this.#lookForPortal(patient);
+  }
+
+  /** Takes in how a known path is now. @returns Whether it is to be asked. */
+  #isToBeAsked(patient: Patient, path: Path): boolean {
+    const isElsewhere = patient.path.network !== path.network;
+    patient.path = path;
+    if (isElsewhere) {
+      patient.examination?.end();
+      patient.judge.forget();
+      patient.heardAt = Number.NEGATIVE_INFINITY;
+      this.#lookForPortal(patient);
+      return true;
     }
-    if (judge.verdict.health === 'dead') this.#askLater(patient);
+    patient.retryMs = pathsLimits.deadRetryMs;
+    return patient.judge.verdict.health === 'dead';
+  }
+
+  #examine(patient: Patient): void {
+    const { path, judge } = patient;
+    patient.retry?.cancel();
+    patient.examination?.end();
+    patient.examination?.settle();
+    const examination = new Examination({
+      clock: this.#clock,
+      windowMs: windowOf(patient),
+      // Of a path that is dead one answer is all that is waited for.
+      probes: judge.verdict.health === 'dead' ? 1 : pathsLimits.probesEach,
+      ask: signal => (this.#options.ask ?? probe)(path, this.#target, pathsLimits.probeMs, signal),
+      onAnswer: evidence => this.#hear(patient, evidence),
+      onSilence: () => this.#silent(patient),
+    });
+    patient.examination = examination;
+  }
+
+  /** A path did not answer in time. */
+  #silent(patient: Patient): void {
+    const { path, examination, judge } = patient;
+    if (examination === undefined) return;
+    if (judge.verdict.health !== 'dead' && this.#hasHeard(path, this.#clock.now() - examination.beganAt)) {
+      // Its queue is full: what is asked waits behind what comes.
+      examination.end();
+      this.#hear(patient, { kind: 'answer', rttMs: undefined });
+      return;
+    }
+    this.#askLater(patient);
+    this.#judgeSilent(patient);
+    for (const other of this.#others(patient)) this.#judgeSilent(other);
+    this.#settle();
+  }
+
+  /** A silent path is dead when another one was heard from since it was asked. */
+  #judgeSilent(patient: Patient): void {
+    const { examination, judge } = patient;
+    if (examination?.outcome !== 'silent' || judge.verdict.health === 'dead') return;
+    if (!this.#others(patient).some(({ heardAt }) => heardAt >= examination.beganAt)) return;
+    this.#hear(patient, { kind: 'silence' });
+  }
+
+  /** Those who wait for an examination need not wait for others any more when all that are under way are over. */
+  #settle(): void {
+    const examinations = [...this.#patients.values()].flatMap(({ examination }) => examination ?? []);
+    const isOpen = examinations.some(examination => examination.isOpen);
+    for (const examination of examinations) {
+      const isJudged = !examination.isOpen && examination.outcome !== 'silent';
+      if (isJudged || !isOpen) examination.settle();
+    }
+    for (const { examination, judge } of this.#patients.values()) {
+      if (judge.verdict.health === 'dead') examination?.settle();
+    }
+  }
+
+  #hasHeard(path: Path, withinMs: number): boolean {
+    try {
+      return (this.#options.hasHeard ?? hasHeard)(path, withinMs);
+    } catch {
+      // A kernel that does not tell: then only the answers count.
+      return false;
+    }
+  }
+
+  #others(patient: Patient): Patient[] {
+    return [...this.#patients.values()].filter(other => other !== patient);
   }
 
   /** A new network may have a portal; while it has, it is asked again and again whether the user has got past it. */
   #lookForPortal(patient: Patient): void {
-    const { portalCheck, askPortal = askForPortal } = this.#options;
-    patient.portal?.stop.abort();
-    patient.portal?.again?.cancel();
+    const { portalCheck, askPortal } = this.#options;
+    patient.portal?.close();
     if (portalCheck === undefined || this.#stop.signal.aborted) return;
-    const portal: NonNullable<Patient['portal']> = { stop: new AbortController(), again: undefined };
-    patient.portal = portal;
-    const look = async (): Promise<void> => {
-      const evidence = await askPortal(patient.path, portalCheck, portal.stop.signal);
-      if (portal.stop.signal.aborted) return;
-      if (evidence !== undefined) this.#hear(patient, evidence);
-      // Who has not answered, as before an address works, may yet.
-      if (evidence?.kind === 'free') return;
-      portal.again = this.#clock.after(pathsLimits.portalRetryMs, () => void look());
-    };
-    void look();
-  }
-
-  /** Whether all the other paths are dead or in doubt as well. */
-  #isTargetAway(patient: Patient): boolean {
-    const others = [...this.#patients.values()].filter(other => other !== patient);
-    if (others.length === 0) return true;
-    return others.every(({ judge }) => judge.isInDoubt || judge.verdict.health === 'dead');
+    patient.portal = new PortalWatch({
+      path: () => patient.path,
+      url: portalCheck,
+      clock: this.#clock,
+      ask: askPortal,
+      onEvidence: evidence => this.#hear(patient, evidence),
+    });
   }
 
   #askLater(patient: Patient): void {
@@ -163,13 +251,36 @@ export class HealthKeeper {
   }
 
   #hear(patient: Patient, evidence: Evidence): void {
-    const { judge, path } = patient;
-    if (!judge.hear(evidence)) return;
-    const { health, reason } = judge.verdict;
-    if (health !== 'dead') {
+    notePatience(patient, evidence);
+    const isNews = patient.judge.hear(evidence);
+    if (evidence.kind !== 'silence') {
+      patient.examination?.answered();
       patient.retry?.cancel();
       patient.retryMs = pathsLimits.deadRetryMs;
+      this.#noteHeard(patient);
     }
+    if (isNews) this.#tell(patient);
+    this.#settle();
+  }
+
+  #noteHeard(patient: Patient): void {
+    patient.heardAt = this.#clock.now();
+    for (const other of this.#patients.values()) {
+      if (other !== patient && other.examination?.outcome === 'silent') this.#judgeSilentLate(other);
+    }
+  }
+
+  /** Another path is heard from after a silence that was not judged: what is old is asked anew, all may have come back. */
+  #judgeSilentLate(patient: Patient): void {
+    const { examination, judge } = patient;
+    if (examination === undefined || judge.verdict.health === 'dead') return;
+    const isRecent = this.#clock.now() - examination.beganAt <= 2 * windowOf(patient);
+    if (isRecent) this.#judgeSilent(patient);
+    else this.#examine(patient);
+  }
+
+  #tell({ judge, path }: Patient): void {
+    const { health, reason } = judge.verdict;
     const level = health === 'dead' || health === 'captive' ? 'warn' : 'info';
     const fields = { path: path.name, ...(reason === null ? {} : { reason }) };
     this.#options.logger[level](fields, `path ${path.name} is ${health}`);
@@ -177,17 +288,26 @@ export class HealthKeeper {
   }
 
   #dismiss(name: string, patient: Patient): void {
-    patient.asking?.abort();
+    patient.examination?.end();
+    patient.examination?.settle();
     patient.retry?.cancel();
-    patient.portal?.stop.abort();
-    patient.portal?.again?.cancel();
+    patient.portal?.close();
     this.#patients.delete(name);
   }
 }
 
-/** How long an answer may take, in milliseconds: long for a path, short for whoever waits. */
-function patience(judge: HealthJudge): number {
-  const { rttMs } = judge.verdict;
-  const usual = rttMs === undefined ? pathsLimits.probeMs : 4 * rttMs;
-  return Math.min(pathsLimits.probeMostMs, Math.max(pathsLimits.probeMs, usual));
+/** How long a path has to answer, in milliseconds: long for its round trips, short for whoever waits. */
+function windowOf({ judge: { lateRttMs = 0, verdict }, patienceMs }: Patient): number {
+  const { examineMs, examineMostMs } = pathsLimits;
+  const { rttMs = 0 } = verdict;
+  // A full queue may take longer still: then what comes over the path tells that it works, or a late answer does.
+  return Math.max(examineMs, Math.min(lateRttMs + 150, examineMostMs), 2 * rttMs + 150, patienceMs);
+}
+
+/** A path that was taken for dead and answered late is given the time that it takes, as long as it takes that. */
+function notePatience(patient: Patient, evidence: Evidence): void {
+  if (evidence.kind !== 'answer' || evidence.rttMs === undefined) return;
+  const { rttMs } = evidence;
+  if (patient.judge.verdict.health === 'dead' && rttMs > windowOf(patient)) patient.patienceMs = 1.5 * rttMs;
+  else if (rttMs < patient.patienceMs / 3) patient.patienceMs = 0;
 }

@@ -2,10 +2,6 @@ import type { PathHealth } from '@manypath/core';
 
 /** When a path changes its state. */
 export interface JudgeLimits {
-  /** Probes without an answer, in a row, after which a path is dead. */
-  deadAfter: number;
-  /** Answers in a row after which a dead path is up again. */
-  upAfter: number;
   /** A round trip this many times the least one lately counts as slow. */
   slowFactor: number;
   /** And it is longer than this, in milliseconds. */
@@ -17,17 +13,20 @@ export interface JudgeLimits {
 }
 
 export const judgeLimits: JudgeLimits = {
-  deadAfter: 2,
-  upAfter: 1,
   slowFactor: 4,
   slowMs: 400,
   degradedAfter: 3,
   memory: 8,
 };
 
+/** Round trips that are remembered. */
+const roundTripsKept = 4;
+
 /** How a path did once. */
 export type Evidence =
-  | { readonly kind: 'answer'; readonly rttMs: number | undefined }
+  /** `lost`: how many probes before the one that was answered were not. Default 0. */
+  | { readonly kind: 'answer'; readonly rttMs: number | undefined; readonly lost?: number }
+  /** It was asked several times over, and nothing came back, while another path answered. */
   | { readonly kind: 'silence' }
   /** A page that only a free network gives was given. */
   | { readonly kind: 'free' }
@@ -43,8 +42,8 @@ export interface Verdict {
 }
 
 /**
- * What is thought of one path, from how it did lately. One lost probe is no proof, but two in a row are; one answer is proof of
- * life; and a path that loses or delays many is degraded until most come back in time.
+ * What is thought of one path, from how it did lately. One lost probe is no proof, but several in a row are; one answer is proof
+ * of life; and a path that loses or delays many is degraded until most come back in time.
  */
 export class HealthJudge {
   readonly #limits: JudgeLimits;
@@ -52,8 +51,8 @@ export class HealthJudge {
   #portal: string | undefined;
   /** The last ones, the latest at the end: whether they came back in time. */
   readonly #lately: boolean[] = [];
-  #silences = 0;
-  #answers = 0;
+  /** Round trips of the last answers, in milliseconds. */
+  readonly #roundTrips: number[] = [];
   #rttMs: number | undefined;
 
   constructor(limits: JudgeLimits = judgeLimits) {
@@ -64,9 +63,9 @@ export class HealthJudge {
     return { health: this.#health, reason: this.#reason(), rttMs: this.#rttMs };
   }
 
-  /** Whether one more silence makes it dead. */
-  get isInDoubt(): boolean {
-    return this.#silences > 0 && this.#health !== 'dead';
+  /** The longest of the last few round trips, in milliseconds: what lies in queues counts, too. */
+  get lateRttMs(): number | undefined {
+    return this.#roundTrips.length === 0 ? undefined : Math.max(...this.#roundTrips);
   }
 
   /** Takes in how the path did. @returns Whether that changed its state. */
@@ -77,11 +76,12 @@ export class HealthJudge {
       this.#health = 'captive';
     } else if (evidence.kind === 'free') {
       this.#portal = undefined;
-      this.#hearAnswer(undefined);
+      this.#hearAnswer(undefined, 0);
     } else if (evidence.kind === 'silence') {
-      this.#hearSilence();
+      this.#note(false);
+      this.#health = 'dead';
     } else {
-      this.#hearAnswer(evidence.rttMs);
+      this.#hearAnswer(evidence.rttMs, evidence.lost ?? 0);
     }
     return this.#health !== before;
   }
@@ -91,28 +91,20 @@ export class HealthJudge {
     this.#health = 'unknown';
     this.#portal = undefined;
     this.#lately.length = 0;
-    this.#silences = 0;
-    this.#answers = 0;
+    this.#roundTrips.length = 0;
     this.#rttMs = undefined;
   }
 
-  #hearSilence(): void {
-    this.#silences += 1;
-    this.#answers = 0;
-    this.#note(false);
-    if (this.#silences >= this.#limits.deadAfter) this.#health = 'dead';
-  }
-
-  #hearAnswer(rttMs: number | undefined): void {
-    this.#silences = 0;
-    this.#answers += 1;
+  #hearAnswer(rttMs: number | undefined, lost: number): void {
+    for (let probe = 0; probe < lost; probe++) this.#note(false);
     this.#note(!this.#isSlow(rttMs));
-    if (rttMs !== undefined) this.#rttMs = Math.min(this.#rttMs ?? rttMs, rttMs);
-    if (this.#health === 'dead') {
-      if (this.#answers < this.#limits.upAfter) return;
-      // What was lost while it was dead says nothing about how it is now.
-      this.#lately.length = 0;
+    if (rttMs !== undefined) {
+      this.#rttMs = Math.min(this.#rttMs ?? rttMs, rttMs);
+      this.#roundTrips.push(rttMs);
+      if (this.#roundTrips.length > roundTripsKept) this.#roundTrips.shift();
     }
+    // What was lost while it was dead says nothing about how it is now.
+    if (this.#health === 'dead') this.#lately.length = 0;
     // A portal answers too: only what it would not give ends it.
     if (this.#portal !== undefined) {
       this.#health = 'captive';

@@ -12,6 +12,9 @@ export interface ProbeTarget {
 /** The port asked on a path's own router when there is nothing better: a refusal is an answer too. */
 const routerPort = 53;
 
+/** After so long the kernel sends a SYN again, in milliseconds (RFC 6298 §2): the answer tells no round trip any more. */
+const synRetransmitMs = 950;
+
 /**
  * Asks over one path whether somebody is there: a TCP handshake with the target, closed at once. It needs no privilege, passes
  * where ICMP does not, and costs some 300 bytes.
@@ -30,7 +33,10 @@ export async function probe(
   const asked = target ?? (first.gateway === null ? undefined : { host: first.gateway, port: routerPort });
   if (asked === undefined) return undefined;
   const startedAt = performance.now();
-  const answer = (): Evidence => ({ kind: 'answer', rttMs: performance.now() - startedAt });
+  const answer = (): Evidence => {
+    const tookMs = performance.now() - startedAt;
+    return { kind: 'answer', rttMs: tookMs < synRetransmitMs ? tookMs : undefined };
+  };
   try {
     const socket = await connect({ ...asked, device: name, mptcp: false, timeout: timeoutMs, signal });
     socket.on('error', () => {});

@@ -3,6 +3,7 @@ import { type Clock, errorMessage, systemClock, type Timer } from '@manypath/cor
 import { info, type SocketAddress, type SubflowInfo } from '@manypath/mptcp';
 import type { PathOutlook } from '../outlook.ts';
 import type { PathsLogger } from '../path-set.ts';
+import { LifeWatch } from './life-watch.ts';
 import { openingWindow, planRoles, type Roles, type SubflowRole } from './roles.ts';
 import { SilenceWatch } from './silence-watch.ts';
 import { StallWatch } from './stall-watch.ts';
@@ -23,6 +24,8 @@ export interface SteeredConnectionOptions {
   readonly onFailover?: (path: string, stallMs: number) => void;
   /** A path seems not to work any more. */
   readonly onDoubt: (path: string) => void;
+  /** Something came over a path. */
+  readonly onAlive: (path: string) => void;
   readonly logger: PathsLogger;
   readonly clock?: Clock;
 }
@@ -67,6 +70,7 @@ export class SteeredConnection {
   readonly #options: SteeredConnectionOptions;
   readonly #clock: Clock;
   readonly #silence = new SilenceWatch();
+  readonly #life = new LifeWatch();
   readonly #stalls = new StallWatch();
   /** What each subflow is, by its key. */
   readonly #roles = new Map<string, SubflowRole>();
@@ -101,11 +105,6 @@ export class SteeredConnection {
     this.#idOf(socket.localAddress ?? '');
     socket.once('close', () => this.#timer?.cancel());
     void this.look();
-  }
-
-  /** The path that leads. */
-  get lead(): string | undefined {
-    return this.#plan.lead;
   }
 
   /** To be called when a transfer begins. */
@@ -149,6 +148,7 @@ export class SteeredConnection {
     const known = this.#subflowsByPath(subflows, outlooks);
     const open = known.filter(({ info }) => info.state === 'established');
     this.#noteTransfer(subflows);
+    this.#noteLife(open);
     this.#noteSilence(open, bytesReceived);
     const acked = subflows.reduce((sum, subflow) => sum + subflow.bytesAcked, 0);
     const failover = this.#stalls.look(bytesReceived, Math.max(acked, this.#acked), this.#clock.now());
@@ -207,6 +207,15 @@ export class SteeredConnection {
       this.#pingedAt = now;
       this.#options.ping?.();
     }
+  }
+
+  #noteLife(open: readonly OpenSubflow[]): void {
+    const { onAlive, onDoubt } = this.#options;
+    const pathOf = new Map(open.map(({ key, path }) => [key, path]));
+    const watched = new Map(open.map(subflow => [subflow.key, subflow.info]));
+    const { alive, doubtful } = this.#life.look(watched, this.#clock.now());
+    for (const key of alive) onAlive(pathOf.get(key) ?? '');
+    for (const key of doubtful) onDoubt(pathOf.get(key) ?? '');
   }
 
   #noteSilence(open: readonly OpenSubflow[], inOrder: number): void {

@@ -8,7 +8,7 @@ import type { SteeringRights } from './steering-rights.ts';
 
 /** What a {@link Steward} works with. */
 export interface StewardOptions {
-  readonly paths: Pick<PathSet, 'outlooks' | 'onChange' | 'doubt' | 'works'>;
+  readonly paths: Pick<PathSet, 'outlooks' | 'onChange' | 'doubt' | 'works' | 'alive'>;
   /** `undefined` where single connections cannot be steered: then the kernel's path manager does what it can. */
   readonly rights: SteeringRights | undefined;
   readonly logger: PathsLogger;
@@ -116,6 +116,7 @@ export class Steward {
         logger,
         outlooks: () => this.outlooks(),
         onDoubt: path => paths.doubt(path),
+        onAlive: path => paths.alive(path),
         onFailover: (path, stallMs) => {
           for (const listener of this.#failoverListeners) listener(path, stallMs);
         },
