@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 
@@ -24,19 +24,27 @@ describe('docs/ERRORS.md', () => {
 describe('docs/LIMITS.md', () => {
   const page = readFileSync(join(root, 'docs/LIMITS.md'), 'utf8');
 
-  for (const room of rooms) {
-    const file = sources(room).find(({ name }) => name === 'limits.ts');
-    if (file === undefined) continue;
-    it(`lists every limit of ${room}`, () => {
-      const names = [...file.text.matchAll(/^ {2}([a-z][A-Za-z0-9]+): /gm)].map(match => match[1] ?? '');
-      expect(names.length).toBeGreaterThan(0);
-      expect(names.filter(name => !page.includes(`\`${name}\``))).toEqual([]);
+  const rows = [...page.matchAll(/^\| `([A-Za-z.]+)` \| ([^|]+) \|/gm)].map(([, name, value]) => ({
+    name,
+    value: value?.replaceAll(/\s/g, ''),
+  }));
+
+  const files = rooms.flatMap(sources).map(({ path }) => path);
+  for (const file of files.filter(path => basename(path) === 'limits.ts')) {
+    it(`lists every limit of ${file}, with its default`, async () => {
+      const exported: Record<string, unknown> = await import(join(root, file));
+      const limits = Object.values(exported).flatMap(value => Object.entries(value ?? {}));
+      expect(limits.length).toBeGreaterThan(0);
+      const isListed = ([name, value]: [string, unknown]) =>
+        rows.some(row => row.name === name && row.value === String(value));
+      expect(limits.filter(limit => !isListed(limit))).toEqual([]);
     });
   }
 });
 
 interface Source {
-  name: string;
+  /** From the top of the clone. */
+  path: string;
   text: string;
 }
 
@@ -44,7 +52,8 @@ function sources(room: string): Source[] {
   const folder = join(root, room, 'src');
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter(entry => entry.isFile() && entry.name.endsWith('.ts'))
-    .map(entry => ({ name: entry.name, text: readFileSync(join(entry.parentPath, entry.name), 'utf8') }));
+    .map(entry => join(entry.parentPath, entry.name))
+    .map(file => ({ path: relative(root, file), text: readFileSync(file, 'utf8') }));
 }
 
 /** Names of environment variables look like codes. */
