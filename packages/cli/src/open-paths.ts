@@ -9,19 +9,10 @@ import {
 } from '@manypath/core';
 import { unwritableCondition } from '@manypath/files';
 import type { Gateway, GatewayOptions, Routing } from '@manypath/gateway';
-import {
-  DirectSteering,
-  Estimates,
-  HelperClient,
-  helperSocketPath,
-  PathSet,
-  RemoteKeeper,
-  RemoteSteering,
-  Steward,
-  Tiers,
-} from '@manypath/paths';
+import { Estimates, PathSet, Steward, Tiers } from '@manypath/paths';
 import { type ConfigPlace, type ConfigWatch, loadConfig, watchConfig } from './config/index.ts';
 import { housekeepingOf } from './housekeeping.ts';
+import { type KernelRights, openKernelRights } from './kernel-rights.ts';
 import { type RelayChoice, watchKeptPairing } from './pairing/index.ts';
 import type { Logger } from './terminal/log.ts';
 import { unknownInterfaces } from './unknown-interfaces.ts';
@@ -73,10 +64,10 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
   const unwritable = unwritableCondition(logger);
   const tiers = Tiers.open({ file: usageFile(stateDir), rules: config.paths ?? {}, logger, unwritable });
   const estimates = Estimates.open(join(stateDir, 'paths', 'estimates.json'), { logger, unwritable });
-  const helper = mayChangeKernel() ? undefined : await reachHelper(logger);
+  const rights = await openKernelRights(stateDir, logger);
   const paths = await PathSet.open({
     stateDir,
-    ...(helper === undefined ? {} : { keeper: new RemoteKeeper(helper) }),
+    keeper: rights.keeper,
     logger,
     tiers,
     estimates,
@@ -87,7 +78,7 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
   paths.setProbeTarget(target);
   const steward =
     joining === 'measured'
-      ? openSteward({ paths, tiers, estimates, helper, logger, only: names })
+      ? openSteward({ paths, tiers, estimates, rights, logger, only: names })
       : undefined;
   const stopStuck = tiers.onChange(changed => endStuck(tiers, changed));
   const onConfig = (changed: Config): void => {
@@ -135,7 +126,7 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
     },
     close: () => {
       unwatchPairing();
-      return close({ paths, tiers, estimates, steward, watch, stopStuck });
+      return close({ paths, tiers, estimates, steward, rights, watch, stopStuck, logger });
     },
   };
 }
@@ -145,15 +136,25 @@ interface Opened {
   readonly tiers: Tiers;
   readonly estimates: Estimates;
   readonly steward: Steward | undefined;
+  readonly rights: KernelRights;
+  readonly logger: Logger;
   readonly watch: ConfigWatch;
   readonly stopStuck: () => void;
 }
 
-async function close({ paths, tiers, estimates, steward, watch, stopStuck }: Opened): Promise<void> {
+/** Never rejected: it often follows an error, which is what is to be told then. */
+async function close(opened: Opened): Promise<void> {
+  const { paths, tiers, estimates, steward, rights, watch, stopStuck, logger } = opened;
   watch.close();
   stopStuck();
   steward?.close();
-  await paths.close();
+  try {
+    await paths.close();
+    await rights.close();
+  } catch (error) {
+    const fields = { code: errorCode(error), error: errorMessage(error) };
+    logger.warn(fields, 'not all that was set up could be taken out; the next start does it');
+  }
   await Promise.all([tiers.close(), estimates.close()]);
 }
 
@@ -181,58 +182,22 @@ interface StewardParts {
   readonly paths: PathSet;
   readonly tiers: Tiers;
   readonly estimates: Estimates;
-  readonly helper: HelperClient | undefined;
+  readonly rights: KernelRights;
   readonly logger: Logger;
   readonly only: readonly string[] | undefined;
 }
 
-function openSteward({ paths, tiers, estimates, helper, logger, only }: StewardParts): Steward {
+function openSteward({ paths, tiers, estimates, rights, logger, only }: StewardParts): Steward {
   return new Steward({
     paths,
     only,
-    rights: helper === undefined ? steeringRights(paths, logger) : new RemoteSteering(helper),
+    rights: rights.steering,
     logger,
     onConnection: socket => tiers.watch(socket),
     onMeasured: ({ path }, measured) => {
       estimates.note({ path: path.name, network: path.network, ...measured });
     },
   });
-}
-
-function steeringRights(paths: PathSet, logger: Logger): DirectSteering | undefined {
-  if (paths.mode === 'observing') return undefined;
-  try {
-    return new DirectSteering();
-  } catch (error) {
-    logger.info({ reason: errorMessage(error) }, 'the kernel chooses the subflows');
-    return undefined;
-  }
-}
-
-/** Whether this process has CAP_NET_ADMIN where it counts. */
-export function mayChangeKernel(): boolean {
-  try {
-    const steering = new DirectSteering();
-    try {
-      return steering.isPermitted();
-    } finally {
-      steering.close();
-    }
-  } catch {
-    return false;
-  }
-}
-
-/** The privileged helper, where one runs that serves this user. */
-export async function reachHelper(logger?: Logger): Promise<HelperClient | undefined> {
-  try {
-    return await HelperClient.connect(process.env.MANYPATH_HELPER ?? helperSocketPath);
-  } catch (error) {
-    if (errorCode(error) === 'MANYPATH_HELPER_REFUSED') {
-      logger?.warn({ reason: errorMessage(error) }, 'the privileged helper does not serve this user');
-    }
-    return undefined;
-  }
 }
 
 /** A plain TCP connection cannot leave the path it is on: at the path's cap it has to end. */

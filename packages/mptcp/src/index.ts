@@ -53,4 +53,10 @@ export {
   type UndiciConnectorOptions,
   undiciConnector,
 } from './undici-connector.ts';
-export { leaveToUserspace, openMptcpSocket, openUserspaceSocket } from './userspace-socket.ts';
+export {
+  leaveToUserspace,
+  openMptcpSocket,
+  openUserspaceSocket,
+  type PathManagerSysctl,
+  pathManagerSysctl,
+} from './userspace-socket.ts';

@@ -12,12 +12,23 @@ import { errnoName } from './kernel/errno.ts';
 import { libc } from './kernel/libc.ts';
 
 /** Where the kernel keeps which path manager new connections get, and what it calls that of user space. */
-const settings = [
+export interface PathManagerSysctl {
+  /** Path below /proc/sys. */
+  readonly name: string;
+  readonly userspace: string;
+}
+
+const settings: readonly PathManagerSysctl[] = [
   // Linux 6.15
-  { file: '/proc/sys/net/mptcp/path_manager', userspace: 'userspace' },
+  { name: 'net/mptcp/path_manager', userspace: 'userspace' },
   // Linux 5.19
-  { file: '/proc/sys/net/mptcp/pm_type', userspace: '1' },
-] as const;
+  { name: 'net/mptcp/pm_type', userspace: '1' },
+];
+
+/** Which sysctl it is here; `undefined` before Linux 5.19 and on other systems. */
+export function pathManagerSysctl(): PathManagerSysctl | undefined {
+  return settings.find(({ name }) => existsSync(fileOf(name)));
+}
 
 /**
  * Makes an MPTCP socket whose subflows are left to user space: the kernel neither joins paths nor announces addresses for it,
@@ -44,21 +55,28 @@ export function openUserspaceSocket(family: 4 | 6): number {
  * Has the sockets that are made in this network namespace from now on left to user space, until what this returns is called. Keep
  * it short: other programs' connections made meanwhile get no further subflows. Needs root in the namespace.
  *
+ * @param before What the sysctl of {@link pathManagerSysctl} is put back to. Default: what it is now. Who may be killed meanwhile
+ *   notes it first and gives it, so that what a killed process left is not taken for what the user wants.
  * @throws UnsupportedError `MPTCP_UNSUPPORTED` before Linux 5.19, on other systems
  * @throws the EACCES or EROFS of a sysctl that may not be written
  */
-export function leaveToUserspace(): () => void {
-  const setting = settings.find(({ file }) => existsSync(file));
+export function leaveToUserspace(before?: string): () => void {
+  const setting = pathManagerSysctl();
   if (setting === undefined) {
     throw new UnsupportedError('Subflows cannot be left to user space here', {
       hint: 'That needs Linux 5.19 or later.',
     });
   }
-  const { file, userspace } = setting;
-  const before = readFileSync(file, 'latin1').trim();
-  if (before === userspace) return () => {};
+  const { name, userspace } = setting;
+  const file = fileOf(name);
+  const after = before ?? readFileSync(file, 'latin1').trim();
+  if (after === userspace) return () => {};
   writeFileSync(file, userspace);
-  return () => writeFileSync(file, before);
+  return () => writeFileSync(file, after);
+}
+
+function fileOf(name: string): string {
+  return `/proc/sys/${name}`;
 }
 
 /**

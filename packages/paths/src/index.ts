@@ -13,7 +13,7 @@ export type { PathOutlook } from './outlook.ts';
 export { type PathChange, PathSet, type PathSetOptions, type PathsLogger } from './path-set.ts';
 export { HelperGoneError, HelperRefusedError } from './rights/errors.ts';
 export { type HelperOptions, helperSocketPath, PrivilegedHelper } from './rights/helper.ts';
-export { HelperClient } from './rights/helper-client.ts';
+export { HelperClient, type HelperClientOptions } from './rights/helper-client.ts';
 export { RemoteKeeper } from './rights/remote-keeper.ts';
 export { RemoteSteering } from './rights/remote-steering.ts';
 export { DirectSteering } from './steering/direct-steering.ts';
@@ -22,4 +22,6 @@ export { type MeasuredPath, type SteeringHints, Steward, type StewardOptions } f
 export { reportPaths } from './tiers/report-paths.ts';
 export { type TieredPath, Tiers, type TiersOptions } from './tiers/tier-keeper.ts';
 export { UsageMeter, type UsageMeterOptions } from './tiers/usage-meter.ts';
+export type { Keeper } from './upkeep/keeper.ts';
 export { raiseSubflowLimits } from './upkeep/raise-subflow-limits.ts';
+export { SettingsKeeper } from './upkeep/settings-keeper.ts';

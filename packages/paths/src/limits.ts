@@ -88,8 +88,25 @@ export const pathsLimits = {
   deadRetryMostMs: 1400,
   /** How often it is seen whether endpoints and limits are still there, in milliseconds. */
   upkeepCheckMs: 5000,
+  /** How long until what failed is tried again when the network is looked at and set up, in milliseconds. */
+  applyRetryMs: 1000,
   /** Clients of the privileged helper at once. */
   helperClients: 32,
+  /** Those of one user. */
+  helperClientsPerUser: 16,
+  /** Over which time those that are turned away are counted before it is said again, in milliseconds. */
+  helperRefusalsMs: 60_000,
+  /** How long the helper has to answer, in milliseconds. */
+  helperAnswerMs: 3000,
+  /** How long until a helper that has gone is looked for, in milliseconds; doubles up to the second. */
+  helperRetryMs: 200,
+  helperRetryMostMs: 5000,
+  /** How long sockets are left to user space at most when a client of the helper asks, in milliseconds. */
+  windowMs: 30,
+  /** Share of the time in which they may be, whoever asks and however often. */
+  windowShare: 0.05,
+  /** How long they may be at once after a pause, in milliseconds. */
+  windowBurstMs: 200,
   /** Longest request to it, in bytes. */
   helperLineBytes: 8192,
 } as const;

@@ -1,5 +1,5 @@
 import type { Carried, PathRecord, PathStatus, PathTier } from '@manypath/core';
-import { errorMessage } from '@manypath/core';
+import { Condition, errorCode, errorMessage, SerialQueue, systemClock, type Timer } from '@manypath/core';
 import { discoverPaths } from './discovery/discover-paths.ts';
 import type { Path } from './discovery/path.ts';
 import { pathStatuses } from './discovery/path-status.ts';
@@ -9,8 +9,6 @@ import type { Estimates } from './learned/estimates.ts';
 import { pathsLimits } from './limits.ts';
 import type { PathOutlook } from './outlook.ts';
 import type { Tiers } from './tiers/tier-keeper.ts';
-import { Journal } from './upkeep/journal.ts';
-import { journalFolder } from './upkeep/journal-folder.ts';
 import type { Keeper } from './upkeep/keeper.ts';
 import { KernelTables } from './upkeep/kernel-tables.ts';
 import { planPaths } from './upkeep/plan.ts';
@@ -61,29 +59,42 @@ export class PathSet {
   readonly #known = new Set<string>();
   readonly #forgetTiers: () => void;
   readonly #health: HealthKeeper;
-  #working: Promise<void> = Promise.resolve();
+  /** Looks at the paths, one after the other. */
+  readonly #looks: SerialQueue;
+  readonly #unseen: Condition;
+  readonly #unsettled: Condition;
+  #isLookWaiting = false;
+  #retry: Timer | undefined;
   #paths: readonly Path[] = [];
   #watching: Promise<void> = Promise.resolve();
 
   private constructor(options: PathSetOptions) {
     this.#options = options;
     for (const name of options.names ?? []) this.#known.add(name);
-    this.#keeper =
-      options.keeper ??
-      new SettingsKeeper(this.#tables, new Journal(journalFolder(options.stateDir)), options.logger);
+    const { logger, stateDir } = options;
+    this.#keeper = options.keeper ?? SettingsKeeper.open({ stateDir, logger });
+    this.#unseen = new Condition(logger, 'the network is seen again');
+    this.#unsettled = new Condition(logger, 'the paths are set up in the kernel again');
+    this.#looks = new SerialQueue(error => {
+      this.#unseen.begins(this, describeError(error), 'the network cannot be looked at; tried again');
+      this.#lookSoon();
+    });
     this.#health = new HealthKeeper({
-      logger: options.logger,
+      logger,
       portalCheck: options.portalCheck,
       onChange: () => this.#judged('health'),
     });
     this.#forgetTiers = options.tiers?.onChange(() => this.#judged('tier')) ?? (() => {});
   }
 
-  /** Finds the paths, undoes what a killed predecessor left, sets the paths up and begins to watch. */
+  /**
+   * Finds the paths, undoes what a killed predecessor left, sets the paths up and begins to watch. What of it fails is said, and
+   * tried again until it works.
+   */
   static async open(options: PathSetOptions): Promise<PathSet> {
     const set = new PathSet(options);
-    await set.#keeper.begin();
-    await set.#reconcile();
+    set.#look();
+    await set.#looks.idle;
     set.#watching = set.#watch();
     return set;
   }
@@ -205,65 +216,106 @@ export class PathSet {
   /** Stops watching and takes out of the kernel what was put in, unless another process still relies on it. */
   async close(): Promise<void> {
     this.#stop.abort();
+    this.#retry?.cancel();
     this.#forgetTiers();
     this.#health.close();
     await this.#watching;
-    await this.#working;
-    await this.#keeper.end();
-    this.#tables.close();
+    await this.#looks.idle;
+    try {
+      await this.#keeper.end();
+    } finally {
+      this.#tables.close();
+    }
   }
 
   async #watch(): Promise<void> {
     const { signal } = this.#stop;
     // Endpoints tell nobody when another program takes them away.
-    const check = setInterval(() => void this.#reconcile(), pathsLimits.upkeepCheckMs);
+    const check = setInterval(() => this.#look(), pathsLimits.upkeepCheckMs);
     signal.addEventListener('abort', () => clearInterval(check), { once: true });
-    let planned = false;
-    try {
-      for await (const _ of this.#tables.changes(signal)) {
-        if (planned) continue;
-        planned = true;
-        // Changes come in bursts: an address brings its routes with it.
-        setTimeout(() => {
-          planned = false;
-          if (!signal.aborted) void this.#reconcile();
-        }, pathsLimits.settleMs);
+    const deaf = new Condition(this.#options.logger, 'changes of the network are heard of again');
+    while (!signal.aborted) {
+      try {
+        await this.#follow(() => deaf.ends(this));
+      } catch (error) {
+        if (signal.aborted) return;
+        deaf.begins(this, describeError(error), 'changes of the network are seen late, at each check only');
+        await pause(pathsLimits.applyRetryMs, signal);
       }
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#options.logger.warn({ error: errorMessage(error) }, 'cannot watch the network any more');
+    }
+  }
+
+  /** Looks at the paths whenever something changes, as long as the kernel tells. */
+  async #follow(heard: () => void): Promise<void> {
+    const { signal } = this.#stop;
+    let planned = false;
+    for await (const _ of this.#tables.changes(signal)) {
+      heard();
+      if (planned) continue;
+      planned = true;
+      // Changes come in bursts: an address brings its routes with it.
+      setTimeout(() => {
+        planned = false;
+        this.#look();
+      }, pathsLimits.settleMs);
     }
   }
 
   /** Who chooses between paths hears at once what is thought of them; the kernel may take its time. */
   #judged(change: 'health' | 'tier'): void {
     this.#tell(change);
-    void this.#reconcile();
+    this.#look();
   }
 
   #tell(change: PathChange): void {
     for (const listener of this.#listeners) listener(change);
   }
 
-  /** Brings the kernel in line with the paths that there are, one time after the other. */
-  #reconcile(): Promise<void> {
-    this.#working = this.#working.then(() => this.#reconcileNow());
-    return this.#working;
+  /** Has the kernel brought in line with the paths that there are, after what is under way. */
+  #look(): void {
+    if (this.#isLookWaiting || this.#stop.signal.aborted) return;
+    this.#isLookWaiting = true;
+    this.#looks.post(() => {
+      this.#isLookWaiting = false;
+      return this.#lookNow();
+    });
   }
 
-  async #reconcileNow(): Promise<void> {
+  async #lookNow(): Promise<void> {
     if (this.#stop.signal.aborted) return;
     const paths = discoverPaths(this.#tables.dump(), this.#options.names);
     const isNews = describe(paths) !== describe(this.#paths);
     for (const { name } of paths) this.#known.add(name);
     this.#options.tiers?.usePaths(paths);
     this.#paths = paths;
-    await this.#keeper.apply(planPaths(paths, path => this.#tierInKernel(path)));
+    await this.#setUp(paths);
     if (isNews) {
       this.#options.logger.info({ paths: paths.map(({ name }) => name) }, 'the paths of this host changed');
       this.#health.usePaths(paths);
     }
+    this.#unseen.ends(this);
     if (isNews) this.#tell('links');
+  }
+
+  /** Whatever comes of it, the paths are there, and are used as they are. */
+  async #setUp(paths: readonly Path[]): Promise<void> {
+    try {
+      await this.#keeper.apply(planPaths(paths, path => this.#tierInKernel(path)));
+      this.#unsettled.ends(this);
+    } catch (error) {
+      this.#unsettled.begins(
+        this,
+        describeError(error),
+        'the paths cannot be set up in the kernel; tried again',
+      );
+      this.#lookSoon();
+    }
+  }
+
+  #lookSoon(): void {
+    this.#retry?.cancel();
+    if (this.#stop.signal.aborted) return;
+    this.#retry = systemClock.after(pathsLimits.applyRetryMs, () => this.#look());
   }
 
   /** The kernel knows nothing of health: it must not open subflows on a path that is dead. */
@@ -272,6 +324,22 @@ export class PathSet {
     if (health === 'dead' || health === 'captive') return 'never';
     return this.#options.tiers?.tierOf(path) ?? 'primary';
   }
+}
+
+function describeError(error: unknown): object {
+  return { code: errorCode(error), error: errorMessage(error) };
+}
+
+/** Waits, but not beyond the end of `signal`. */
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    const timer = systemClock.after(milliseconds, resolve);
+    const onAbort = (): void => {
+      timer.cancel();
+      resolve();
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
 }
 
 function describe(paths: readonly Path[]): string {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as tlsConnect } from 'node:tls';
 import { type Authority, errorCode, errorMessage } from '@manypath/core';
@@ -11,6 +12,7 @@ import {
   type Path,
   type PathOutlook,
   PathResolver,
+  SettingsKeeper,
   type SteeringRights,
 } from '@manypath/paths';
 
@@ -49,7 +51,8 @@ const pollMs = 20;
 /** Connects to a target over every path of this host, and sees what comes of it. Changes no settings. */
 export async function checkOrigin(target: Authority, signal: AbortSignal): Promise<OriginCheck> {
   const routes = RouteSocket.open();
-  const rights = steeringRights();
+  const steering = await openSteering();
+  const rights = steering?.rights;
   try {
     const tables = { links: routes.links(), addresses: routes.addresses(), routes: routes.routes() };
     const outlooks = discoverPaths(tables).map(asOutlook);
@@ -62,8 +65,8 @@ export async function checkOrigin(target: Authority, signal: AbortSignal): Promi
     const paths = all.every(({ path, address }) => path === null && address !== null) ? all.slice(0, 1) : all;
     return { ...target, mptcp: paths.some(({ mptcp }) => mptcp), paths };
   } finally {
-    rights?.close();
     routes.close();
+    await steering?.close();
   }
 }
 
@@ -241,14 +244,29 @@ function asOutlook(path: Path): PathOutlook {
   };
 }
 
-function steeringRights(): SteeringRights | undefined {
+/** Rights to steer connections, where this process has them. */
+async function openSteering(): Promise<{ rights: SteeringRights; close: () => Promise<void> } | undefined> {
   if (process.geteuid?.() !== 0) return undefined;
+  const keeper = SettingsKeeper.open({ stateDir: tmpdir(), logger: silent });
+  let rights: DirectSteering | undefined;
+  const close = async (): Promise<void> => {
+    rights?.close();
+    await keeper.end();
+  };
   try {
-    return new DirectSteering();
+    await keeper.begin({ limits: false });
+    if (keeper.mayLeaveToUserspace) {
+      rights = new DirectSteering(keeper);
+      return { rights, close };
+    }
   } catch {
-    return undefined;
+    // Then what the kernel does by itself is seen.
   }
+  await close();
+  return undefined;
 }
+
+const silent = { debug: () => {}, info: () => {}, warn: () => {} };
 
 /** Whether a dial failed because sockets that can be steered are not to be had, which others are. */
 function isAboutRights(error: unknown): boolean {

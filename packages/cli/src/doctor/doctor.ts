@@ -1,7 +1,7 @@
 import { errorMessage, parsePairing } from '@manypath/core';
 import { ControlClient } from '@manypath/gateway';
 import type { ConfigPlace } from '../config/index.ts';
-import { mayChangeKernel, reachHelper } from '../open-paths.ts';
+import { mayChangeKernel, reachHelper } from '../kernel-rights.ts';
 import { checkConfig } from './check-config.ts';
 import { checkCounters } from './check-counters.ts';
 import { checkHost } from './check-host.ts';
@@ -60,6 +60,6 @@ async function runningPaths(stateDir: string) {
 async function canManage(): Promise<boolean> {
   if (mayChangeKernel()) return true;
   const helper = await reachHelper();
-  helper?.close();
+  await helper?.close();
   return helper !== undefined;
 }

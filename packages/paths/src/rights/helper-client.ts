@@ -1,94 +1,115 @@
-import { connect, type Socket } from 'node:net';
-import { encodeJsonLine, JsonLineDecoder } from '@manypath/core';
-import { HelperGoneError, HelperRefusedError } from './errors.ts';
-import { helperVersion } from './verbs.ts';
+import { type Clock, Condition, errorCode, systemClock, type Timer } from '@manypath/core';
+import { pathsLimits } from '../limits.ts';
+import type { PathsLogger } from '../path-set.ts';
+import { HelperGoneError } from './errors.ts';
+import { HelperConversation } from './helper-conversation.ts';
+import type { WantedPath } from './verbs.ts';
 
-interface Waiting {
-  readonly resolve: () => void;
-  readonly reject: (error: unknown) => void;
+/** Options of {@link HelperClient.connect}. */
+export interface HelperClientOptions {
+  readonly logger?: Pick<PathsLogger, 'info' | 'warn'>;
+  readonly clock?: Clock;
 }
 
-/** How long the helper has to answer, in milliseconds. */
-const answerMs = 3000;
+const silent = { info: () => {}, warn: () => {} };
 
-/** A conversation with the privileged helper. It ends with the connection, and so does what the helper set up for it. */
+/**
+ * The privileged helper, as one process uses it. When the helper goes, it is looked for until it is back, and told again which
+ * paths to keep; what is asked meanwhile is rejected. Who opened it closes it, and nobody else.
+ */
 export class HelperClient {
-  readonly #socket: Socket;
   readonly #path: string;
-  readonly #waiting = new Map<number, Waiting>();
-  readonly #decoder = new JsonLineDecoder();
-  #nextId = 1;
+  readonly #clock: Clock;
+  readonly #gone: Condition;
+  #conversation: HelperConversation | undefined;
+  #kept: readonly WantedPath[] | undefined;
+  #timer: Timer | undefined;
+  #retryMs: number = pathsLimits.helperRetryMs;
+  #closed = false;
 
   /**
    * @throws HelperGoneError `MANYPATH_HELPER_GONE`
    * @throws HelperRefusedError `MANYPATH_HELPER_REFUSED`, this user is not served, or it is another version
    */
-  static async connect(path: string): Promise<HelperClient> {
-    const socket = connect(path);
-    const client = new HelperClient(socket, path);
+  static async connect(path: string, options: HelperClientOptions = {}): Promise<HelperClient> {
+    const { clock = systemClock } = options;
+    return new HelperClient(path, await HelperConversation.open(path, clock), options);
+  }
+
+  private constructor(
+    path: string,
+    conversation: HelperConversation,
+    { logger = silent, clock = systemClock }: HelperClientOptions,
+  ) {
+    this.#path = path;
+    this.#clock = clock;
+    this.#gone = new Condition(logger, 'the helper is back');
+    this.#use(conversation);
+  }
+
+  /** Whether the helper is there now. */
+  get isThere(): boolean {
+    return this.#conversation !== undefined;
+  }
+
+  /** Has the helper do something. Rejects with what it says, and with `MANYPATH_HELPER_GONE` while it is away. */
+  ask(request: object): Promise<void> {
+    return this.#conversation?.ask(request) ?? Promise.reject(new HelperGoneError(this.#path));
+  }
+
+  /**
+   * Has the helper keep these paths set up, and no others, until {@link close}. While it is away that is remembered, and done
+   * when it is back.
+   *
+   * @throws HelperRefusedError `MANYPATH_HELPER_REFUSED`
+   */
+  async keep(paths: readonly WantedPath[]): Promise<void> {
+    this.#kept = paths;
     try {
-      await client.ask({ verb: 'hello', version: helperVersion });
-      return client;
+      await this.#conversation?.ask({ verb: 'keep', paths });
     } catch (error) {
-      client.close();
-      throw error;
+      if (errorCode(error) !== 'MANYPATH_HELPER_GONE') throw error;
     }
   }
 
-  private constructor(socket: Socket, path: string) {
-    this.#socket = socket;
-    this.#path = path;
-    socket.on('data', bytes => {
-      try {
-        for (const message of this.#decoder.push(bytes)) this.#receive(message);
-      } catch (error) {
-        socket.destroy(error as Error);
-      }
-    });
-    socket.on('error', error => this.#end(error));
-    socket.once('close', () => this.#end());
+  /** Lets go of the helper, once it has taken out what it set up. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.cancel();
+    if (this.#kept !== undefined) await this.ask({ verb: 'keep', paths: [] }).catch(() => {});
+    this.#conversation?.close();
+    this.#conversation = undefined;
   }
 
-  /** Has the helper do something. Rejects with what it says. */
-  ask(request: object): Promise<void> {
-    if (this.#socket.destroyed) return Promise.reject(new HelperGoneError(this.#path));
-    const id = this.#nextId++;
-    return new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(() => this.#socket.destroy(), answerMs);
-      this.#waiting.set(id, {
-        resolve: () => {
-          clearTimeout(timer);
-          resolve();
-        },
-        reject: error => {
-          clearTimeout(timer);
-          reject(error);
-        },
-      });
-      this.#socket.write(encodeJsonLine({ ...request, id }));
+  #use(conversation: HelperConversation): void {
+    this.#conversation = conversation;
+    conversation.onEnd(() => {
+      this.#conversation = undefined;
+      if (this.#closed) return;
+      const message = 'the helper has gone: paths stay as they are set up until it is back';
+      this.#gone.begins(this, { socket: this.#path }, message);
+      this.#retry();
     });
   }
 
-  close(): void {
-    this.#socket.destroy();
+  #retry(): void {
+    this.#timer = this.#clock.after(this.#retryMs, () => void this.#reconnect());
+    this.#retryMs = Math.min(2 * this.#retryMs, pathsLimits.helperRetryMostMs);
   }
 
-  #receive(message: unknown): void {
-    const { id, ok, message: text } = message as { id?: unknown; ok?: unknown; message?: unknown };
-    const error = new HelperRefusedError(String(text));
-    if (typeof id !== 'number') {
-      this.#end(error);
+  async #reconnect(): Promise<void> {
+    let conversation: HelperConversation;
+    try {
+      conversation = await HelperConversation.open(this.#path, this.#clock);
+      if (this.#closed) return conversation.close();
+      if (this.#kept !== undefined) await conversation.ask({ verb: 'keep', paths: this.#kept });
+    } catch {
+      // Gone still, or not ready yet: that was said when it began.
+      if (!this.#closed) this.#retry();
       return;
     }
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    if (ok === true) waiting?.resolve();
-    else waiting?.reject(error);
-  }
-
-  #end(cause?: unknown): void {
-    const error = cause instanceof HelperRefusedError ? cause : new HelperGoneError(this.#path, cause);
-    for (const { reject } of this.#waiting.values()) reject(error);
-    this.#waiting.clear();
+    this.#retryMs = pathsLimits.helperRetryMs;
+    this.#use(conversation);
+    this.#gone.ends(this);
   }
 }

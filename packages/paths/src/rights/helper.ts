@@ -2,7 +2,16 @@ import { once } from 'node:events';
 import { chmodSync, mkdirSync, unlinkSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { encodeJsonLine, errorCode, errorMessage, JsonLineDecoder } from '@manypath/core';
+import {
+  Condition,
+  encodeJsonLine,
+  errorCode,
+  errorMessage,
+  JsonLineDecoder,
+  SerialQueue,
+  systemClock,
+  type Timer,
+} from '@manypath/core';
 import { diag, peerCredentials } from '@manypath/mptcp';
 import { discoverPaths } from '../discovery/discover-paths.ts';
 import { pathsLimits } from '../limits.ts';
@@ -11,9 +20,10 @@ import { DirectSteering } from '../steering/direct-steering.ts';
 import { Journal } from '../upkeep/journal.ts';
 import { journalFolder } from '../upkeep/journal-folder.ts';
 import { KernelTables } from '../upkeep/kernel-tables.ts';
-import { planPaths } from '../upkeep/plan.ts';
+import { claimed, planPaths, type Setting } from '../upkeep/plan.ts';
 import { SettingsKeeper } from '../upkeep/settings-keeper.ts';
 import { HelperRefusedError } from './errors.ts';
+import { Refusals } from './refusals.ts';
 import { UserWindow } from './user-window.ts';
 import { type EndpointUse, readVerb, type Verb, type WantedPath } from './verbs.ts';
 
@@ -44,24 +54,40 @@ export class PrivilegedHelper {
   readonly #server: Server = createServer();
   readonly #tables = KernelTables.open();
   readonly #keeper: SettingsKeeper;
-  readonly #steering = new DirectSteering();
-  readonly #window = new UserWindow();
+  readonly #steering: DirectSteering;
+  readonly #window: UserWindow;
+  readonly #refusals: Refusals;
   readonly #clients = new Map<Socket, Client>();
   readonly #sockets = new Set<Socket>();
-  #working: Promise<void> = Promise.resolve();
+  readonly #unsettled: Condition;
+  /** Changes of what is kept, one after the other. */
+  readonly #changes: SerialQueue;
+  #timer: Timer | undefined;
+  #closed = false;
 
   /** Starts it. Rejects with the error of `listen` when it cannot. */
   static async start(options: HelperOptions): Promise<PrivilegedHelper> {
     const helper = new PrivilegedHelper(options);
     await helper.#listen();
-    await helper.#keeper.begin();
+    // What a killed one left is undone now, whoever comes.
+    helper.#changes.post(() => helper.#keepNow());
+    await helper.#changes.idle;
     return helper;
   }
 
   private constructor(options: HelperOptions) {
     this.#options = options;
-    const journal = new Journal(journalFolder(options.stateDir));
+    const journal = new Journal(journalFolder(options.stateDir), options.logger);
     this.#keeper = new SettingsKeeper(this.#tables, journal, options.logger);
+    this.#steering = new DirectSteering(this.#keeper);
+    this.#window = new UserWindow(() => this.#keeper.leaveToUserspace());
+    this.#refusals = new Refusals(options.logger);
+    this.#unsettled = new Condition(options.logger, 'the paths are set up in the kernel again');
+    this.#changes = new SerialQueue(error => {
+      const fields = { code: errorCode(error), error: errorMessage(error) };
+      this.#unsettled.begins(this, fields, 'the kernel is not as the clients want it; tried again');
+      this.#retry();
+    });
     this.#server.on('connection', socket => this.#admit(socket));
   }
 
@@ -71,10 +97,16 @@ export class PrivilegedHelper {
     this.#server.close();
     for (const socket of this.#sockets) socket.destroy();
     await closed;
-    await this.#working;
-    await this.#keeper.end();
-    this.#steering.close();
-    this.#tables.close();
+    this.#closed = true;
+    this.#timer?.cancel();
+    this.#refusals.close();
+    await this.#changes.idle;
+    try {
+      await this.#keeper.end();
+    } finally {
+      this.#steering.close();
+      this.#tables.close();
+    }
   }
 
   async #listen(): Promise<void> {
@@ -96,26 +128,25 @@ export class PrivilegedHelper {
     socket.on('error', () => {});
     socket.once('close', () => this.#sockets.delete(socket));
     const peer = peerCredentials(socket);
-    const { users, logger } = this.#options;
-    const isKnown = peer !== undefined && (peer.uid === 0 || users.includes(peer.uid));
-    if (!isKnown || this.#clients.size >= pathsLimits.helperClients) {
-      logger.warn({ uid: peer?.uid }, 'a client of the helper was turned away');
-      socket.end(encodeJsonLine(failure(null, new HelperRefusedError('you are not among its users'))));
-      socket.resume();
+    if (peer === undefined || !this.#serves(peer.uid)) {
+      this.#refusals.note(peer?.uid);
+      // It has no say in how long this takes.
+      const reason = new HelperRefusedError('you are not among its users, or it has too many clients');
+      socket.end(encodeJsonLine(failure(null, reason)), () => socket.destroy());
       return;
     }
-    this.#clients.set(socket, { uid: peer.uid, paths: [] });
+    const client: Client = { uid: peer.uid, paths: [] };
+    this.#clients.set(socket, client);
     socket.once('close', () => {
       this.#clients.delete(socket);
-      void this.#keep().catch(error => logger.warn({ error: errorMessage(error) }, 'settings stay'));
+      this.#window.close(client);
+      this.#changes.post(() => this.#keepNow());
     });
     const decoder = new JsonLineDecoder(pathsLimits.helperLineBytes);
-    let answered: Promise<void> = Promise.resolve();
+    const answers = new SerialQueue(() => socket.destroy());
     socket.on('data', bytes => {
       try {
-        for (const message of decoder.push(bytes)) {
-          answered = answered.then(() => this.#answer(socket, message));
-        }
+        for (const message of decoder.push(bytes)) answers.post(() => this.#answer(socket, message));
       } catch (error) {
         socket.end(encodeJsonLine(failure(null, error)));
       }
@@ -137,14 +168,15 @@ export class PrivilegedHelper {
   async #do(client: Client, asked: Verb): Promise<void> {
     switch (asked.verb) {
       case 'hello':
-        return;
+        // From here on sockets may be left to user space: that is noted first.
+        return this.#changes.run(() => this.#keeper.begin());
       case 'keep':
         client.paths = asked.paths;
-        return this.#keep();
+        return this.#changes.run(() => this.#keepNow());
       case 'open-window':
-        return this.#window.open();
+        return this.#window.open(client);
       case 'close-window':
-        return this.#window.close();
+        return this.#window.close(client);
       case 'create-subflow':
         requireOwner(client, asked.token);
         return this.#steering.createSubflow(asked);
@@ -160,18 +192,44 @@ export class PrivilegedHelper {
     }
   }
 
-  /** Sets up what all clients want together: the more of an endpoint, if they differ. */
-  #keep(): Promise<void> {
-    this.#working = this.#working.then(() => {
-      const uses = new Map<string, EndpointUse>();
-      for (const { name, endpoint } of [...this.#clients.values()].flatMap(({ paths }) => paths)) {
-        uses.set(name, moreOf(uses.get(name), endpoint));
-      }
-      const paths = discoverPaths(this.#tables.dump(), [...uses.keys()]);
-      return this.#keeper.apply(planPaths(paths, ({ name }) => tiers[uses.get(name) ?? 'none']));
-    });
-    return this.#working;
+  /** No user takes all places, however many connections he makes. */
+  #serves(uid: number): boolean {
+    const { users } = this.#options;
+    if (uid !== 0 && !users.includes(uid)) return false;
+    const same = [...this.#clients.values()].filter(client => client.uid === uid).length;
+    return same < pathsLimits.helperClientsPerUser && this.#clients.size < pathsLimits.helperClients;
   }
+
+  /** Sets up what all clients want together: the more of an endpoint, if they differ. Without clients nothing stays. */
+  async #keepNow(): Promise<void> {
+    const uses = new Map<string, EndpointUse>();
+    for (const { name, endpoint } of [...this.#clients.values()].flatMap(({ paths }) => paths)) {
+      uses.set(name, moreOf(uses.get(name), endpoint));
+    }
+    const tables = this.#tables.dump();
+    const plan = planPaths(
+      discoverPaths(tables, [...uses.keys()]),
+      ({ name }) => tiers[uses.get(name) ?? 'none'],
+    );
+    // A path that somebody wants keeps its routes while it is unusable for a moment.
+    const wanted = new Set(tables.links.flatMap(({ name, index }) => (uses.has(name) ? [index] : [])));
+    await this.#keeper.apply(plan, setting => wanted.has(linkOf(setting)));
+    if (this.#clients.size === 0) await this.#keeper.end();
+    this.#unsettled.ends(this);
+  }
+
+  #retry(): void {
+    this.#timer?.cancel();
+    if (this.#closed) return;
+    this.#timer = systemClock.after(pathsLimits.applyRetryMs, () =>
+      this.#changes.post(() => this.#keepNow()),
+    );
+  }
+}
+
+/** Number of the interface that a setting is about. */
+function linkOf(setting: Setting): number {
+  return setting.type === 'rule' ? setting.table - claimed.firstTable : setting.index;
 }
 
 const tiers = { active: 'primary', backup: 'backup', none: 'never' } as const;

@@ -8,19 +8,17 @@ export class RemoteKeeper implements Keeper {
   readonly permitted = true;
   readonly #helper: HelperClient;
 
+  /** @param helper Stays its owner's to close. */
   constructor(helper: HelperClient) {
     this.#helper = helper;
   }
 
-  async begin(): Promise<void> {}
-
-  async apply(wanted: readonly Setting[]): Promise<void> {
-    await this.#helper.ask({ verb: 'keep', paths: pathsOf(wanted) });
+  apply(wanted: readonly Setting[]): Promise<void> {
+    return this.#helper.keep(pathsOf(wanted));
   }
 
-  async end(): Promise<void> {
-    await this.#helper.ask({ verb: 'keep', paths: [] }).catch(() => {});
-    this.#helper.close();
+  end(): Promise<void> {
+    return this.#helper.keep([]);
   }
 }
 

@@ -6,17 +6,22 @@ import type { HelperClient } from './helper-client.ts';
 export class RemoteSteering implements SteeringRights {
   readonly #helper: HelperClient;
 
+  /** @param helper Stays its owner's to close. */
   constructor(helper: HelperClient) {
     this.#helper = helper;
   }
 
   async openSocket(family: 4 | 6): Promise<number> {
-    await this.#helper.ask({ verb: 'open-window' });
     try {
+      await this.#helper.ask({ verb: 'open-window' });
+    } catch {
+      // Away, or asked too often: the kernel chooses the subflows of this one.
       return openMptcpSocket(family);
-    } finally {
-      await this.#helper.ask({ verb: 'close-window' });
     }
+    const fd = openMptcpSocket(family);
+    // It shuts by itself soon should this not arrive.
+    this.#helper.ask({ verb: 'close-window' }).catch(() => {});
+    return fd;
   }
 
   createSubflow(subflow: NewSubflow): Promise<void> {
@@ -33,9 +38,5 @@ export class RemoteSteering implements SteeringRights {
 
   setBackup(token: number, { local, remote }: SubflowEnd, backup: boolean): Promise<void> {
     return this.#helper.ask({ verb: 'set-backup', token, subflow: { local, remote }, backup });
-  }
-
-  close(): void {
-    this.#helper.close();
   }
 }

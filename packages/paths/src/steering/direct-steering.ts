@@ -1,9 +1,21 @@
-import { openUserspaceSocket, PathManager } from '@manypath/mptcp';
+import { openMptcpSocket, PathManager } from '@manypath/mptcp';
 import type { NewSubflow, SteeringRights, SubflowEnd } from './steering-rights.ts';
+
+/** Leaves sockets that are made to user space for a moment; `SettingsKeeper` does, which notes first what to put back. */
+export interface SocketWindow {
+  /** @returns What ends it; `undefined` when that is not possible. */
+  leaveToUserspace(): (() => void) | undefined;
+}
 
 /** Steers connections from this process, which has CAP_NET_ADMIN and may write sysctls. */
 export class DirectSteering implements SteeringRights {
   readonly #manager = PathManager.open();
+  readonly #window: SocketWindow;
+
+  /** @param window Leaves sockets to user space. Default: nobody does, and the kernel chooses the subflows. */
+  constructor(window: SocketWindow = { leaveToUserspace: () => undefined }) {
+    this.#window = window;
+  }
 
   /** Whether this process may steer. */
   isPermitted(): boolean {
@@ -16,7 +28,12 @@ export class DirectSteering implements SteeringRights {
   }
 
   async openSocket(family: 4 | 6): Promise<number> {
-    return openUserspaceSocket(family);
+    const putBack = this.#window.leaveToUserspace();
+    try {
+      return openMptcpSocket(family);
+    } finally {
+      putBack?.();
+    }
   }
 
   async createSubflow({ token, localAddress, localId, device, remote, backup }: NewSubflow): Promise<void> {

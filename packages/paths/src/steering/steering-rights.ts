@@ -32,7 +32,7 @@ export interface NewSubflow {
 export interface SteeringRights {
   /**
    * Makes an MPTCP socket whose subflows are left to user space: the kernel neither joins paths nor announces addresses for
-   * it. The caller owns the descriptor.
+   * it. The caller owns the descriptor. Where that is not possible just now, the kernel's path manager has it.
    */
   openSocket(family: 4 | 6): Promise<number>;
   createSubflow(subflow: NewSubflow): Promise<void>;
@@ -42,5 +42,4 @@ export interface SteeringRights {
   removeAddress(token: number, localId: number): Promise<void>;
   /** Makes a subflow backup, or a full one again, on both sides (MP_PRIO). */
   setBackup(token: number, subflow: SubflowEnd, backup: boolean): Promise<void>;
-  close(): void;
 }

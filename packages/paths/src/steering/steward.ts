@@ -142,7 +142,6 @@ export class Steward {
 
   close(): void {
     this.#unsubscribe();
-    this.#options.rights?.close();
   }
 
   #lookAtAll(): void {

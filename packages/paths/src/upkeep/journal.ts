@@ -1,104 +1,79 @@
 import { mkdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
+import { errorCode, errorMessage } from '@manypath/core';
 import { replaceFile, withFolderLock } from '@manypath/files';
-import { type Setting, settingKey } from './plan.ts';
-import { processStartTime, thisProcess } from './process-identity.ts';
-
-/** What Manypath changed in one network namespace, and which processes still rely on it. */
-export interface JournalEntries {
-  /** Processes that share the settings; the last one to leave takes them out. */
-  owners: { pid: number; startTime: string }[];
-  /** What was added, and only that: what was there before is nobody's to remove. */
-  settings: Setting[];
-  /** MPTCP limits as they were, when they were raised. */
-  limits: { subflows: number; acceptedAddresses: number } | null;
-  /** Sysctls as they were, by their path below /proc/sys. */
-  sysctls: Record<string, string>;
-}
+import type { PathsLogger } from '../path-set.ts';
+import { emptyEntries, type JournalEntries, readEntries } from './journal-entries.ts';
 
 /**
  * Remembers on disk what has to be undone, so that even a killed process leaves nothing behind for good: the
  * next one to open the journal finds entries without a living owner and undoes them.
  *
- * There is one journal per network namespace. Entries are written before the kernel is changed.
+ * There is one journal per network namespace.
  */
 export class Journal {
+  readonly #folder: string;
   readonly #file: string;
+  readonly #logger: Pick<PathsLogger, 'warn'> | undefined;
 
-  /** @param folder A folder that survives the process, but not a reboot: the kernel forgets then, too. */
-  constructor(folder: string) {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  /**
+   * @param folder A folder that survives the process, but not a reboot: the kernel forgets then, too. It is made with the first
+   *   entry.
+   * @param logger Told of a journal that cannot be understood.
+   */
+  constructor(folder: string, logger?: Pick<PathsLogger, 'warn'>) {
+    this.#folder = folder;
     this.#file = join(folder, `paths-${networkNamespace()}.json`);
+    this.#logger = logger;
   }
 
-  /** Reads the entries, lets `change` alter them, and writes them; no other process comes between. */
-  update<T>(change: (entries: JournalEntries) => T): Promise<T> {
-    return withFolderLock(dirname(this.#file), () => {
+  /**
+   * Reads the entries, lets `change` alter them, and writes them; no other process comes between.
+   *
+   * @param change Calls `save` after noting what it is about to do to the kernel, and before it does it: else a process that
+   *   is killed between the two leaves what nobody knows of. `save` throws when the disk is full.
+   * @throws FolderBusyError `MANYPATH_FOLDER_BUSY`
+   * @throws the ENOSPC and the like of a folder that cannot be written
+   */
+  update<T>(change: (entries: JournalEntries, save: () => void) => T): Promise<T> {
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    return withFolderLock(this.#folder, () => {
       const entries = this.read();
-      const result = change(entries);
-      this.#write(entries);
+      let written = JSON.stringify(entries);
+      const save = (): void => {
+        const text = JSON.stringify(entries);
+        if (text === written) return;
+        this.#write(entries, text);
+        written = text;
+      };
+      const result = change(entries, save);
+      save();
       return result;
     });
   }
 
-  /** The entries now; empty ones when there is no journal or it cannot be understood. */
+  /** The entries now; of a journal that is damaged, what can be understood of it. */
   read(): JournalEntries {
     try {
-      return {
-        ...emptyEntries(),
-        ...(JSON.parse(readFileSync(this.#file, 'utf8')) as Partial<JournalEntries>),
-      };
-    } catch {
+      return readEntries(JSON.parse(readFileSync(this.#file, 'utf8')));
+    } catch (error) {
+      if (errorCode(error) !== 'ENOENT') {
+        const message =
+          'the journal of what was set up here cannot be read: some of it may stay until the next reboot';
+        this.#logger?.warn({ file: this.#file, error: errorMessage(error) }, message);
+      }
       return emptyEntries();
     }
   }
 
-  #write(entries: JournalEntries): void {
-    if (entries.owners.length === 0 && isClean(entries)) {
-      rmSync(this.#file, { force: true });
-      return;
-    }
-    replaceFile(this.#file, JSON.stringify(entries));
+  #write(entries: JournalEntries, text: string): void {
+    if (isClean(entries)) rmSync(this.#file, { force: true });
+    else replaceFile(this.#file, text);
   }
 }
 
-/** Adds this process to the owners and drops those that have died. @returns Whether any other one lives. */
-export function joinOwners(entries: JournalEntries): boolean {
-  const others = livingOthers(entries);
-  entries.owners = [...others, thisProcess()];
-  return others.length > 0;
-}
-
-/** Takes this process out of the owners. @returns Whether any other one lives. */
-export function leaveOwners(entries: JournalEntries): boolean {
-  entries.owners = livingOthers(entries);
-  return entries.owners.length > 0;
-}
-
-/** Notes a setting that is about to be made. */
-export function noteSetting(entries: JournalEntries, setting: Setting): void {
-  forgetSetting(entries, setting);
-  entries.settings.push(setting);
-}
-
-/** Strikes a setting that is gone. */
-export function forgetSetting(entries: JournalEntries, setting: Setting): void {
-  const key = settingKey(setting);
-  entries.settings = entries.settings.filter(other => settingKey(other) !== key);
-}
-
-function livingOthers(entries: JournalEntries): JournalEntries['owners'] {
-  return entries.owners.filter(
-    ({ pid, startTime }) => pid !== process.pid && processStartTime(pid) === startTime,
-  );
-}
-
-function emptyEntries(): JournalEntries {
-  return { owners: [], settings: [], limits: null, sysctls: {} };
-}
-
-function isClean({ settings, limits, sysctls }: JournalEntries): boolean {
-  return settings.length === 0 && limits === null && Object.keys(sysctls).length === 0;
+function isClean({ owners, settings, limits, sysctls }: JournalEntries): boolean {
+  return owners.length === 0 && settings.length === 0 && limits === null && Object.keys(sysctls).length === 0;
 }
 
 /** The inode that names this process's network namespace, e.g. `4026531840`. */

@@ -19,6 +19,7 @@ import {
   type Setting,
   settingKey,
 } from './plan.ts';
+import { readSysctl, writeSysctl } from './sysctl.ts';
 
 /** The kernel's tables of this network namespace, as the paths room reads and writes them. */
 export class KernelTables {
@@ -78,6 +79,16 @@ export class KernelTables {
 
   setLimits(limits: PathManagerLimits): void {
     this.#manager?.setLimits(limits);
+  }
+
+  /** The value of a sysctl by its path below /proc/sys, or `undefined` when there is none. */
+  readSysctl(name: string): string | undefined {
+    return readSysctl(name);
+  }
+
+  /** Sets a sysctl. @returns Whether the kernel took it; an interface may be gone by now. */
+  writeSysctl(name: string, value: string): boolean {
+    return writeSysctl(name, value);
   }
 
   /** The keys of all settings of our kind that the kernel holds, whoever made them. */

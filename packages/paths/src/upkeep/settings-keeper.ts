@@ -1,39 +1,71 @@
 import { errorCode, errorMessage } from '@manypath/core';
+import { leaveToUserspace, pathManagerSysctl } from '@manypath/mptcp';
 import { pathsLimits } from '../limits.ts';
 import type { PathsLogger } from '../path-set.ts';
+import { Journal } from './journal.ts';
 import {
   forgetSetting,
-  type Journal,
   type JournalEntries,
   joinOwners,
   leaveOwners,
   noteSetting,
-} from './journal.ts';
+  noteWants,
+  wantedTogether,
+} from './journal-entries.ts';
+import { journalFolder } from './journal-folder.ts';
 import type { Keeper } from './keeper.ts';
-import type { KernelTables } from './kernel-tables.ts';
+import { KernelTables } from './kernel-tables.ts';
 import { type RouteSetting, type Setting, settingKey } from './plan.ts';
-import { readSysctl, writeSysctl } from './sysctl.ts';
 
 /** With rp_filter at 1 the kernel drops what arrives on a path that is not its best one (ip-sysctl.rst). */
 const strictReversePath = '1';
 const looseReversePath = '2';
 
+/** The parts of {@link KernelTables} that settings need. */
+export type SettingTables = Pick<
+  KernelTables,
+  | 'mayChange'
+  | 'limits'
+  | 'setLimits'
+  | 'readSysctl'
+  | 'writeSysctl'
+  | 'endpoints'
+  | 'presentSettings'
+  | 'add'
+  | 'remove'
+  | 'canCarry'
+>;
+
 /**
  * Makes the kernel hold the wanted settings, and takes out again what it added: never anything else.
  *
- * Several Manypath processes of one network namespace share one journal; the last to leave cleans up.
+ * Several Manypath processes of one network namespace share one journal; each takes out what it alone wanted, and the last to
+ * leave all the rest. Everything is noted before it is changed: what a killed process leaves is undone by the next start.
  */
 export class SettingsKeeper implements Keeper {
-  readonly #tables: KernelTables;
+  readonly #tables: SettingTables;
   readonly #journal: Journal;
   readonly #logger: PathsLogger;
   readonly #complained = new Set<string>();
+  readonly #close: () => void;
   #permitted = true;
+  #begun = false;
+  /** Path manager of new sockets when nobody has it changed; known while the journal knows it, too. */
+  #pathManager: string | undefined;
 
-  constructor(tables: KernelTables, journal: Journal, logger: PathsLogger) {
+  /** Opens one with its own view of the kernel, which {@link end} closes: it is of no use after that. */
+  static open({ stateDir, logger }: { stateDir: string; logger: PathsLogger }): SettingsKeeper {
+    const tables = KernelTables.open();
+    return new SettingsKeeper(tables, new Journal(journalFolder(stateDir), logger), logger, () =>
+      tables.close(),
+    );
+  }
+
+  constructor(tables: SettingTables, journal: Journal, logger: PathsLogger, close = () => {}) {
     this.#tables = tables;
     this.#journal = journal;
     this.#logger = logger;
+    this.#close = close;
   }
 
   /** Whether this process may change the kernel's tables. */
@@ -41,37 +73,85 @@ export class SettingsKeeper implements Keeper {
     return this.#permitted;
   }
 
-  /** Undoes what dead processes left, and raises the limits on subflows. */
-  async begin(): Promise<void> {
+  /** Undoes what dead processes left, and raises the limits on subflows unless told otherwise. */
+  async begin({ limits = true } = {}): Promise<void> {
     this.#permitted = this.#tables.mayChange();
+    if (!this.#permitted || this.#begun) return;
+    await this.#journal.update((entries, save) => {
+      if (joinOwners(entries)) this.#removeUnwanted(entries);
+      else this.#undo(entries);
+      this.#notePathManager(entries);
+      if (limits) this.#noteLimits(entries);
+      save();
+      if (limits) this.#raiseLimits();
+    });
+    this.#begun = true;
+  }
+
+  /**
+   * Adds what is wanted and missing, and removes what was added and has lost its address or link, or is not wanted any more.
+   *
+   * @param mayStay Whether a setting that nobody wants may stay while it can carry packets. Default: every route and rule may.
+   */
+  async apply(
+    wanted: readonly Setting[],
+    mayStay: (setting: Setting) => boolean = () => true,
+  ): Promise<void> {
+    if (!this.#begun) await this.begin();
     if (!this.#permitted) return;
-    await this.#journal.update(entries => {
-      if (!joinOwners(entries)) this.#undo(entries);
-      this.#raiseLimits(entries);
+    await this.#journal.update((entries, save) => {
+      const all = noteWants(entries, wanted);
+      const wantedKeys = new Set(all.map(settingKey));
+      const unwanted = entries.settings.filter(setting => !wantedKeys.has(settingKey(setting)));
+      const stale = unwanted.filter(setting => !mayStay(setting) || this.#isStale(setting, all));
+      // An endpoint goes before the routes under it, so that the peer is told while it can be.
+      for (const setting of stale.reverse()) {
+        if (isChanged(setting, all)) forgetSetting(entries, setting);
+        else this.#remove(entries, setting);
+      }
+      const missing = this.#missing(entries, all, unwanted);
+      const strict = this.#strictInterfaces(all);
+      for (const name of strict) entries.sysctls[name] ??= strictReversePath;
+      for (const setting of missing) noteSetting(entries, setting);
+      save();
+      for (const name of strict) this.#tables.writeSysctl(name, looseReversePath);
+      for (const setting of missing) this.#add(entries, setting);
     });
   }
 
-  /** Adds what is wanted and missing, and removes what was added and has lost its address or link. */
-  async apply(wanted: readonly Setting[]): Promise<void> {
-    if (!this.#permitted) return;
+  /** Whether sockets can be left to user space now. */
+  get mayLeaveToUserspace(): boolean {
+    return this.#pathManager !== undefined;
+  }
+
+  /**
+   * Has sockets that are made from now on left to user space, until what this returns is called.
+   *
+   * @returns `undefined` where that is not possible: nobody could put it back after a kill, or there is no such path manager.
+   */
+  leaveToUserspace(): (() => void) | undefined {
+    return this.#pathManager === undefined ? undefined : leaveToUserspace(this.#pathManager);
+  }
+
+  /**
+   * Leaves, and takes out what only this process wanted; when nobody else is left, everything is undone. {@link apply} begins
+   * again.
+   */
+  async end(): Promise<void> {
+    try {
+      if (this.#begun) await this.#leave();
+    } finally {
+      this.#close();
+    }
+  }
+
+  async #leave(): Promise<void> {
+    this.#pathManager = undefined;
     await this.#journal.update(entries => {
-      const wantedKeys = new Set(wanted.map(settingKey));
-      const unwanted = entries.settings.filter(setting => !wantedKeys.has(settingKey(setting)));
-      const stale = unwanted.filter(setting => this.#isStale(setting, wanted));
-      // An endpoint goes before the routes under it, so that the peer is told while it can be.
-      for (const setting of stale.reverse()) {
-        if (isChanged(setting, wanted)) forgetSetting(entries, setting);
-        else this.#remove(entries, setting);
-      }
-      this.#loosenReversePath(entries, wanted);
-      const present = this.#tables.presentSettings();
-      const others = this.#endpointsOfOthers(entries, unwanted);
-      for (const setting of wanted) {
-        if (setting.type === 'endpoint' && others.has(setting.address)) continue;
-        if (!present.has(settingKey(setting))) this.#add(entries, setting);
-        else if (this.#isRelabelled(setting, unwanted)) noteSetting(entries, setting);
-      }
+      if (leaveOwners(entries)) this.#removeUnwanted(entries);
+      else this.#undo(entries);
     });
+    this.#begun = false;
   }
 
   /** An endpoint makes connections use its path, so it goes at once; what routes packets may stay while it can carry some. */
@@ -79,9 +159,16 @@ export class SettingsKeeper implements Keeper {
     return setting.type === 'endpoint' || isReplaced(setting, wanted) || !this.#tables.canCarry(setting);
   }
 
-  /** Whether a setting that is there already is one of ours that was known under another key. */
-  #isRelabelled(setting: Setting, unwanted: readonly Setting[]): boolean {
-    return unwanted.some(other => isSameEndpoint(setting, other));
+  /** What is wanted and not there; notes by the way what is there under another key. */
+  #missing(entries: JournalEntries, wanted: readonly Setting[], before: readonly Setting[]): Setting[] {
+    const present = this.#tables.presentSettings();
+    const others = this.#endpointsOfOthers(entries, before);
+    return wanted.filter(setting => {
+      if (setting.type === 'endpoint' && others.has(setting.address)) return false;
+      if (!present.has(settingKey(setting))) return true;
+      if (before.some(other => isSameEndpoint(setting, other))) noteSetting(entries, setting);
+      return false;
+    });
   }
 
   /** Addresses of endpoints that somebody else made: they stay as they are. */
@@ -99,44 +186,60 @@ export class SettingsKeeper implements Keeper {
     );
   }
 
-  /** Leaves; when nobody else is left, everything is undone. */
-  async end(): Promise<void> {
-    if (!this.#permitted) return;
-    await this.#journal.update(entries => {
-      if (!leaveOwners(entries)) this.#undo(entries);
-    });
+  #removeUnwanted(entries: JournalEntries): void {
+    const wanted = new Set(wantedTogether(entries).map(settingKey));
+    for (const setting of [...entries.settings].reverse()) {
+      if (!wanted.has(settingKey(setting))) this.#remove(entries, setting);
+    }
   }
 
   #undo(entries: JournalEntries): void {
     for (const setting of [...entries.settings].reverse()) this.#remove(entries, setting);
     if (entries.limits !== null) this.#tables.setLimits(entries.limits);
     entries.limits = null;
-    for (const [name, value] of Object.entries(entries.sysctls)) writeSysctl(name, value);
+    for (const [name, value] of Object.entries(entries.sysctls)) this.#restoreSysctl(name, value);
     entries.sysctls = {};
   }
 
-  #raiseLimits(entries: JournalEntries): void {
+  /** What was killed while it had the path manager changed is put right, even if others live on. */
+  #notePathManager(entries: JournalEntries): void {
+    const sysctl = pathManagerSysctl();
+    if (sysctl === undefined) return;
+    const noted = entries.sysctls[sysctl.name];
+    if (noted !== undefined) this.#restoreSysctl(sysctl.name, noted);
+    this.#pathManager = noted ?? this.#tables.readSysctl(sysctl.name);
+    if (this.#pathManager !== undefined) entries.sysctls[sysctl.name] = this.#pathManager;
+  }
+
+  /** Puts a sysctl back, unless somebody else has changed it to something that is not ours. */
+  #restoreSysctl(name: string, before: string): void {
+    const ours = [looseReversePath, pathManagerSysctl()?.userspace];
+    if (ours.includes(this.#tables.readSysctl(name))) this.#tables.writeSysctl(name, before);
+  }
+
+  /** Sysctls of strict reverse path filtering that drop what arrives on the paths that are wanted. */
+  #strictInterfaces(wanted: readonly Setting[]): string[] {
+    const interfaces = wanted.flatMap(setting =>
+      setting.type === 'rule' && setting.outInterface !== null ? [setting.outInterface] : [],
+    );
+    return ['all', ...new Set(interfaces)]
+      .map(scope => `net/ipv4/conf/${scope}/rp_filter`)
+      .filter(name => this.#tables.readSysctl(name) === strictReversePath);
+  }
+
+  #noteLimits(entries: JournalEntries): void {
     const before = this.#tables.limits();
     const wanted = pathsLimits.subflowsPerConnection;
     if (before.subflows >= wanted && before.acceptedAddresses >= wanted) return;
     entries.limits ??= before;
+  }
+
+  #raiseLimits(): void {
+    const wanted = pathsLimits.subflowsPerConnection;
     this.#tables.setLimits({ subflows: wanted, acceptedAddresses: wanted });
   }
 
-  #loosenReversePath(entries: JournalEntries, wanted: readonly Setting[]): void {
-    const interfaces = wanted.flatMap(setting =>
-      setting.type === 'rule' && setting.outInterface !== null ? [setting.outInterface] : [],
-    );
-    for (const scope of ['all', ...new Set(interfaces)]) {
-      const name = `net/ipv4/conf/${scope}/rp_filter`;
-      if (readSysctl(name) !== strictReversePath) continue;
-      entries.sysctls[name] ??= strictReversePath;
-      writeSysctl(name, looseReversePath);
-    }
-  }
-
   #add(entries: JournalEntries, setting: Setting): void {
-    noteSetting(entries, setting);
     try {
       this.#tables.add(setting);
       this.#complained.delete(settingKey(setting));
