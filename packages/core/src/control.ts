@@ -107,7 +107,7 @@ export interface RelayStatus {
 
 /** One warm connection to the relay. */
 export interface LaneStatus {
-  readonly state: 'connecting' | 'ready' | 'draining';
+  readonly state: 'ready' | 'draining';
   readonly streams: number;
   readonly multipath: boolean;
   readonly subflows: readonly SubflowStatus[];

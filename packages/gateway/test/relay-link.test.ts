@@ -24,11 +24,9 @@ class PlannedLane implements Lane {
   streams = 0;
   capacity = 100;
   rate = 0;
-  rttMs = undefined;
   socket = undefined;
   checks = 0;
   idleSince = 0;
-  readonly openedAt = 0;
   readonly #events: LaneEvents;
 
   constructor(events: LaneEvents) {

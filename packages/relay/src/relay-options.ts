@@ -31,8 +31,6 @@ export interface RelayOptions {
   logHosts?: boolean;
   /** Resolves the names of targets. Default: the system's resolver. */
   lookup?: Lookup;
-  /** Whether the kernel's limit of subflows is raised while the relay runs, where that is allowed. Default true. */
-  raiseSubflowLimit?: boolean;
   logger?: RelayLogger;
   limits?: Partial<RelayLimits>;
   /** Limits of the tunnels and of plain requests. */

@@ -33,7 +33,6 @@ import { type RelayLimits, relayLimits } from './limits.ts';
 import { guessPublicHost } from './public-host.ts';
 import type { Relay, RelayLogger, RelayOptions, RelaySnapshot } from './relay-options.ts';
 import { CertificateFromFiles, SelfMadeCertificate, type ServerCertificate } from './server-certificate.ts';
-import { raiseSubflowLimit } from './subflow-limit.ts';
 import { TargetGuard } from './target-guard.ts';
 import { TlsListener } from './tls-listener.ts';
 import { Traffic } from './traffic.ts';
@@ -73,7 +72,6 @@ class RunningRelay implements Relay {
   readonly #limits: RelayLimits;
   readonly #forwardLimits: ForwardLimits;
   readonly #logger: RelayLogger;
-  readonly #folder: string;
   readonly #identity: RelayIdentity;
   readonly #certificate: ServerCertificate;
   readonly #listener: TlsListener;
@@ -92,11 +90,11 @@ class RunningRelay implements Relay {
     this.#limits = { ...relayLimits, ...options.limits };
     this.#forwardLimits = { ...forwardLimits, ...options.forwardLimits };
     this.#logger = options.logger ?? silent;
-    this.#folder = join(options.stateDir, 'relay');
-    this.#identity = loadIdentity(this.#folder);
+    const folder = join(options.stateDir, 'relay');
+    this.#identity = loadIdentity(folder);
     this.#certificate =
       options.certificate === undefined
-        ? new SelfMadeCertificate(this.#folder, this.#identity, [this.#publicHost()])
+        ? new SelfMadeCertificate(folder, this.#identity, [this.#publicHost()])
         : new CertificateFromFiles(options.certificate);
     this.#wrongSecrets = new CountedLog({
       logger: this.#logger,
@@ -148,7 +146,6 @@ class RunningRelay implements Relay {
   async listen(): Promise<void> {
     const { listen: where, congestion, signal } = this.#options;
     this.#address = await this.#listener.listen(where, congestion);
-    if (this.#options.raiseSubflowLimit !== false) this.#raiseSubflowLimit();
     const onAbort = () => void this.close();
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#undo.push(() => signal?.removeEventListener('abort', onAbort));
@@ -194,13 +191,6 @@ class RunningRelay implements Relay {
 
   #publicHost(): string {
     return this.#options.publicHost?.host ?? guessPublicHost(this.#options.listen.host);
-  }
-
-  #raiseSubflowLimit(): void {
-    this.#tryTo(() => {
-      const putBack = raiseSubflowLimit(this.#folder);
-      if (putBack !== undefined) this.#undo.push(putBack);
-    });
   }
 
   /** For what the relay does beside its work, and goes on without. */

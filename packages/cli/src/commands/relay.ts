@@ -67,8 +67,6 @@ function relayOptions(options: RelayCommandOptions): Omit<RelayOptions, 'stateDi
     listen,
     allowPrivate,
     logHosts,
-    // The journal of the paths does it, for all processes of this host together.
-    raiseSubflowLimit: false,
     ...(options.public === undefined ? {} : { publicHost: parseAuthority(options.public, listen.port) }),
     ...(congestion === undefined ? {} : { congestion }),
     ...(cert === undefined || key === undefined ? {} : { certificate: { cert, key } }),

@@ -56,8 +56,6 @@ export type StreamEvent =
   | { readonly event: 'opened'; readonly stream: number; readonly local: string; readonly remote: string }
   /** Data; to be told to `consumed` when it is out of the way. */
   | { readonly event: 'data'; readonly stream: number; readonly bytes: Uint8Array }
-  /** There is room for data again after there was none. */
-  | { readonly event: 'room'; readonly stream: number }
   /** The other side sends nothing more. */
   | { readonly event: 'finish'; readonly stream: number }
   /** The other side reads nothing more. */
@@ -136,11 +134,6 @@ export class StreamMultiplexer {
     return this.#streams.size;
   }
 
-  /** Whether {@link next} has something. */
-  get hasNext(): boolean {
-    return this.#urgent.length > 0 || this.#ready.size > 0;
-  }
-
   /**
    * Asks the other side for a stream. Data may be written at once; it leaves when the other side has room for it.
    *
@@ -170,7 +163,7 @@ export class StreamMultiplexer {
   /**
    * Queues data. It is kept, not copied.
    *
-   * @returns Whether more may be written; else `room` is told when it may. Nothing is lost by writing more, but it takes memory.
+   * @returns Whether the other side has room for more. Nothing is lost by writing more, but it takes memory.
    */
   write(stream: number, bytes: Uint8Array): boolean {
     const state = this.#streams.get(stream);
@@ -342,12 +335,10 @@ export class StreamMultiplexer {
   }
 
   #onCredit(stream: number, state: Stream, credit: number): StreamEvent[] {
-    const wasFull = state.queuedBytes >= state.credit;
     state.credit += credit;
     if (state.credit > mostCredit) return this.#offended(stream, 'it gave more credit than can be counted');
     this.#schedule(stream, state);
-    const hasRoom = state.queuedBytes < state.credit && !state.isFinishing;
-    return wasFull && hasRoom ? [{ event: 'room', stream }] : [];
+    return [];
   }
 
   #onFinish(stream: number, state: Stream): StreamEvent[] {

@@ -40,14 +40,12 @@ export class Http1Lane implements Lane {
   readonly failure = undefined;
   readonly capacity = Number.POSITIVE_INFINITY;
   readonly rate = 0;
-  readonly openedAt: number;
   readonly #options: Http1LaneOptions;
   readonly #relay: string;
   readonly #closing = new AbortController();
   #state: LaneState = 'ready';
   #streams = 0;
   #idleSince: number;
-  #rttMs: number | undefined;
 
   /**
    * Has the proxy check the secret on a connection that is used for nothing else.
@@ -69,8 +67,7 @@ export class Http1Lane implements Lane {
   private constructor(options: Http1LaneOptions) {
     this.#options = options;
     this.#relay = formatAuthority(options.pairing.address);
-    this.openedAt = options.clock.now();
-    this.#idleSince = this.openedAt;
+    this.#idleSince = options.clock.now();
   }
 
   get state(): LaneState {
@@ -83,10 +80,6 @@ export class Http1Lane implements Lane {
 
   get idleSince(): number {
     return this.#idleSince;
-  }
-
-  get rttMs(): number | undefined {
-    return this.#rttMs;
   }
 
   async open(target: Authority, { signal, firstBytes, reach }: TunnelOptions): Promise<Tunnel> {
@@ -139,10 +132,7 @@ export class Http1Lane implements Lane {
   }
 
   async #probe({ stream }: LaneSocket, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#options;
-    const begun = clock.now();
     const { answer } = await this.#ask(stream, probeTarget, signal);
-    this.#rttMs = clock.now() - begun;
     const refusal = refusalOf(answer.status, this.#relay);
     if (refusal !== undefined) throw refusal;
   }

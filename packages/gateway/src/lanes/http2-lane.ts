@@ -45,7 +45,6 @@ export const probeTarget: Authority = { host: '127.0.0.1', port: 1 };
 /** A lane that carries many tunnels: CONNECT streams of one HTTP/2 connection (RFC 9113 §8.5). */
 export class Http2Lane implements Lane {
   readonly socket: Socket;
-  readonly openedAt: number;
   readonly #stream: Socket;
   readonly #decoupled: DecoupledSocket;
   readonly #session: ClientHttp2Session;
@@ -58,7 +57,6 @@ export class Http2Lane implements Lane {
   #streams = 0;
   #sentAt = Number.NEGATIVE_INFINITY;
   #idleSince: number;
-  #rttMs: number | undefined;
   #checking: Timer | undefined;
   /** Since when, and since which byte, a sign of life is waited for. */
   #unanswered: { readonly since: number; readonly bytesRead: number } | undefined;
@@ -91,8 +89,7 @@ export class Http2Lane implements Lane {
       pairing.user === ''
         ? undefined
         : formatBasicCredentials({ user: pairing.user, password: pairing.secret });
-    this.openedAt = clock.now();
-    this.#idleSince = this.openedAt;
+    this.#idleSince = clock.now();
     this.#decoupled = new DecoupledSocket(stream, limits.laneQueuedBytes, () => this.#noteActivity());
     this.#session = http2Connect(`https://${this.#relay}`, {
       createConnection: () => this.#decoupled,
@@ -137,10 +134,6 @@ export class Http2Lane implements Lane {
 
   get failure(): Error | undefined {
     return this.#failure;
-  }
-
-  get rttMs(): number | undefined {
-    return this.#rttMs;
   }
 
   async open(
@@ -234,10 +227,8 @@ export class Http2Lane implements Lane {
 
   #ping(): void {
     try {
-      this.#session.ping((error, rttMs) => {
-        if (error !== null) return;
-        this.#rttMs = rttMs;
-        this.#alive();
+      this.#session.ping(error => {
+        if (error === null) this.#alive();
       });
     } catch (error) {
       this.#lost(error);

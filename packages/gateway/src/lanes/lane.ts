@@ -55,13 +55,10 @@ export interface Lane {
   readonly rate: number;
   /** When the last tunnel closed, by the clock. */
   readonly idleSince: number;
-  readonly openedAt: number;
   /** The connection, whose subflows can be asked for; `undefined` for a lane that connects for each tunnel. */
   readonly socket: Socket | undefined;
   /** Why it closed, where it closed for a reason. */
   readonly failure: Error | undefined;
-  /** Round-trip time of the last check in milliseconds, through all that lay before it in the queues. */
-  readonly rttMs: number | undefined;
   open(target: Authority, options: TunnelOptions): Promise<Tunnel>;
   /** What has to be done several times a second while tunnels are open. */
   tend(): void;

@@ -132,8 +132,6 @@ export class StreamSession {
       case 'data':
         leg?.write(event.bytes);
         return;
-      case 'room':
-        return;
       case 'finish':
         leg?.end();
         return;

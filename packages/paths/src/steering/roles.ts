@@ -154,7 +154,7 @@ function isWorth(
   const least = isSpared ? limits.promoteSecondaryAfterBytes : limits.promoteAfterBytes;
   const isSlow = share !== undefined && share < limits.alikeRate;
   const slow = isSlow ? bytesIn(lead, limits.promoteSlowAfterMs) : 0;
-  return transferredBytes >= Math.max(least, slow, 1 * lateBytes(outlook, lead));
+  return transferredBytes >= Math.max(least, slow, lateBytes(outlook, lead));
 }
 
 function isFaster({ tier }: PathOutlook, share: number | undefined, limits: RoleLimits): boolean {

@@ -24,7 +24,6 @@ export async function testRelay(options: Partial<RelayOptions> = {}): Promise<Te
   const relay = await startRelay({
     listen: { host: '127.0.0.1', port: 0 },
     allowPrivate: true,
-    raiseSubflowLimit: false,
     ...options,
     stateDir,
   });
