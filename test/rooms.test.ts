@@ -80,6 +80,10 @@ describe('the house', () => {
         expect(wrong).toEqual([]);
       });
 
+      it('has no files that import each other in a circle', () => {
+        expect(circles(imports)).toEqual([]);
+      });
+
       it('takes from npm only what has been argued for', () => {
         const wrong = imports.filter(({ specifier }) => {
           if (specifier.startsWith('.') || specifier.startsWith('node:')) return false;
@@ -100,6 +104,8 @@ describe('the house', () => {
 interface Import {
   file: string;
   specifier: string;
+  /** Whether it is gone once types are. */
+  isType: boolean;
 }
 
 function sourceFiles(folder: string): string[] {
@@ -115,7 +121,37 @@ function importsOf(file: string): Import[] {
   return [...text.matchAll(pattern)].map(match => ({
     file: relative(root, file),
     specifier: match[1] ?? match[2] ?? match[3] ?? '',
+    isType: takesTypesOnly(match[0]),
   }));
+}
+
+function takesTypesOnly(statement: string): boolean {
+  if (/^\s*(?:import|export)\s+type\s/.test(statement)) return true;
+  const names = /\{([^}]*)\}/
+    .exec(statement)?.[1]
+    ?.split(',')
+    .map(name => name.trim());
+  return names?.every(name => name === '' || name.startsWith('type ')) ?? false;
+}
+
+/** Files of one room that need each other to begin, each circle once. */
+function circles(imports: readonly Import[]): string[] {
+  const needs = new Map<string, string[]>();
+  for (const { file, specifier, isType } of imports) {
+    if (isType || !specifier.startsWith('.')) continue;
+    needs.set(file, [...(needs.get(file) ?? []), join(dirname(file), specifier)]);
+  }
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (file: string, way: readonly string[]): void => {
+    if (way.includes(file)) found.push([...way.slice(way.indexOf(file)), file].join(' → '));
+    else if (!done.has(file)) {
+      for (const next of needs.get(file) ?? []) visit(next, [...way, file]);
+      done.add(file);
+    }
+  };
+  for (const file of needs.keys()) visit(file, []);
+  return found;
 }
 
 function packageName(specifier: string): string {

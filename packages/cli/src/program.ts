@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { Command, Option } from 'commander';
+import { Command } from 'commander';
 import { addBrowseCommand } from './commands/browse.ts';
 import { addCheckCommand } from './commands/check.ts';
 import { addDemoCommand } from './commands/demo.ts';
@@ -15,16 +15,8 @@ import { addStatusCommand } from './commands/status.ts';
 import { addTestCommand } from './commands/test.ts';
 import { addUninstallCommand } from './commands/uninstall.ts';
 import { addUpCommand } from './commands/up.ts';
-import { type LogLevel, logLevels } from './terminal/log.ts';
 import { ownCommand, withOwnCommand } from './terminal/own-command.ts';
 import { textColumns } from './terminal/wrap.ts';
-
-/** The options that every command takes. */
-export interface CommonOptions {
-  json: boolean;
-  state?: string;
-  logLevel: LogLevel;
-}
 
 /** The command line of Manypath: one file a command under commands/, put together here. */
 export function createProgram(): Command {
@@ -60,24 +52,6 @@ export function createProgram(): Command {
   addLabCommand(program);
   addTestCommand(program);
   return program;
-}
-
-/** Gives a command the options that all long-running commands share. */
-export function withCommonOptions(command: Command): Command {
-  return command
-    .option('--json', 'print one JSON object a line on stdout; logs go to stderr', false)
-    .option(
-      '--state <dir>',
-      'folder for keys, control socket and what was learned (default: ~/.local/state/manypath)',
-    )
-    .addOption(logLevelOption());
-}
-
-/** `--log-level`, for commands that keep no state. */
-export function logLevelOption(): Option {
-  return new Option('--log-level <level>', 'least important messages to log')
-    .choices([...logLevels])
-    .default('info');
 }
 
 function version(): string {

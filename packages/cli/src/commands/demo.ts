@@ -1,10 +1,10 @@
 import { Lab } from '@manypath/lab';
 import { type Command, InvalidArgumentError } from 'commander';
+import { logLevelOption } from '../common-options.ts';
 import { LiveView } from '../demo/live-view.ts';
 import { type DemoResult, demoRuns, play } from '../demo/runs.ts';
 import { setStage } from '../demo/stage.ts';
 import { summarise, summaryText } from '../demo/summary.ts';
-import { logLevelOption } from '../program.ts';
 import { requirePrograms } from '../system-packages.ts';
 import { EventOutput } from '../terminal/events.ts';
 import type { LogLevel } from '../terminal/log.ts';

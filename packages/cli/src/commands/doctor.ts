@@ -1,10 +1,10 @@
 import { type Config, ManypathError } from '@manypath/core';
 import type { Command } from 'commander';
+import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { type ConfigPlace, configPlace, loadConfig, withConfigOption } from '../config/index.ts';
 import { examine } from '../doctor/doctor.ts';
 import { doctorText } from '../doctor/doctor-text.ts';
 import { RelayChoice, withRelayOption } from '../pairing/index.ts';
-import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
 import { createLogger } from '../terminal/log.ts';
 

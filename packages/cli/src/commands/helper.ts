@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { helperSocketPath, PrivilegedHelper } from '@manypath/paths';
 import { type Command, InvalidArgumentError } from 'commander';
-import { type CommonOptions, withCommonOptions } from '../program.ts';
+import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
 import { createLogger } from '../terminal/log.ts';

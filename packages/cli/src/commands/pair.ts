@@ -1,5 +1,6 @@
 import { formatAuthority, parsePairing } from '@manypath/core';
 import type { Command } from 'commander';
+import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { configPlace, loadConfig } from '../config/index.ts';
 import {
   forgetPairing,
@@ -8,7 +9,6 @@ import {
   NoPairingError,
   readPairingFrom,
 } from '../pairing/index.ts';
-import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
 import { withOwnCommand } from '../terminal/own-command.ts';

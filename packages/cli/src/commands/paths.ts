@@ -9,8 +9,8 @@ import {
 import { ControlClient } from '@manypath/gateway';
 import { reportPaths, Tiers } from '@manypath/paths';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
+import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { configPlace, editConfig, loadConfig, withConfigOption } from '../config/index.ts';
-import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
 import { createLogger } from '../terminal/log.ts';
 import { pathsText } from '../terminal/paths-text.ts';

@@ -3,7 +3,7 @@ import { preferredCongestion } from '@manypath/mptcp';
 import { raiseSubflowLimits } from '@manypath/paths';
 import { type Relay, type RelayOptions, startRelay } from '@manypath/relay';
 import type { Command } from 'commander';
-import { type CommonOptions, withCommonOptions } from '../program.ts';
+import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
 import { createLogger } from '../terminal/log.ts';

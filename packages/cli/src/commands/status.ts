@@ -1,6 +1,6 @@
 import { ControlClient } from '@manypath/gateway';
 import type { Command } from 'commander';
-import { type CommonOptions, withCommonOptions } from '../program.ts';
+import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { stateFolder } from '../state-folder.ts';
 import { statusText } from '../terminal/status-text.ts';
 import { untilSignal } from '../until-signal.ts';

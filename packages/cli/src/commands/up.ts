@@ -1,10 +1,10 @@
 import { parseAuthority } from '@manypath/core';
 import { Gateway } from '@manypath/gateway';
 import { type Command, Option } from 'commander';
+import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { configPlace, withConfigOption } from '../config/index.ts';
 import { describePaths, openPaths } from '../open-paths.ts';
 import { RelayChoice, withRelayOption } from '../pairing/index.ts';
-import { type CommonOptions, withCommonOptions } from '../program.ts';
 import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
 import { createLogger } from '../terminal/log.ts';
