@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { isHostName, parseAuthority } from './authority.ts';
+import { closestName } from './closest-name.ts';
 import { ManypathError } from './errors.ts';
 import { parseCidr } from './ip-address.ts';
 import { coreLimits } from './limits.ts';
@@ -22,10 +23,14 @@ export class ConfigInvalidError extends ManypathError {
   }
 }
 
-const positive = v.pipe(
+/** Longest time that timers of JavaScript take, in milliseconds: with a longer one they fire at once. */
+const longestMs = 2_147_483_647;
+
+/** A count, or a time in milliseconds. */
+const limit = v.pipe(
   v.number('it must be a number'),
-  v.finite('it must be finite'),
-  v.minValue(Number.MIN_VALUE, 'it must be more than 0'),
+  v.safeInteger('it must be a whole number'),
+  v.minValue(1, 'it must be at least 1'),
 );
 
 const object = v.custom<Record<string, unknown>>(
@@ -224,7 +229,17 @@ const schema = v.pipe(
       bypass: v.exactOptional(places),
       probe: v.exactOptional(probe),
       streams: v.exactOptional(streams),
-      limits: v.exactOptional(v.pipe(object, v.record(text, positive))),
+      limits: v.exactOptional(
+        v.pipe(
+          object,
+          v.record(text, limit),
+          v.check(
+            limits =>
+              Object.entries(limits).every(([name, value]) => !name.endsWith('Ms') || value <= longestMs),
+            `a time may be ${longestMs} ms at most`,
+          ),
+        ),
+      ),
     },
     unknownKey,
   ),
@@ -298,21 +313,42 @@ export interface Config {
   readonly limits?: Readonly<Record<string, number>>;
 }
 
+/** Options of {@link parseConfig}. */
+export interface ParseConfigOptions {
+  readonly file?: string;
+  readonly limits?: readonly string[];
+}
+
 /**
  * Reads a configuration file.
  *
- * @param file Its name, for messages.
+ * @param options.file Its name, for messages.
+ * @param options.limits The limits that there are. Default: any name is one.
  * @throws ConfigInvalidError `MANYPATH_CONFIG_INVALID`, with the first wrong key and what it must be
  */
-export function parseConfig(text: string, file?: string): Config {
+export function parseConfig(text: string, { file, limits }: ParseConfigOptions = {}): Config {
   const about = file === undefined ? {} : { file };
-  const parsed = v.safeParse(schema, json(text, about), { abortEarly: true });
+  const written = json(text, about);
+  const parsed = v.safeParse(schema, written, { abortEarly: true });
   if (!parsed.success) {
     const [issue] = parsed.issues;
     throw new ConfigInvalidError(v.getDotPath(issue) ?? '', issue.message, about);
   }
   const { paths, ...rest } = parsed.output;
+  if (limits !== undefined) {
+    // As written: names like `constructor` do not get through the schema.
+    const names = Object.keys((written as { limits?: object }).limits ?? {});
+    refuseUnknown(names, limits, about);
+  }
   return paths === undefined ? rest : { ...rest, paths: fullPaths(paths) };
+}
+
+function refuseUnknown(names: readonly string[], known: readonly string[], about: { file?: string }): void {
+  const unknown = names.find(name => !known.includes(name));
+  if (unknown === undefined) return;
+  const likely = closestName(unknown, known);
+  const reason = `there is no such limit${likely === undefined ? '' : `; did you mean ${likely}?`}`;
+  throw new ConfigInvalidError(`limits.${unknown}`, reason, about);
 }
 
 type PathInFile = v.InferOutput<typeof tier> | v.InferOutput<typeof tierAndMore>;

@@ -124,13 +124,25 @@ describe('a configuration file', () => {
     ['{"local":"nas"}', 'local', 'it must be a list'],
     ['{"local":["nas","a b"]}', 'local.1', 'a host name'],
     ['{"straight":["10.0.0.0/99"]}', 'straight.0', 'a host name'],
-    ['{"limits":{"connections":-1}}', 'limits.connections', 'more than 0'],
+    ['{"limits":{"connections":-1}}', 'limits.connections', 'at least 1'],
+    ['{"limits":{"connections":0}}', 'limits.connections', 'at least 1'],
+    ['{"limits":{"connections":5.5}}', 'limits.connections', 'a whole number'],
+    ['{"limits":{"connections":1e999}}', 'limits.connections', 'a whole number'],
+    ['{"limits":{"connections":"5"}}', 'limits.connections', 'a number'],
+    ['{"limits":{"idleMs":2147483648}}', 'limits', '2147483647 ms at most'],
+    ['{"limits":[]}', 'limits', 'it must be an object'],
+    ['{"limits":{"connectoins":5}}', 'limits.connectoins', 'did you mean connections?'],
+    ['{"limits":{"CONNECTIONS":5}}', 'limits.CONNECTIONS', 'did you mean connections?'],
+    ['{"limits":{"nope":1}}', 'limits.nope', 'there is no such limit'],
+    ['{"limits":{"constructor":1}}', 'limits.constructor', 'there is no such limit'],
     [`{"local":${JSON.stringify(Array(10_001).fill('a'))}}`, 'local', '10000 entries at most'],
     [`{"relay":"${'a'.repeat(2 ** 20)}"}`, '', 'it is longer than'],
   ];
   for (const [file, key, reason] of wrong) {
     it(`is refused as ${file.slice(0, 60)}, and the key named that is wrong`, () => {
-      const error = errorOf(() => parseConfig(file)) as ConfigInvalidError;
+      const error = errorOf(() =>
+        parseConfig(file, { limits: ['connections', 'idleMs'] }),
+      ) as ConfigInvalidError;
       expect(error).toMatchObject({ code: 'MANYPATH_CONFIG_INVALID', key });
       expect(error.message).toContain(key === '' ? 'the configuration is wrong: ' : ` at ${key}: `);
       expect(error.message).toContain(reason);

@@ -26,6 +26,7 @@ import type { Connection, Dialect } from './connection.ts';
 import { ControlServer } from './control/control-server.ts';
 import { EventLog } from './control/event-log.ts';
 import { type Housekeeping, unhoused } from './control/housekeeping.ts';
+import { StandingControl } from './control/standing-control.ts';
 import { TrafficRecorder } from './control/traffic-history.ts';
 import { countBytes } from './counted-stream.ts';
 import { Dialer } from './dialer.ts';
@@ -141,7 +142,7 @@ export class Gateway {
   readonly #servers = new Set<Server>();
   readonly #undo: (() => void)[] = [];
   readonly #stop = new AbortController();
-  #control: ControlServer | undefined;
+  #control: StandingControl | undefined;
   #straightProxy: Authority | undefined;
   #browserReaches: string | undefined;
   #closing: Promise<void> | undefined;
@@ -423,7 +424,9 @@ export class Gateway {
       },
       subscribe: (listener: (event: object) => void) => this.#registry.subscribe(listener),
     };
-    this.#control = await ControlServer.open(this.#options.stateDir, methods, this.#limits);
+    const { stateDir, logger = silentLogger } = this.#options;
+    const [limits, clock] = [this.#limits, this.#clock];
+    this.#control = await StandingControl.open({ stateDir, methods, limits, logger, clock });
   }
 
   /** What is told to people is true when they are told, also of paths that carry nothing. */

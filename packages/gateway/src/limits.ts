@@ -78,6 +78,8 @@ export const gatewayLimits = {
   targetMs: 600_000,
   /** Bytes of an error page of the relay that are read. */
   refusalBytes: 4096,
+  /** How often it is seen whether the control socket is still there, in milliseconds. */
+  controlCheckMs: 2000,
   /** Clients of the control socket at once. */
   controlClients: 64,
   /** Bytes of one control request. */

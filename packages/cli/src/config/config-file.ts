@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { type Config, errorCode, parseConfig } from '@manypath/core';
+import { gatewayLimits } from '@manypath/gateway';
 import type { Command } from 'commander';
 import { ConfigFileError } from './errors.ts';
 
@@ -41,7 +42,16 @@ export function loadConfig({ file, named }: ConfigPlace): Config {
   const text = named ? readConfigText(file) : readIfAllowed(file);
   if (text === undefined && named)
     throw new ConfigFileError('read', file, new Error('there is no such file'));
-  return text === undefined ? {} : parseConfig(text, file);
+  return text === undefined ? {} : parseConfigFile(text, file);
+}
+
+/**
+ * Reads the text of a configuration file.
+ *
+ * @throws ConfigInvalidError `MANYPATH_CONFIG_INVALID`
+ */
+export function parseConfigFile(text: string, file: string): Config {
+  return parseConfig(text, { file, limits: Object.keys(gatewayLimits) });
 }
 
 /** Nobody asked for the usual file: one of somebody else, as with sudo or setpriv, is as good as none. */

@@ -1,8 +1,7 @@
 import { mkdirSync, realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { parseConfig } from '@manypath/core';
 import { replaceFile } from '@manypath/files';
-import { readConfigText } from './config-file.ts';
+import { parseConfigFile, readConfigText } from './config-file.ts';
 import { ConfigFileError } from './errors.ts';
 
 /** A configuration as it stands in the file. */
@@ -18,11 +17,11 @@ export type RawConfig = Record<string, unknown>;
  */
 export function editConfig(file: string, change: (config: RawConfig) => void): void {
   const before = readConfigText(file) ?? '{}';
-  parseConfig(before, file);
+  parseConfigFile(before, file);
   const config = JSON.parse(before) as RawConfig;
   change(config);
   const after = `${JSON.stringify(config, null, indentOf(before))}\n`;
-  parseConfig(after, file);
+  parseConfigFile(after, file);
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     const target = followed(file);
@@ -41,7 +40,7 @@ export function editConfig(file: string, change: (config: RawConfig) => void): v
  */
 export function readRawConfig(file: string): RawConfig {
   const text = readConfigText(file) ?? '{}';
-  parseConfig(text, file);
+  parseConfigFile(text, file);
   return JSON.parse(text) as RawConfig;
 }
 

@@ -1,7 +1,7 @@
 import { type FSWatcher, realpathSync, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
-import { type Clock, type Config, errorMessage, parseConfig, systemClock, type Timer } from '@manypath/core';
-import { type ConfigPlace, readConfigText } from './config-file.ts';
+import { type Clock, type Config, errorMessage, systemClock, type Timer } from '@manypath/core';
+import { type ConfigPlace, parseConfigFile, readConfigText } from './config-file.ts';
 
 /** Options of {@link watchConfig}. */
 export interface WatchConfigOptions {
@@ -125,7 +125,7 @@ class FolderWatch implements ConfigWatch {
     }
     let config: Config;
     try {
-      config = text === undefined ? {} : parseConfig(text, file);
+      config = text === undefined ? {} : parseConfigFile(text, file);
     } catch (error) {
       this.#logger.warn(
         { reason: errorMessage(error) },

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { mkdirSync, unlinkSync } from 'node:fs';
+import { mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { type ControlMethod, encodeJsonLine, errorCode, errorMessage, JsonLineDecoder } from '@manypath/core';
 import { ControlRequestError, ControlSocketError, GatewayRunningError } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
-import { controlSocketPath, type SocketPath } from './socket-path.ts';
+import { controlSocketPath, type SocketPath, socketName } from './socket-path.ts';
 
 /** What the control socket can be asked: a method gets the `params` of the request, and gives the result or a promise of it. */
 export interface ControlMethods {
@@ -21,6 +22,10 @@ export interface ControlMethods {
 export class ControlServer {
   readonly #server: Server;
   readonly #path: SocketPath;
+  /** Where clients look for it. */
+  readonly #place: string;
+  /** Names the file that was made. */
+  readonly #file: string | undefined;
   readonly #methods: ControlMethods;
   readonly #limits: GatewayLimits;
   readonly #clients = new Set<Socket>();
@@ -44,7 +49,7 @@ export class ControlServer {
     const path = controlSocketPath(stateDir);
     try {
       const server = await listenAlone(path.path, stateDir);
-      return new ControlServer(server, path, methods, limits);
+      return new ControlServer(server, path, join(stateDir, socketName), methods, limits);
     } catch (error) {
       path.release();
       throw error;
@@ -66,12 +71,25 @@ export class ControlServer {
     }
   }
 
-  private constructor(server: Server, path: SocketPath, methods: ControlMethods, limits: GatewayLimits) {
+  private constructor(
+    server: Server,
+    path: SocketPath,
+    place: string,
+    methods: ControlMethods,
+    limits: GatewayLimits,
+  ) {
     this.#server = server;
     this.#path = path;
+    this.#place = place;
+    this.#file = fileAt(place);
     this.#methods = methods;
     this.#limits = limits;
     server.on('connection', socket => this.#serve(socket));
+  }
+
+  /** Whether clients still find it: not when its file or folder was removed, or another one stands there. */
+  isReachable(): boolean {
+    return this.#file !== undefined && this.#file === fileAt(this.#place);
   }
 
   /** Stops listening, removes the socket and lets go of its clients. */
@@ -166,6 +184,12 @@ async function listen(server: Server, path: string): Promise<void> {
     process.umask(before);
   }
   await once(server, 'listening');
+}
+
+/** Names the file at a place; `undefined` when there is none. */
+function fileAt(place: string): string | undefined {
+  const stats = statSync(place, { bigint: true, throwIfNoEntry: false });
+  return stats && `${stats.dev} ${stats.ino} ${stats.birthtimeNs}`;
 }
 
 /** Whether somebody accepts connections there. */

@@ -9,7 +9,8 @@ export interface SocketPath {
   release(): void;
 }
 
-const fileName = 'control.sock';
+/** The socket's file in the state folder. */
+export const socketName = 'control.sock';
 /** `sun_path` has 108 bytes and ends in a zero byte; unix(7). */
 const longestPath = 107;
 
@@ -20,7 +21,7 @@ const longestPath = 107;
  * @throws ControlSocketError `MANYPATH_CONTROL_SOCKET`
  */
 export function controlSocketPath(stateDir: string): SocketPath {
-  const path = join(stateDir, fileName);
+  const path = join(stateDir, socketName);
   if (Buffer.byteLength(path) <= longestPath) return { path, release() {} };
   if (process.platform !== 'linux') throw new ControlSocketError(`${path} is too long`);
   let folder: number;
@@ -29,5 +30,5 @@ export function controlSocketPath(stateDir: string): SocketPath {
   } catch (error) {
     throw new ControlSocketError(`${stateDir} cannot be opened`, error);
   }
-  return { path: `/proc/self/fd/${folder}/${fileName}`, release: () => closeSync(folder) };
+  return { path: `/proc/self/fd/${folder}/${socketName}`, release: () => closeSync(folder) };
 }
