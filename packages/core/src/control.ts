@@ -61,7 +61,7 @@ export interface PathStatus {
   readonly usage: PathUsage;
 }
 
-/** One TCP leg of an MPTCP connection. */
+/** One established TCP leg of a connection, on a path that is not known to be dead. */
 export interface SubflowStatus {
   /** `host:port` */
   readonly local: string;
@@ -85,9 +85,11 @@ export interface ConnectionStatus {
   /** `null` until the way is decided. */
   readonly route: 'mptcp' | 'relay' | 'tcp' | null;
   readonly state: 'dialling' | 'open' | 'half-closed';
-  /** Whether the leg out of this host is MPTCP now. */
+  /** Whether the leg out of this host is Multipath TCP now, so that more paths can join. */
+  readonly mptcp: boolean;
+  /** Whether subflows on two paths or more carry it, or can at once: established ones on paths that work. */
   readonly multipath: boolean;
-  /** Why it is or is not, in words. */
+  /** Why the leg is or is not Multipath TCP, in words. */
   readonly reason: string;
   readonly subflows: readonly SubflowStatus[];
   readonly bytesIn: number;
@@ -109,6 +111,8 @@ export interface RelayStatus {
 export interface LaneStatus {
   readonly state: 'ready' | 'draining';
   readonly streams: number;
+  /** As of a connection. */
+  readonly mptcp: boolean;
   readonly multipath: boolean;
   readonly subflows: readonly SubflowStatus[];
 }

@@ -14,10 +14,10 @@ export interface Explanation {
 
 /** Says how a connection leaves this machine, and why not otherwise. */
 export function explainConnection(
-  connection: Pick<ConnectionStatus, 'route' | 'multipath' | 'reason' | 'subflows'>,
+  connection: Pick<ConnectionStatus, 'route' | 'mptcp' | 'multipath' | 'reason' | 'subflows'>,
   paths: readonly Pick<PathStatus, 'name' | 'addresses'>[],
 ): Explanation {
-  const { route, multipath, reason, subflows } = connection;
+  const { route, mptcp, multipath, reason, subflows } = connection;
   const used = new Set(subflows.map(({ local }) => pathOf(local, paths)));
   const names = [...used].filter(name => name !== undefined);
   const relayed = route === 'relay' ? 'through the relay' : 'to the server itself';
@@ -25,7 +25,7 @@ export function explainConnection(
   if (multipath && names.length > 1) {
     return { manner: 'several', paths: names, words: `${relayed}, over ${names.join(' and ')}` };
   }
-  if (multipath) {
+  if (mptcp) {
     return { manner: 'one', paths: names, words: `${relayed}, over ${on(names)}; others can join` };
   }
   if (/fell back/i.test(reason)) return { manner: 'fell-back', paths: names, words: reason };

@@ -13,6 +13,7 @@ function connection(about: Partial<ConnectionStatus>): ConnectionStatus {
   return {
     target: 'a.example:443',
     route: 'relay',
+    mptcp: true,
     multipath: true,
     reason: '',
     subflows: [],
@@ -41,6 +42,7 @@ describe('a connection', () => {
   it('of plain TCP says why', () => {
     const plain = connection({
       route: 'tcp',
+      mptcp: false,
       multipath: false,
       reason: 'The other side does not speak Multipath TCP.',
       subflows: [subflow('192.0.2.5:1')],
@@ -52,12 +54,19 @@ describe('a connection', () => {
   });
 
   it('that fell back is told from one that never was multipath', () => {
-    const fallen = connection({ route: 'tcp', multipath: false, reason: 'The connection fell back to TCP.' });
+    const fallen = connection({
+      route: 'tcp',
+      mptcp: false,
+      multipath: false,
+      reason: 'The connection fell back to TCP.',
+    });
     expect(explainConnection(fallen, paths).manner).toBe('fell-back');
   });
 
   it('that is not there yet has no way', () => {
-    expect(explainConnection(connection({ route: null, multipath: false }), paths).manner).toBe('dialling');
+    expect(explainConnection(connection({ route: null, mptcp: false, multipath: false }), paths).manner).toBe(
+      'dialling',
+    );
   });
 });
 
@@ -69,7 +78,7 @@ describe('a page', () => {
       [
         connection({ subflows }),
         connection({ subflows, target: '[2001:db8::9]:443' }),
-        connection({ route: null, multipath: false }),
+        connection({ route: null, mptcp: false, multipath: false }),
         connection({ subflows, target: 'b.example:443' }),
       ],
       paths,

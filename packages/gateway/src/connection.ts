@@ -133,20 +133,27 @@ export class Connection {
 
   #leg(): {
     route: ConnectionStatus['route'];
+    mptcp: boolean;
     multipath: boolean;
     reason: string;
     subflows: SubflowStatus[];
   } {
     if (this.#failure !== undefined) {
-      return { route: null, multipath: false, reason: errorMessage(this.#failure), subflows: [] };
+      return {
+        route: null,
+        mptcp: false,
+        multipath: false,
+        reason: errorMessage(this.#failure),
+        subflows: [],
+      };
     }
     if (this.#way === undefined) {
-      return { route: null, multipath: false, reason: 'Is being connected.', subflows: [] };
+      return { route: null, mptcp: false, multipath: false, reason: 'Is being connected.', subflows: [] };
     }
-    const { multipath, reason, subflows } = socketStatus(this.#traffic?.socket ?? this.#way.socket);
+    const { mptcp, multipath, reason, subflows } = socketStatus(this.#traffic?.socket ?? this.#way.socket);
     if (this.#way.relay) {
-      return { route: 'relay', multipath, reason: `Goes through the relay. ${reason}`, subflows };
+      return { route: 'relay', mptcp, multipath, reason: `Goes through the relay. ${reason}`, subflows };
     }
-    return { route: multipath ? 'mptcp' : 'tcp', multipath, reason, subflows };
+    return { route: mptcp ? 'mptcp' : 'tcp', mptcp, multipath, reason, subflows };
   }
 }

@@ -34,6 +34,7 @@ import { GatewayClosedError, GatewayListenError, GatewayRunningError, RelayAwayE
 import { Front, type TunnelWish } from './front.ts';
 import { RelayLink, type RelayLinkOptions } from './lanes/relay-link.ts';
 import { type GatewayLimits, gatewayLimits } from './limits.ts';
+import { living } from './living-subflows.ts';
 import { LocalNames } from './local-names.ts';
 import { LocalNetworks, type RouteLookup } from './local-networks.ts';
 import { type GatewayLogger, silentLogger } from './logger.ts';
@@ -248,10 +249,12 @@ export class Gateway {
 
   /** Paths, connections, the relay and sums, right now. */
   status(): StatusDocument {
+    const paths = this.#options.paths?.status() ?? [];
+    const relay = this.#relayStatus();
     return {
-      paths: this.#options.paths?.status() ?? [],
-      connections: this.#registry.status(),
-      relay: this.#relayStatus(),
+      paths,
+      connections: living(this.#registry.status(), paths),
+      relay: relay && { ...relay, lanes: living(relay.lanes, paths) },
       totals: this.#registry.totals(),
     };
   }

@@ -128,6 +128,7 @@ export class StraightDialer {
       allowHalfOpen: true,
       filterAddress,
       openSocket,
+      joinsBothFamilies: openSocket !== undefined,
       askRoute: this.#askRoute(),
       onOutcome: this.#onOutcome,
     });
@@ -135,7 +136,7 @@ export class StraightDialer {
     return {
       socket: dialled.socket,
       begins: (socket, count) => {
-        steward?.account(socket);
+        steward?.account(socket, dialled.addresses);
         if (multipath && openSocket !== undefined) steward?.steer(socket, { isInUse: () => true });
         const { path } = dialled;
         if (path === undefined) return () => {};

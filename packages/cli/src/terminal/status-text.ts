@@ -79,8 +79,8 @@ function connectionsSection({ connections }: StatusDocument): string {
   return more > 0 ? `${table}\n… and ${more} more` : table;
 }
 
-function howCarried({ multipath, subflows, reason }: ConnectionStatus): string {
-  if (!multipath) return reason;
+function howCarried({ mptcp, subflows, reason }: ConnectionStatus): string {
+  if (!mptcp) return reason;
   return subflows.length === 1 ? '1 subflow' : `${subflows.length} subflows`;
 }
 

@@ -168,7 +168,7 @@ function connectionLines(connections: readonly ConnectionRate[], columns: number
       row([
         plain(connection.target),
         connection.route ?? '…',
-        connection.multipath ? pathsOf(connection.subflows.length) : plain(connection.reason),
+        connection.mptcp ? pathsOf(connection.subflows.length) : plain(connection.reason),
         formatRate(inRate),
         formatRate(outRate),
         formatDuration(Math.floor(connection.ageMs / 1000) * 1000),

@@ -33,6 +33,7 @@ export function connectionStatus(about: Partial<ConnectionStatus> = {}): Connect
     dialect: 'connect',
     route: 'relay',
     state: 'open',
+    mptcp: true,
     multipath: true,
     reason: 'it is multipath',
     subflows: [],

@@ -27,7 +27,7 @@ export function laneDial({ steward, lookup, clock }: LaneDialOptions): LaneDial 
   const known = lookup === undefined ? {} : { lookup };
   return async (relay, signal) => {
     if (steward === undefined) return connect({ ...relay, signal, ...laneOptions(), ...known });
-    const { socket } = await dialOverPaths({
+    const { socket, addresses } = await dialOverPaths({
       ...relay,
       ...laneOptions(),
       ...known,
@@ -37,10 +37,11 @@ export function laneDial({ steward, lookup, clock }: LaneDialOptions): LaneDial 
       outlooks: () => steward.outlooks(),
       prefer: steward.preferred()[0]?.path.name,
       openSocket: steward.openSocket,
+      joinsBothFamilies: steward.openSocket !== undefined,
       only: steward.only,
       onOutcome: (path, outcome, rttMs) => steward.tell(path, outcome, rttMs),
     });
-    steward.account(socket);
+    steward.account(socket, addresses);
     return socket;
   };
 }

@@ -491,11 +491,12 @@ function localAddresses(socket: Socket): string[] {
 }
 
 function laneStatus(lane: Lane): LaneStatus {
-  const { multipath, subflows } =
-    lane.socket === undefined ? { multipath: false, subflows: [] } : socketStatus(lane.socket);
+  const { mptcp, multipath, subflows } =
+    lane.socket === undefined ? { mptcp: false, multipath: false, subflows: [] } : socketStatus(lane.socket);
   return {
     state: lane.state === 'draining' ? 'draining' : 'ready',
     streams: lane.streams,
+    mptcp,
     multipath,
     subflows,
   };

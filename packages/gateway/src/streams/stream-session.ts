@@ -305,7 +305,7 @@ export class StreamSession {
     const status = connection?.status();
     const text = JSON.stringify({
       route: status?.route ?? null,
-      multipath: status?.multipath ?? false,
+      multipath: status?.mptcp ?? false,
       reason: status?.reason ?? 'A program of this computer.',
       subflows: status?.subflows ?? [],
       bytesIn: leg?.count.bytesIn ?? 0,

@@ -19,6 +19,7 @@ import type { PathOutlook } from '../outlook.ts';
 import { type DialCandidate, delayBetween, familyOf, orderCandidates } from './candidates.ts';
 import { NoPathError } from './errors.ts';
 import { type AskRoute, leadsOut, sourceFor } from './leads-out.ts';
+import { mappedAddress, unmappedAddress } from './mapped-address.ts';
 import { type RaceEntry, type RaceOutcome, racePaths } from './path-race.ts';
 import type { WinnerMemory } from './winner-memory.ts';
 
@@ -47,6 +48,11 @@ export interface DialOptions {
   readonly congestion?: string | undefined;
   readonly filterAddress?: ((address: string) => Error | undefined) | undefined;
   readonly openSocket?: OpenDescriptor | undefined;
+  /**
+   * Where the host has addresses of both families and some path lacks one, dial IPv4 by an IPv6 socket: only to such a connection
+   * subflows of both families can be added. Default false.
+   */
+  readonly joinsBothFamilies?: boolean | undefined;
   readonly keepAlive?: ConnectOptions['keepAlive'] | undefined;
   /** Longest wait for one way before the next is tried beside it, in milliseconds. Default 250 (RFC 8305 §5). */
   readonly attemptDelay?: number | undefined;
@@ -66,6 +72,8 @@ export interface DialledSocket {
   readonly path: Path | undefined;
   /** The address that answered. */
   readonly address: string;
+  /** All addresses that the host has and that may be dialled. */
+  readonly addresses: readonly string[];
 }
 
 const dialTimeoutMs = 30_000;
@@ -152,7 +160,7 @@ class Dial {
     }
     const path = candidate.path ?? pathOfSocket(socket, outlooks);
     this.#learn(outcome, path, outlooks);
-    return { socket, path, address: candidate.address };
+    return { socket, path, address: candidate.address, addresses: this.#addresses };
   }
 
   failures(): FailedAttempt[] {
@@ -202,19 +210,26 @@ class Dial {
   #attempt({ address, path }: DialCandidate, signal: AbortSignal): Promise<Socket> {
     const { port, mptcp, allowHalfOpen, congestion, openSocket, keepAlive } = this.#options;
     const source = path && sourceFor(address, path, this.#askRoute);
+    const shown = this.#isForBothFamilies ? mappedAddress : (literal: string) => literal;
     return connect({
-      host: address,
+      host: shown(address),
       port,
       signal,
       timeout: 0,
       ...(path === undefined ? {} : { device: path.name }),
-      ...(source === undefined ? {} : { localAddress: source }),
+      ...(source === undefined ? {} : { localAddress: shown(source) }),
       ...(mptcp === undefined ? {} : { mptcp }),
       ...(allowHalfOpen === undefined ? {} : { allowHalfOpen }),
       ...(congestion === undefined ? {} : { congestion }),
       ...(openSocket === undefined ? {} : { openSocket }),
       ...(keepAlive === undefined ? {} : { keepAlive }),
     });
+  }
+
+  get #isForBothFamilies(): boolean {
+    const { joinsBothFamilies = false, outlooks } = this.#options;
+    if (!joinsBothFamilies || new Set(this.#addresses.map(familyOf)).size < 2) return false;
+    return outlooks().some(({ path }) => new Set(path.addresses.map(({ family }) => family)).size < 2);
   }
 
   /** What this dial says about the paths: who answered, and who was silent for longer than the winner took. */
@@ -304,7 +319,7 @@ function isOwn(error: unknown): error is ManypathError {
 }
 
 function pathOfSocket(socket: Socket, outlooks: readonly PathOutlook[]): Path | undefined {
-  const local = socket.localAddress?.replace(/^::ffff:(?=\d+\.)/, '');
+  const local = socket.localAddress && unmappedAddress(socket.localAddress);
   return outlooks.find(({ path }) => path.addresses.some(({ address }) => address === local))?.path;
 }
 

@@ -1,13 +1,15 @@
 import type { Socket } from 'node:net';
 import { type Clock, errorMessage, systemClock, type Timer } from '@manypath/core';
 import { info, type SocketAddress, type SubflowInfo } from '@manypath/mptcp';
+import { mappedAddress, unmappedAddress } from '../dial/mapped-address.ts';
+import type { Path, PathAddress } from '../discovery/path.ts';
 import type { PathOutlook } from '../outlook.ts';
 import type { PathsLogger } from '../path-set.ts';
 import { LifeWatch } from './life-watch.ts';
 import { openingWindow, planRoles, type Roles, type SubflowRole } from './roles.ts';
 import { SilenceWatch } from './silence-watch.ts';
 import { StallWatch } from './stall-watch.ts';
-import type { SteeringRights } from './steering-rights.ts';
+import type { SteeringRights, SubflowEnd } from './steering-rights.ts';
 
 /** What a {@link SteeredConnection} knows of the world. */
 export interface SteeredConnectionOptions {
@@ -52,6 +54,8 @@ const pingMs = 400;
 const flowingBytes = 65_536;
 /** How long a subflow that could not be made is not tried again, in milliseconds. */
 const retryMs = 1000;
+/** The longest that it is not tried again by another address than the dialled one. */
+const retryMostMs = 60_000;
 
 /** A subflow, and which path it is on. */
 interface OpenSubflow {
@@ -66,7 +70,12 @@ interface OpenSubflow {
  */
 export class SteeredConnection {
   readonly #socket: Socket;
-  readonly #remote: SocketAddress;
+  /** Where the other side can be reached: the address that was dialled, then others. */
+  readonly #remotes: readonly SocketAddress[];
+  /** Whether subflows of the other family than the first one's may join: the kernel allows it to IPv6 sockets only. */
+  readonly #takesBothFamilies: boolean;
+  /** The first subflow is of IPv4 on an IPv6 socket: its port here. */
+  readonly #mappedPort: number | undefined;
   readonly #options: SteeredConnectionOptions;
   readonly #clock: Clock;
   readonly #silence = new SilenceWatch();
@@ -74,8 +83,8 @@ export class SteeredConnection {
   readonly #stalls = new StallWatch();
   /** What each subflow is, by its key. */
   readonly #roles = new Map<string, SubflowRole>();
-  /** When each path was last tried. */
-  readonly #triedAt = new Map<string, number>();
+  /** When each path may be tried again, and the pause after that. */
+  readonly #tries = new Map<string, { until: number; pauseMs: number }>();
   /** Paths that went silent here, and until when they are not used again unless they are proven alive. */
   readonly #shunned = new Map<string, number>();
   /** Numbers of local addresses; the first one is that of the first subflow. */
@@ -96,13 +105,19 @@ export class SteeredConnection {
   #working = false;
   #again = false;
 
-  /** @param socket Made by `SteeringRights.openSocket`, and connected. */
-  constructor(socket: Socket, remote: SocketAddress, options: SteeredConnectionOptions) {
+  /**
+   * @param socket Made by `SteeringRights.openSocket`, and connected.
+   * @param remotes Where the other side can be reached; the first is the one that the socket is connected to.
+   */
+  constructor(socket: Socket, remotes: readonly SocketAddress[], options: SteeredConnectionOptions) {
+    const { localAddress = '', localPort } = socket;
     this.#socket = socket;
-    this.#remote = remote;
+    this.#remotes = remotes;
+    this.#takesBothFamilies = familyOf(localAddress) === 6;
+    this.#mappedPort = unmappedAddress(localAddress) === localAddress ? undefined : localPort;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#idOf(socket.localAddress ?? '');
+    this.#idOf(unmappedAddress(localAddress));
     socket.once('close', () => this.#timer?.cancel());
     void this.look();
   }
@@ -263,16 +278,19 @@ export class SteeredConnection {
     const { rights } = this.#options;
     for (const [name, role] of this.#plan.of) {
       const there = known.filter(({ path }) => path === name);
-      if (there.some(({ info }) => info.state === 'established')) continue;
+      if (there.some(({ info }) => info.state === 'established')) {
+        this.#tries.delete(name);
+        continue;
+      }
       const path = outlooks.find(outlook => outlook.path.name === name)?.path;
-      const local = path?.addresses.find(({ family }) => family === familyOf(this.#remote.address));
-      if (path === undefined || local === undefined) continue;
-      const now = this.#clock.now();
-      if (now - (this.#triedAt.get(name) ?? Number.NEGATIVE_INFINITY) < retryMs) continue;
-      this.#triedAt.set(name, now);
+      const ends = path && this.#endsOver(path);
+      if (path === undefined || ends === undefined || !this.#mayTry(name, ends)) continue;
+      const { local, remote } = ends;
       // The kernel would try again ever more seldom.
       for (const { info: late } of there) {
-        await this.#tryTo('give up a subflow', name, () => rights.destroySubflow(token, late));
+        await this.#tryTo('give up a subflow', name, () =>
+          rights.destroySubflow(token, this.#asKernel(late)),
+        );
       }
       await this.#tryTo('create a subflow', name, async () => {
         await rights.createSubflow({
@@ -280,12 +298,43 @@ export class SteeredConnection {
           localAddress: local.address,
           localId: this.#idOf(local.address),
           device: path.name,
-          remote: this.#remote,
+          remote,
           backup: role === 'backup',
         });
         this.#created.set(local.address, role);
       });
     }
+  }
+
+  /** The address of a path that reaches the other side, and the one of the other side that it reaches. */
+  #endsOver({ addresses }: Path): { local: PathAddress; remote: SocketAddress } | undefined {
+    const [dialled] = this.#remotes;
+    for (const remote of this.#remotes) {
+      const family = familyOf(remote.address);
+      if (dialled === undefined) continue;
+      if (remote !== dialled && (!this.#takesBothFamilies || family === familyOf(dialled.address))) continue;
+      const local = addresses.find(one => one.family === family);
+      if (local !== undefined) return { local, remote };
+    }
+    return undefined;
+  }
+
+  /** Notes a try. Where the address that was dialled is not meant the other side need not be the same machine: ever more seldom. */
+  #mayTry(name: string, { remote }: { remote: SocketAddress }): boolean {
+    const now = this.#clock.now();
+    const last = this.#tries.get(name);
+    if (last !== undefined && now < last.until) return false;
+    const pauseMs =
+      remote === this.#remotes[0] ? retryMs : Math.min((last?.pauseMs ?? retryMs / 2) * 2, retryMostMs);
+    this.#tries.set(name, { until: now + pauseMs, pauseMs });
+    return true;
+  }
+
+  /** The ends of a subflow as the kernel finds it by them. */
+  #asKernel({ local, remote }: SubflowInfo): SubflowEnd {
+    if (local.port !== this.#mappedPort || familyOf(local.address) === 6) return { local, remote };
+    const mapped = ({ address, port }: SocketAddress) => ({ address: mappedAddress(address), port });
+    return { local: mapped(local), remote: mapped(remote) };
   }
 
   async #setRoles(token: number, open: readonly OpenSubflow[]): Promise<void> {
@@ -296,7 +345,7 @@ export class SteeredConnection {
         this.#created.delete(subflow.local.address);
         if (this.#plan.of.get(path) !== wanted || this.#roleOf(key) === wanted) continue;
         await this.#tryTo(`make a subflow ${wanted}`, path, async () => {
-          await this.#options.rights.setBackup(token, subflow, wanted === 'backup');
+          await this.#options.rights.setBackup(token, this.#asKernel(subflow), wanted === 'backup');
           this.#roles.set(key, wanted);
         });
       }
@@ -309,11 +358,13 @@ export class SteeredConnection {
     if (staying.length === 0) return;
     for (const { path, info: subflow } of open) {
       if (this.#plan.of.has(path)) continue;
-      this.#triedAt.delete(path);
+      this.#tries.delete(path);
       const id = this.#idOf(subflow.local.address);
       // The other side is told over a path that works: what it had sent here it then sends again at once.
       await this.#tryTo('withdraw an address', path, () => this.#options.rights.removeAddress(token, id));
-      await this.#tryTo('close a subflow', path, () => this.#options.rights.destroySubflow(token, subflow));
+      await this.#tryTo('close a subflow', path, () =>
+        this.#options.rights.destroySubflow(token, this.#asKernel(subflow)),
+      );
     }
   }
 
@@ -324,7 +375,7 @@ export class SteeredConnection {
       if (!this.#plan.of.has(path)) continue;
       if (seen.has(path)) {
         await this.#tryTo('close a second subflow', path, () =>
-          this.#options.rights.destroySubflow(token, subflow),
+          this.#options.rights.destroySubflow(token, this.#asKernel(subflow)),
         );
       }
       seen.add(path);

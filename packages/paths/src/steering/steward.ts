@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { OpenDescriptor } from '@manypath/mptcp';
+import { unmappedAddress } from '../dial/mapped-address.ts';
 import type { PathOutlook } from '../outlook.ts';
 import type { PathSet, PathsLogger } from '../path-set.ts';
 import { planRoles } from './roles.ts';
@@ -43,6 +44,8 @@ export class Steward {
   readonly #connections = new Map<Socket, SteeredConnection>();
   readonly #unsubscribe: () => void;
   readonly #failoverListeners = new Set<(path: string, stallMs: number) => void>();
+  /** What the other sides of connections can be reached by. */
+  readonly #addresses = new WeakMap<Socket, readonly string[]>();
   /** What was measured since the start, by path and network. */
   readonly #measured = new Map<string, MeasuredPath>();
 
@@ -97,8 +100,13 @@ export class Steward {
     else this.#options.paths.works(path, rttMs);
   }
 
-  /** A connection out of this host begins to carry something: what it carries is counted. */
-  account(socket: Socket): void {
+  /**
+   * A connection out of this host begins to carry something: what it carries is counted.
+   *
+   * @param addresses All that the other side has: paths that do not reach the one that was dialled join by another.
+   */
+  account(socket: Socket, addresses: readonly string[] = []): void {
+    this.#addresses.set(socket, addresses);
     this.#options.onConnection?.(socket);
   }
 
@@ -107,21 +115,20 @@ export class Steward {
     const { rights, paths, logger } = this.#options;
     const { remoteAddress, remotePort } = socket;
     if (rights === undefined || remoteAddress === undefined || remotePort === undefined) return;
-    const connection = new SteeredConnection(
-      socket,
-      { address: remoteAddress, port: remotePort },
-      {
-        ...hints,
-        rights,
-        logger,
-        outlooks: () => this.outlooks(),
-        onDoubt: path => paths.doubt(path),
-        onAlive: path => paths.alive(path),
-        onFailover: (path, stallMs) => {
-          for (const listener of this.#failoverListeners) listener(path, stallMs);
-        },
+    const dialled = unmappedAddress(remoteAddress);
+    const others = (this.#addresses.get(socket) ?? []).filter(address => address !== dialled);
+    const remotes = [dialled, ...others].map(address => ({ address, port: remotePort }));
+    const connection = new SteeredConnection(socket, remotes, {
+      ...hints,
+      rights,
+      logger,
+      outlooks: () => this.outlooks(),
+      onDoubt: path => paths.doubt(path),
+      onAlive: path => paths.alive(path),
+      onFailover: (path, stallMs) => {
+        for (const listener of this.#failoverListeners) listener(path, stallMs);
       },
-    );
+    });
     this.#connections.set(socket, connection);
     socket.once('close', () => this.#connections.delete(socket));
   }
