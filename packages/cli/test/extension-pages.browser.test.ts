@@ -5,7 +5,8 @@ import { extensionId } from '@manypath/core';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { findBrowser } from '../src/browser/find-browser.ts';
-import { extensionFolder, writeNativeHost } from '../src/install/index.ts';
+import { writeNativeHost } from '../src/install/index.ts';
+import { extensionFolder } from '../src/own-files.ts';
 import { missingFor } from './browser/support/requirements.ts';
 import { CommandFolder } from './support/command.ts';
 

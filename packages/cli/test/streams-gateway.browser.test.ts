@@ -8,7 +8,8 @@ import { Gateway } from '@manypath/gateway';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findBrowser } from '../src/browser/find-browser.ts';
-import { extensionFolder, writeNativeHost } from '../src/install/index.ts';
+import { writeNativeHost } from '../src/install/index.ts';
+import { extensionFolder } from '../src/own-files.ts';
 import { missingFor } from './browser/support/requirements.ts';
 
 declare const manypath: typeof import('@manypath/page');

@@ -4,13 +4,13 @@ import {
   type BrowserName,
   browserNames,
   extensionAdvice,
-  extensionFolder,
   type Installation,
   install,
   installText,
   systemPlaces,
   userPlaces,
 } from '../install/index.ts';
+import { extensionFolder } from '../own-files.ts';
 import { EventOutput } from '../terminal/events.ts';
 
 interface InstallCommandOptions {

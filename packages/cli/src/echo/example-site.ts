@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
+import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import type { HttpRequestHead } from '@manypath/core';
 import { WebSocketConnection, webSocketKey } from '@manypath/gateway';
+import { packageFolder } from '../own-files.ts';
 import { type EchoService, serveEcho } from './echo-services.ts';
-
-const pagePackage = new URL('../../../page/', import.meta.url);
 
 /** What there is to fetch, with its type. */
 const files: Readonly<Record<string, readonly [string, string]>> = {
@@ -32,7 +31,7 @@ export function exampleSite(service: EchoService, echo: { readonly port: number 
     } else {
       response.setHeader('Content-Type', type);
       response.setHeader('Cache-Control', 'no-store');
-      response.end(readFileSync(fileURLToPath(new URL(file, pagePackage))));
+      response.end(readFileSync(join(packageFolder('@manypath/page'), file)));
     }
   });
   server.on('upgrade', (request, socket) => {

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { extensionId, nativeHostName } from '@manypath/core';
+import { programs } from '../own-files.ts';
 import { hostFolder } from './browsers.ts';
 import { ensureFolder, replaceFile } from './files.ts';
-import { programs } from './places.ts';
 import { shellWord } from './quoting.ts';
 
 /** File name of the manifest, as browsers look for it. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { programs } from '../own-files.ts';
 import { type InstallTarget, installTargets, type TargetChoice } from './browsers.ts';
 import { InstallForeignFileError, InstallPlatformError } from './errors.ts';
 import {
@@ -11,7 +12,7 @@ import {
   replaceFile,
 } from './files.ts';
 import { hostManifest, hostWrapper, manifestName, wrapperName } from './host-manifest.ts';
-import { type InstallPlaces, programs } from './places.ts';
+import type { InstallPlaces } from './places.ts';
 import { mergeRecords, readRecord, recordFile, writeRecord } from './record.ts';
 import { serviceUnit, unitMark, unitName } from './service-unit.ts';
 import { hasSystemd, startService } from './systemd.ts';

@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 /** Where an installation puts things. */
 export interface InstallPlaces {
@@ -46,18 +44,4 @@ export function systemPlaces(root = '/'): InstallPlaces {
     browserHome: join(root, 'nonexistent'),
     unitDir: join(root, 'etc/systemd/user'),
   };
-}
-
-const ownPackage = fileURLToPath(new URL('../../', import.meta.url));
-
-/** The built programs of this package, by absolute path. */
-export const programs = {
-  commandLine: join(ownPackage, 'dist', 'main.js'),
-  nativeHost: join(ownPackage, 'dist', 'native-host', 'main.js'),
-} as const;
-
-/** The folder of the extension to load, and whether it is built. */
-export function extensionFolder(): { folder: string; built: boolean } {
-  const folder = join(ownPackage, '..', 'extension', 'dist');
-  return { folder, built: existsSync(join(folder, 'manifest.json')) };
 }

@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { errorCode, ManypathError } from '@manypath/core';
+import { docsFolder } from '../own-files.ts';
 import { withOwnCommand } from './own-command.ts';
 import { wrapText } from './wrap.ts';
 
@@ -18,7 +20,7 @@ const deepest = 4;
 export function describeFailure(error: unknown, columns: number = Number.POSITIVE_INFINITY): string {
   const lines = [...explain('manypath: ', error, columns), ...becauses(error, columns)];
   if (ManypathError.is(error) && error.hint !== undefined) {
-    lines.push(...wrapText(withOwnCommand(error.hint), { lead: '  try: ', columns }));
+    lines.push(...wrapText(withOwnCommand(withPlaces(error.hint)), { lead: '  try: ', columns }));
   }
   return lines.join('\n');
 }
@@ -59,4 +61,9 @@ function causesOf(error: unknown): unknown[] {
     : error.cause instanceof AggregateError
       ? error.cause.errors
       : [error.cause];
+}
+
+/** Hints name pages as they stand in a clone; people need to know where they are on this machine. */
+function withPlaces(hint: string): string {
+  return hint.replace(/\bdocs\/([A-Z]+\.md)\b/g, (_, page: string) => join(docsFolder, page));
 }
