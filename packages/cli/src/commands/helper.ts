@@ -1,11 +1,11 @@
-import { readFileSync } from 'node:fs';
 import { helperSocketPath, PrivilegedHelper } from '@manypath/paths';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
 import { createLogger } from '../terminal/log.ts';
 import { untilSignal } from '../until-signal.ts';
+import { callerOfSudo, collectUser } from '../users.ts';
 
 interface HelperCommandOptions extends CommonOptions {
   socket: string;
@@ -21,7 +21,7 @@ export function addHelperCommand(program: Command): void {
         'CAP_NET_ADMIN and root in /proc/sys/net/mptcp; the gateway and the browser then need nothing:\n' +
         '  sudo manypath helper &\n' +
         '  manypath browse\n' +
-        'packaging/systemd has units that start it when it is asked for.',
+        'sudo manypath install --helper has systemd start it whenever it is asked for.',
     )
     .option('--socket <path>', 'where to listen', helperSocketPath)
     .option(
@@ -47,25 +47,6 @@ async function runHelper(options: HelperCommandOptions): Promise<void> {
   }
   await signalled;
   await helper.close();
-}
-
-function callerOfSudo(): number[] {
-  const caller = Number(process.env.SUDO_UID ?? Number.NaN);
-  return Number.isInteger(caller) && caller > 0 ? [caller] : [];
-}
-
-function collectUser(text: string, before: number[]): number[] {
-  const uid = /^\d+$/.test(text) ? Number(text) : uidOf(text);
-  if (uid === undefined) throw new InvalidArgumentError(`there is no user ${text}.`);
-  return [...before, uid];
-}
-
-function uidOf(name: string): number | undefined {
-  const line = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .find(entry => entry.split(':')[0] === name);
-  const uid = Number(line?.split(':')[2] ?? Number.NaN);
-  return Number.isInteger(uid) ? uid : undefined;
 }
 
 /** A socket that systemd listens on and hands over (sd_listen_fds(3)). */

@@ -4,14 +4,18 @@ import {
   type BrowserName,
   browserNames,
   extensionAdvice,
+  helperText,
   type Installation,
   install,
+  installHelper,
   installText,
   systemPlaces,
   userPlaces,
 } from '../install/index.ts';
 import { extensionFolder } from '../own-files.ts';
 import { EventOutput } from '../terminal/events.ts';
+import { withOwnCommand } from '../terminal/own-command.ts';
+import { callerOfSudo, collectUser } from '../users.ts';
 
 interface InstallCommandOptions {
   browser?: BrowserName | 'all';
@@ -19,6 +23,8 @@ interface InstallCommandOptions {
   userDataDir?: string;
   state?: string;
   service?: boolean;
+  helper?: boolean;
+  user?: number[];
   dryRun?: boolean;
   json?: boolean;
 }
@@ -40,6 +46,8 @@ export function addInstallCommand(program: Command): void {
       ]),
     )
     .option('--system', 'for all users of this machine; needs root')
+    .option('--helper', 'instead, the privileged helper for whoever calls sudo; needs root')
+    .option('--user <name or number>', 'with --helper: somebody else it serves; may be repeated', collectUser)
     .option('--user-data-dir <dir>', 'for browsers that are started with this --user-data-dir')
     .option('--state <dir>', 'state folder of the daemon (default: ~/.local/state/manypath)')
     .option('--service', 'write the systemd unit even if systemd does not run here')
@@ -50,30 +58,45 @@ export function addInstallCommand(program: Command): void {
 }
 
 function runInstall(options: InstallCommandOptions): void {
+  const events = new EventOutput(options.json ?? false);
+  if (options.helper ?? false) runHelperInstall(options, events);
+  else runBrowserInstall(options, events);
+}
+
+function runBrowserInstall(options: InstallCommandOptions, events: EventOutput): void {
   const { browser, system = false, service, dryRun = false } = options;
   const userDataDir = options.userDataDir === undefined ? undefined : resolve(options.userDataDir);
   const stateDir = unusualStateDir(options.state);
   const places = system ? systemPlaces() : userPlaces();
   const installation = install({ places, browser, userDataDir, stateDir, service, dryRun });
-  const extension = extensionFolder();
-  const events = new EventOutput(options.json ?? false);
-  if (events.enabled) tell(events, installation, extension, dryRun);
-  else process.stdout.write(installText(installation, { extension, dryRun, system }));
+  const { built } = extensionFolder();
+  if (events.enabled) tell(events, installation, { built, dryRun });
+  else process.stdout.write(withOwnCommand(installText(installation, { built, dryRun, system })));
 }
 
 function tell(
   events: EventOutput,
-  { files, targets, service, closed, record }: Installation,
-  extension: { folder: string; built: boolean },
-  dryRun: boolean,
+  { files, targets, service, copy, extension, record }: Installation,
+  { built, dryRun }: { built: boolean; dryRun: boolean },
 ): void {
   for (const file of files) events.emit({ event: 'file', ...file });
+  if (copy !== null) events.emit({ event: 'copy', ...copy });
   events.emit({ event: 'service', ...service });
-  if (closed !== null) events.emit({ event: 'closed', folder: closed });
-  for (const advice of extensionAdvice(targets, extension.folder)) {
-    events.emit({ event: 'extension', ...extension, ...advice });
+  for (const advice of extensionAdvice(targets, extension)) {
+    events.emit({ event: 'extension', folder: extension, built, ...advice });
   }
   events.emit({ event: 'installed', dryRun, record });
+}
+
+function runHelperInstall({ user = [], dryRun = false }: InstallCommandOptions, events: EventOutput): void {
+  const users = [...callerOfSudo(), ...user];
+  const installation = installHelper({ places: systemPlaces(), users, dryRun });
+  const { files, program, service, record } = installation;
+  for (const file of files) events.emit({ event: 'file', ...file });
+  if (program.copy !== null) events.emit({ event: 'copy', folder: program.copy, reason: program.reason });
+  events.emit({ event: 'service', ...service });
+  events.emit({ event: 'installed', dryRun, users: installation.users, record });
+  if (!events.enabled) process.stdout.write(withOwnCommand(helperText(installation, dryRun)));
 }
 
 /** Browsers and systemd do not have the environment of this terminal: what it says has to be written down. */

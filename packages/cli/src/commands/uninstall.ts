@@ -4,6 +4,7 @@ import { EventOutput } from '../terminal/events.ts';
 
 interface UninstallCommandOptions {
   system?: boolean;
+  helper?: boolean;
   dryRun?: boolean;
   json?: boolean;
 }
@@ -18,16 +19,19 @@ export function addUninstallCommand(program: Command): void {
         'and the folders it made. Pairing, configuration and what was learned stay.',
     )
     .option('--system', 'what was installed for all users; needs root')
+    .option('--helper', 'what manypath install --helper wrote; needs root')
     .option('--dry-run', 'only say what would be removed')
     .option('--json', 'print one JSON object a line on stdout')
     .action(runUninstall);
 }
 
-function runUninstall({ system = false, dryRun = false, json = false }: UninstallCommandOptions): void {
-  const places = system ? systemPlaces() : userPlaces();
-  const removed = uninstall({ places, dryRun });
+function runUninstall(options: UninstallCommandOptions): void {
+  const { system = false, helper = false, dryRun = false, json = false } = options;
+  const places = system || helper ? systemPlaces() : userPlaces();
+  const kind = helper ? 'helper' : 'browsers';
+  const removed = uninstall({ places, kind, dryRun });
   const events = new EventOutput(json);
   for (const path of removed.files) events.emit({ event: 'removed', path });
   events.emit({ event: 'uninstalled', dryRun, folders: removed.folders });
-  if (!events.enabled) process.stdout.write(uninstallText(removed, dryRun));
+  if (!events.enabled) process.stdout.write(uninstallText(removed, kind, dryRun));
 }

@@ -1,8 +1,8 @@
 import { errorCode, errorMessage, ManypathError } from '@manypath/core';
 
-/** A file or folder of the installation cannot be written or removed. */
+/** A file or folder of the installation cannot be read, written or removed. */
 export class InstallFileError extends ManypathError {
-  constructor(action: 'write' | 'remove', path: string, cause: unknown) {
+  constructor(action: 'read' | 'write' | 'remove', path: string, cause: unknown) {
     const refused = ['EACCES', 'EPERM', 'EROFS'].includes(errorCode(cause) ?? '');
     super('MANYPATH_INSTALL_FILE', `cannot ${action} ${path}: ${errorMessage(cause)}`, {
       cause,
@@ -35,6 +35,37 @@ export class InstallPlatformError extends ManypathError {
   constructor(platform: string) {
     super('MANYPATH_INSTALL_PLATFORM', `installing is not supported on ${platform}, only on Linux`, {
       hint: 'manypath browse needs no installation',
+    });
+  }
+}
+
+/** The folder that root's and everybody's program is to be put into can be changed by somebody else. */
+export class InstallUnsafeError extends ManypathError {
+  constructor(path: string) {
+    super(
+      'MANYPATH_INSTALL_UNSAFE',
+      `others than root can change ${path}, so that nothing is put there for root to run`,
+      {
+        hint: `see whose it is with ls -ld; it is safe after: sudo chown root ${path} && sudo chmod go-w ${path}`,
+      },
+    );
+  }
+}
+
+/** What is installed for the whole machine is root's. */
+export class InstallNotRootError extends ManypathError {
+  constructor(option: '--system' | '--helper') {
+    super('MANYPATH_INSTALL_NOT_ROOT', `with ${option} this is for the administrator of the machine`, {
+      hint: 'run it with sudo',
+    });
+  }
+}
+
+/** A helper for nobody makes no sense: root needs none. */
+export class InstallUsersError extends ManypathError {
+  constructor() {
+    super('MANYPATH_INSTALL_USERS', 'nobody is named for whom the helper is to work', {
+      hint: 'call it with sudo, or name somebody: manypath install --helper --user NAME',
     });
   }
 }

@@ -1,5 +1,14 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { errorCode } from '@manypath/core';
 import { replaceFile as replaceWholeFile } from '@manypath/files';
 import { InstallFileError } from './errors.ts';
@@ -28,6 +37,16 @@ export function ensureFolder(folder: string, mode: number): void {
     mkdirSync(folder, { recursive: true, mode });
   } catch (error) {
     throw new InstallFileError('write', folder, error);
+  }
+}
+
+/** Does something in which new files and folders can be read by everybody, whatever the umask says. */
+export function readableByAll<T>(action: () => T): T {
+  const umask = process.umask(0o022);
+  try {
+    return action();
+  } finally {
+    process.umask(umask);
   }
 }
 
@@ -82,6 +101,22 @@ export function removeFile(path: string): boolean {
   }
 }
 
+/**
+ * Removes a folder with all that is in it; links in it are removed, not followed.
+ *
+ * @returns Whether it was there.
+ * @throws InstallFileError `MANYPATH_INSTALL_FILE`
+ */
+export function removeTree(folder: string): boolean {
+  try {
+    const isThere = existsSync(folder);
+    rmSync(folder, { recursive: true, force: true });
+    return isThere;
+  } catch (error) {
+    throw new InstallFileError('remove', folder, error);
+  }
+}
+
 /** Removes a folder if nothing is in it. @returns Whether it went. */
 export function removeIfEmpty(folder: string): boolean {
   try {
@@ -92,12 +127,20 @@ export function removeIfEmpty(folder: string): boolean {
   }
 }
 
-/** The outermost folder on the way to a file, or the file itself, that other users cannot enter or read. */
-export function closedToOthers(file: string): string | undefined {
-  const way = [file];
-  for (let folder = dirname(file); dirname(folder) !== folder; folder = dirname(folder)) way.unshift(folder);
-  return way.find(path => {
-    const stats = statSync(path, { throwIfNoEntry: false });
-    return stats !== undefined && (stats.mode & (stats.isDirectory() ? 0o001 : 0o004)) === 0;
-  });
+/** Whether there is a file at a path, also behind a link. */
+export function existingFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+/**
+ * The files at or below a path in a folder, relative to the folder; links and what npm installed there are left out.
+ *
+ * @param path Default: the whole folder.
+ */
+export function filesBelow(folder: string, path = ''): string[] {
+  const stats = lstatSync(join(folder, path), { throwIfNoEntry: false });
+  if (stats?.isFile()) return [path];
+  if (!stats?.isDirectory()) return [];
+  const names = readdirSync(join(folder, path)).filter(name => name !== 'node_modules');
+  return names.flatMap(name => filesBelow(folder, join(path, name)));
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { extensionId, nativeHostName } from '@manypath/core';
-import { programs } from '../own-files.ts';
+import { ownProgram } from '../own-files.ts';
 import { hostFolder } from './browsers.ts';
 import { ensureFolder, replaceFile } from './files.ts';
 import { shellWord } from './quoting.ts';
@@ -23,8 +23,10 @@ export function hostManifest(program: string): string {
   return `${JSON.stringify(manifest, null, 2)}\n`;
 }
 
-/** Which state folder a started host takes. */
+/** What a script starts, and which state folder that takes. */
 export interface WrapperOptions {
+  /** Absolute paths of Node and of the program that it runs. */
+  readonly program: { readonly node: string; readonly nativeHost: string };
   /** `undefined`: the usual one. */
   readonly stateDir: string | undefined;
   /** Whether the folder is meant whatever the browser's environment says. */
@@ -35,7 +37,7 @@ export interface WrapperOptions {
  * A script that starts the host: browsers take one path without parameters, and may not have this Node on theirs.
  * Should this Node go, as with a version manager, another one is taken.
  */
-export function hostWrapper({ stateDir, always = false }: WrapperOptions): string {
+export function hostWrapper({ program, stateDir, always = false }: WrapperOptions): string {
   const state: string[] = [];
   if (stateDir !== undefined && always) state.push(`MANYPATH_STATE=${shellWord(stateDir)}`);
   else if (stateDir !== undefined) {
@@ -46,9 +48,9 @@ export function hostWrapper({ stateDir, always = false }: WrapperOptions): strin
     '#!/bin/sh',
     '# Starts the native messaging host of Manypath. Written by manypath, which removes it again.',
     ...state,
-    `node=${shellWord(process.execPath)}`,
+    `node=${shellWord(program.node)}`,
     '[ -x "$node" ] || node=node',
-    `exec "$node" ${shellWord(programs.nativeHost)} "$@"`,
+    `exec "$node" ${shellWord(program.nativeHost)} "$@"`,
     '',
   ].join('\n');
 }
@@ -70,7 +72,11 @@ export function writeNativeHost(
   const wrapper = join(folder, wrapperName);
   const manifest = join(folder, manifestName);
   ensureFolder(folder, 0o700);
-  replaceFile({ path: wrapper, text: hostWrapper({ stateDir, always: true }), mode: 0o700 });
+  replaceFile({
+    path: wrapper,
+    text: hostWrapper({ program: ownProgram(), stateDir, always: true }),
+    mode: 0o700,
+  });
   replaceFile({ path: manifest, text: hostManifest(wrapper), mode: 0o600 });
   return { manifest, wrapper };
 }

@@ -1,8 +1,17 @@
 export { type BrowserName, browserNames, type InstallTarget } from './browsers.ts';
 export { extensionAdvice } from './extension-advice.ts';
+export {
+  helperService,
+  helperServiceName,
+  helperSocket,
+  helperSocketName,
+  helperStateDir,
+} from './helper-units.ts';
 export { writeNativeHost } from './host-manifest.ts';
 export { type Installation, type InstallOptions, install } from './install.ts';
-export { installText, uninstallText } from './install-text.ts';
+export { type HelperInstallation, helperInstallCommand, installHelper } from './install-helper.ts';
+export { helperText, installText, uninstallText } from './install-text.ts';
 export { systemPlaces, userPlaces } from './places.ts';
-export { serviceUnit } from './service-unit.ts';
+export { serviceUnit, unitName } from './service-unit.ts';
+export { copyProgram } from './system-program.ts';
 export { uninstall } from './uninstall.ts';

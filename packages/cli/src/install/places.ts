@@ -13,6 +13,8 @@ export interface InstallPlaces {
   readonly browserHome: string;
   /** Of systemd's units for user managers. */
   readonly unitDir: string;
+  /** Of systemd's units for the machine. */
+  readonly systemUnitDir: string;
 }
 
 /** Places of one user, as the XDG base directories say; a relative path there is to be ignored. */
@@ -32,6 +34,7 @@ export function userPlaces(
     // Chromium and its relatives look at this one first.
     browserHome: folder('CHROME_CONFIG_HOME', configHome),
     unitDir: join(configHome, 'systemd', 'user'),
+    systemUnitDir: '/etc/systemd/system',
   };
 }
 
@@ -43,5 +46,6 @@ export function systemPlaces(root = '/'): InstallPlaces {
     dataDir: join(root, 'usr/local/lib/manypath'),
     browserHome: join(root, 'nonexistent'),
     unitDir: join(root, 'etc/systemd/user'),
+    systemUnitDir: join(root, 'etc/systemd/system'),
   };
 }

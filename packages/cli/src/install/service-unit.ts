@@ -6,24 +6,8 @@ export const unitName = 'manypath.service';
 /** By which a unit is known to be ours. */
 export const unitMark = '# Runs the gateway of Manypath.';
 
-/**
- * The unit that runs the gateway for one user, in the user's own manager.
- *
- * Only restrictions that need neither root nor a user namespace: folders of the system are not hidden, since user
- * managers can do that only inside a user namespace, which many systems refuse.
- */
-export function serviceUnit({ command }: { command: readonly string[] }): string {
-  return `${unitMark} \`manypath install\` writes such a unit, \`manypath uninstall\` removes it.
-[Unit]
-Description=Manypath: multipath TCP for browsers
-
-[Service]
-ExecStart=${command.map(unitWord).join(' ')}
-Restart=on-failure
-RestartSec=2
-
-# It needs no rights: what does is the helper's, a unit of the system.
-NoNewPrivileges=yes
+/** What units may not do, whoever runs them; only restrictions that need neither root nor a user namespace. */
+export const serviceGuards = `NoNewPrivileges=yes
 LockPersonality=yes
 RestrictAddressFamilies=AF_UNIX AF_NETLINK AF_INET AF_INET6
 RestrictNamespaces=yes
@@ -34,7 +18,26 @@ SystemCallFilter=@system-service
 SystemCallErrorNumber=EPERM
 UMask=0077
 # Not MemoryDenyWriteExecute: V8 compiles to memory.
+`;
 
+/**
+ * The unit that runs the gateway for one user, in the user's own manager. Folders of the system are not hidden, since user managers can
+ * do that only inside a user namespace, which many systems refuse.
+ *
+ * @param version Of the program: a unit that changed is started again, so that an upgrade takes effect.
+ */
+export function serviceUnit({ command, version }: { command: readonly string[]; version: string }): string {
+  return `${unitMark} Version ${version}. \`manypath install\` writes such a unit, \`manypath uninstall\` removes it.
+[Unit]
+Description=Manypath: multipath TCP for browsers
+
+[Service]
+ExecStart=${command.map(unitWord).join(' ')}
+Restart=on-failure
+RestartSec=2
+
+# It needs no rights: what does is the helper's, a unit of the system.
+${serviceGuards}
 [Install]
 WantedBy=default.target
 `;

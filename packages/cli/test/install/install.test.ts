@@ -13,10 +13,8 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { closedToOthers } from '../../src/install/files.ts';
-import { install, serviceUnit, systemPlaces, uninstall } from '../../src/install/index.ts';
+import { serviceUnit } from '../../src/install/index.ts';
 import { main } from '../support/command.ts';
 
 /** A home of its own, and a `systemctl` that only notes what it was asked. */
@@ -245,50 +243,17 @@ describe('manypath install', () => {
     home.events('uninstall');
     expect(home.content()).toEqual([]);
   });
-
-  it('for all users writes where browsers look for all of them, and leaves nothing', () => {
-    using home = new Home();
-    const places = systemPlaces(home.home);
-    install({ places, browser: 'all', stateDir: undefined, service: true, dryRun: false });
-    for (const folder of ['chromium', 'opt/chrome', 'opt/edge']) {
-      const file = `etc/${folder}/native-messaging-hosts/org.manypath.host.json`;
-      expect(JSON.parse(home.read(file))).toMatchObject({
-        path: join(home.home, 'usr/local/lib/manypath/manypath-native-host'),
-      });
-      expect(statSync(join(home.home, file)).mode & 0o777).toBe(0o644);
-    }
-    expect(home.content()).toContain('etc/systemd/user/manypath.service');
-    uninstall({ places, dryRun: false });
-    expect(home.content()).toEqual([]);
-  });
-});
-
-describe('a program for all users', () => {
-  it('is told to be closed to them by the outermost folder that is', () => {
-    using home = new Home();
-    const folder = join(home.home, 'a', 'b');
-    mkdirSync(folder, { recursive: true });
-    for (const path of [home.path, home.home, join(home.home, 'a'), folder]) chmodSync(path, 0o755);
-    const file = join(folder, 'program');
-    writeFileSync(file, '');
-    chmodSync(file, 0o644);
-    expect(closedToOthers(file)).toBeUndefined();
-    chmodSync(file, 0o600);
-    expect(closedToOthers(file)).toBe(file);
-    chmodSync(join(home.home, 'a'), 0o700);
-    expect(closedToOthers(file)).toBe(join(home.home, 'a'));
-  });
 });
 
 describe('the unit of the daemon', () => {
-  it('is the one in packaging, but for the command', () => {
-    const packaged = new URL('../../../../packaging/systemd/manypath.service', import.meta.url);
-    const unit = serviceUnit({ command: ['/usr/local/bin/manypath', 'up'] });
-    expect(readFileSync(fileURLToPath(packaged), 'utf8')).toBe(unit);
+  it('differs from the one of another version, so that an upgrade starts it again', () => {
+    const command = ['/usr/bin/manypath', 'up'];
+    expect(serviceUnit({ command, version: '1.0.0' })).not.toBe(serviceUnit({ command, version: '1.0.1' }));
   });
 
   it('quotes what systemd would take for something else', () => {
-    const unit = serviceUnit({ command: ['/opt/a b/node', '100%', '$HOME', 'say "hi"', 'back\\slash'] });
+    const command = ['/opt/a b/node', '100%', '$HOME', 'say "hi"', 'back\\slash'];
+    const unit = serviceUnit({ command, version: '1.0.0' });
     expect(unit).toContain('ExecStart="/opt/a b/node" 100%% "$$HOME" "say \\"hi\\"" "back\\\\slash"\n');
   });
 });
