@@ -1,10 +1,16 @@
 import { ByteWriter } from './byte-cursor.ts';
 import { decodeLatin1, encodeLatin1 } from './bytes.ts';
-import { ManypathError } from './errors.ts';
+import {
+  controlCharacters,
+  type HeaderField,
+  isDecisive,
+  isWritable,
+  parseField,
+  token,
+  trimBlanks,
+} from './http-fields.ts';
+import { HttpHeadError } from './http-head-error.ts';
 import { coreLimits } from './limits.ts';
-
-/** One header field, name as received. */
-export type HeaderField = readonly [name: string, value: string];
 
 /** The head of an HTTP/1.1 request; RFC 9112 §3 and §5. */
 export interface HttpRequestHead {
@@ -22,21 +28,6 @@ export interface HttpResponseHead {
   readonly headers: readonly HeaderField[];
 }
 
-/** A head that must not be acted on. */
-export class HttpHeadError extends ManypathError {
-  /** What a server answers to it: 400, 414, 431 or 505. */
-  readonly status: 400 | 414 | 431 | 505;
-
-  constructor(status: HttpHeadError['status'], reason: string) {
-    const tooLarge = status === 414 || status === 431;
-    super(
-      tooLarge ? 'MANYPATH_HTTP_HEAD_TOO_LARGE' : 'MANYPATH_HTTP_HEAD_INVALID',
-      `bad HTTP message: ${reason}`,
-    );
-    this.status = status;
-  }
-}
-
 export interface HttpHeadLimits {
   httpHeadBytes: number;
   httpHeaderCount: number;
@@ -44,16 +35,14 @@ export interface HttpHeadLimits {
 }
 
 const lineFeed = 10;
-const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const visible = /^[!-~]+$/;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the bytes that a field value must not hold
-const forbiddenInValue = /[\u0000-\u0008\u000a-\u001f\u007f]/;
+const beyondAscii = /[\x80-\xff]/g;
 /** How much of an unfinished first line is looked at: enough to tell noise from HTTP. */
 const tellingBytes = 16;
 
 /**
- * Collects an HTTP/1.1 message head and parses it strictly: every line ends in CR LF, no obsolete folding, no blanks before a
- * colon, no control characters, since what two programs read differently can be used to smuggle requests.
+ * Collects an HTTP/1.1 message head and parses it strictly: no blanks before a colon, nothing that is no field, since what two
+ * programs read differently can be used to smuggle requests.
  *
  * Bytes in, a head out: feed it pieces of any size until it returns one; {@link rest} then holds what followed. Each
  * line is judged as soon as it is there, whatever the pieces, so that noise is refused before it becomes long.
@@ -64,6 +53,7 @@ abstract class HttpHeadParser<First> {
   #headBytes = 0;
   #firstLine: First | undefined;
   readonly #headers: HeaderField[] = [];
+  #headerLines = 0;
   #rest: Uint8Array = new Uint8Array();
   #state: 'reading' | 'complete' | 'failed' = 'reading';
 
@@ -95,6 +85,12 @@ abstract class HttpHeadParser<First> {
   protected abstract mayBegin(text: string): boolean;
 
   protected abstract parseFirstLine(line: string): First;
+
+  /**
+   * Whether lines may end in LF alone, values be folded and hold control characters: who passes a head on writes it anew, so that
+   * the next reader sees none of that.
+   */
+  protected abstract readonly mends: boolean;
 
   #read(bytes: Uint8Array): (First & { readonly headers: readonly HeaderField[] }) | undefined {
     let start = 0;
@@ -129,8 +125,9 @@ abstract class HttpHeadParser<First> {
   #takeLine(): string {
     const line = decodeLatin1(this.#line.peek());
     this.#line.clear();
-    if (!line.endsWith('\r\n')) throw new HttpHeadError(400, 'a line does not end in CR LF');
-    return line.slice(0, -2);
+    if (line.endsWith('\r\n')) return line.slice(0, -2);
+    if (!this.mends) throw new HttpHeadError(400, 'a line does not end in CR LF');
+    return line.slice(0, -1);
   }
 
   #parseLine(line: string): void {
@@ -139,10 +136,23 @@ abstract class HttpHeadParser<First> {
       if (line !== '') this.#firstLine = this.parseFirstLine(line);
       return;
     }
-    if (this.#headers.length === this.limits.httpHeaderCount) {
+    if (this.#headerLines === this.limits.httpHeaderCount) {
       throw new HttpHeadError(431, `it has more than ${this.limits.httpHeaderCount} header fields`);
     }
-    this.#headers.push(parseField(line));
+    this.#headerLines += 1;
+    if (this.mends && /^[ \t]/.test(line)) {
+      this.#unfold(line);
+      return;
+    }
+    this.#headers.push(parseField(line, { controls: this.mends }));
+  }
+
+  /** A folded value goes on behind one blank; RFC 9112 §5.2. */
+  #unfold(line: string): void {
+    const [name, value] = this.#headers.pop() ?? [];
+    if (name === undefined || value === undefined || isDecisive(name))
+      throw new HttpHeadError(400, 'a line is folded that must not be');
+    this.#headers.push(parseField(`${name}: ${value} ${trimBlanks(line)}`, { controls: true }));
   }
 
   /** Noise may never hold a line feed: it is refused as soon as it cannot become a first line any more. */
@@ -157,15 +167,20 @@ type RequestLine = Omit<HttpRequestHead, 'headers'>;
 
 /** Parses request heads: {@link HttpRequestHead}, limits `httpHeadBytes`, `httpHeaderCount`, `httpTargetBytes`. */
 export class HttpRequestHeadParser extends HttpHeadParser<RequestLine> {
+  protected override readonly mends = true;
+
   protected override mayBegin(text: string): boolean {
-    return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?: [ -~]*\r?)?$/.test(text);
+    return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:[ \t]+[\t -~\x80-\xff]*\r?)?$/.test(text);
   }
 
   protected override parseFirstLine(line: string): RequestLine {
-    const [method = '', target = '', protocol = '', ...extra] = line.split(' ');
-    if (!token.test(method) || target === '' || protocol === '' || extra.length > 0) {
+    // Blanks between the three words may be more than one; RFC 9112 §3.
+    const [method = '', written = '', protocol = '', ...extra] = trimEnd(line).split(/[ \t]+/);
+    if (!token.test(method) || written === '' || protocol === '' || extra.length > 0) {
       throw new HttpHeadError(400, 'the request line is malformed');
     }
+    // As browsers send them; RFC 3986 §2.1.
+    const target = written.replace(beyondAscii, byte => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`);
     if (target.length > this.limits.httpTargetBytes) {
       throw new HttpHeadError(414, `the target is over ${this.limits.httpTargetBytes} bytes`);
     }
@@ -178,6 +193,8 @@ type StatusLine = Omit<HttpResponseHead, 'headers'>;
 
 /** Parses response heads: {@link HttpResponseHead}, limits `httpHeadBytes`, `httpHeaderCount`. */
 export class HttpResponseHeadParser extends HttpHeadParser<StatusLine> {
+  protected override readonly mends = false;
+
   protected override mayBegin(text: string): boolean {
     return 'HTTP/'.startsWith(text.slice(0, 5));
   }
@@ -186,7 +203,7 @@ export class HttpResponseHeadParser extends HttpHeadParser<StatusLine> {
     const match = /^(HTTP\/\S+) ([1-9]\d{2})(?: (.*))?$/.exec(line);
     if (match === null) throw new HttpHeadError(400, 'the status line is malformed');
     const [, protocol = '', status, reason = ''] = match;
-    if (forbiddenInValue.test(reason)) throw new HttpHeadError(400, 'the status line is malformed');
+    if (controlCharacters.test(reason)) throw new HttpHeadError(400, 'the status line is malformed');
     return { status: Number(status), reason, version: versionOf(protocol) };
   }
 }
@@ -223,19 +240,13 @@ export function encodeResponseHead(
   if (!Number.isInteger(status) || status < 100 || status > 999) {
     throw new HttpHeadError(400, `there is no status ${status}`);
   }
-  const fits = !forbiddenInValue.test(reason) && encodeLatin1(reason) !== undefined;
+  const fits = !controlCharacters.test(reason) && encodeLatin1(reason) !== undefined;
   return encodeHead(`HTTP/1.1 ${status} ${fits ? reason : ''}`, headers);
-}
-
-/** The value of the first field with this name, in any case. */
-export function headerValue(headers: readonly HeaderField[], name: string): string | undefined {
-  const wanted = name.toLowerCase();
-  return headers.find(([field]) => field.toLowerCase() === wanted)?.[1];
 }
 
 function encodeHead(firstLine: string, headers: readonly HeaderField[]): Uint8Array {
   const lines = headers.map(([name, value]) => {
-    if (!token.test(name) || forbiddenInValue.test(value)) {
+    if (!isWritable([name, value])) {
       throw new HttpHeadError(400, `the header field ${JSON.stringify(name)} cannot be written`);
     }
     return `${name}: ${value}\r\n`;
@@ -246,22 +257,9 @@ function encodeHead(firstLine: string, headers: readonly HeaderField[]): Uint8Ar
   return bytes;
 }
 
-function parseField(line: string): HeaderField {
-  const colon = line.indexOf(':');
-  const name = line.slice(0, colon);
-  if (colon === -1 || !token.test(name)) throw new HttpHeadError(400, 'a header line is malformed');
-  const value = line.slice(colon + 1).replace(/^[ \t]+/, '');
-  if (forbiddenInValue.test(value)) {
-    throw new HttpHeadError(400, `the value of ${name} has bytes no value has`);
-  }
-  return [name, trimEnd(value)];
-}
-
-/** Without blanks at the end; a regular expression would try every run of blanks within. */
-function trimEnd(value: string): string {
-  let end = value.length;
-  while (value[end - 1] === ' ' || value[end - 1] === '\t') end--;
-  return value.slice(0, end);
+/** Without blanks at the end, but with those at the start: no word begins with one. */
+function trimEnd(line: string): string {
+  return trimBlanks(`.${line}`).slice(1);
 }
 
 function versionOf(protocol: string): '1.0' | '1.1' {

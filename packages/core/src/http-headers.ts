@@ -1,5 +1,5 @@
 import { decodeLatin1, encodeLatin1, encodeText } from './bytes.ts';
-import type { HeaderField } from './http-head.ts';
+import { type HeaderField, isWritable, listedValues } from './http-fields.ts';
 
 /** Fields that speak to the next hop only; RFC 9110 §7.6.1, and the old habits of proxies and browsers. */
 const hopByHopNames = new Set([
@@ -30,13 +30,26 @@ export function endToEndHeaders(headers: readonly HeaderField[]): HeaderField[] 
   });
 }
 
+/** Fields that mean nothing, or too much, behind a body; RFC 9110 §6.5.1. */
+const notBehindBodies = new Set(['content-length', 'host', 'authorization', 'set-cookie']);
+
+/** The fields behind a body that a proxy passes on. */
+export function passableTrailers(fields: readonly HeaderField[]): HeaderField[] {
+  return endToEndHeaders(fields).filter(
+    field => !notBehindBodies.has(field[0].toLowerCase()) && isWritable(field),
+  );
+}
+
+/** The trailer section of a body in chunks, without the empty line at its end; RFC 9112 §7.1.2. */
+export function encodeTrailers(fields: readonly HeaderField[]): string {
+  return passableTrailers(fields)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('');
+}
+
 /** The options of the Connection field, in lower case. */
 export function connectionOptions(headers: readonly HeaderField[]): string[] {
-  return headers
-    .filter(([name]) => name.toLowerCase() === 'connection')
-    .flatMap(([, value]) => value.toLowerCase().split(','))
-    .map(option => option.trim())
-    .filter(option => option !== '');
+  return listedValues(headers, 'connection').map(option => option.toLowerCase());
 }
 
 /** User and password of Basic authentication. */

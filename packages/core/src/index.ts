@@ -51,24 +51,48 @@ export { extensionId, extensionKey, nativeHostName } from './extension-identity.
 export { formatBytes, formatDuration, formatRate } from './format.ts';
 export { decodeHex, encodeHex } from './hex.ts';
 export {
+  encodeChunkSize,
+  HttpBodyError,
+  type HttpBodyLength,
+  type HttpBodyLimits,
+  type HttpBodyOptions,
+  HttpBodyReader,
+} from './http-body.ts';
+export { type HeaderField, headerValue, isWritable } from './http-fields.ts';
+export {
+  clientKeepsAlive,
+  isBodiless,
+  keepsAlive,
+  type ResponseFraming,
+  requestBodyLength,
+  responseFraming,
+} from './http-framing.ts';
+export {
   encodeRequestHead,
   encodeResponseHead,
-  type HeaderField,
-  HttpHeadError,
   type HttpHeadLimits,
   type HttpRequestHead,
   HttpRequestHeadParser,
   type HttpResponseHead,
   HttpResponseHeadParser,
-  headerValue,
 } from './http-head.ts';
+export { HttpHeadError } from './http-head-error.ts';
 export {
   type BasicCredentials,
   connectionOptions,
+  encodeTrailers,
   endToEndHeaders,
   formatBasicCredentials,
   parseBasicCredentials,
+  passableTrailers,
 } from './http-headers.ts';
+export {
+  type HttpResponseEvent,
+  type HttpResponseLimits,
+  type HttpResponseOptions,
+  HttpResponseReader,
+  HttpTruncatedError,
+} from './http-response.ts';
 export {
   type AddressScope,
   addressScope,

@@ -52,7 +52,8 @@ function forwardRequest(method: string, target: string): ProxyRequest {
   const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)([^#]*)(#)?/.exec(target);
   if (match === null) throw new ProxyRequestError('its target is no URL in full');
   const [, scheme = '', place = '', pathAndQuery = '', fragment] = match;
-  if (scheme.toLowerCase() !== 'http') {
+  // A WebSocket is opened with the same request: RFC 6455 §4.1, and some clients name their own scheme.
+  if (!['http', 'ws'].includes(scheme.toLowerCase())) {
     throw new ProxyRequestError('its target is no http:// URL', {
       hint: `ask for ${scheme.toLowerCase()}:// with CONNECT`,
     });

@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { Duplex } from 'node:stream';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type HttpRequestHead, HttpRequestHeadParser } from '../src/index.ts';
+import { encodeRequestHead, type HttpRequestHead, HttpRequestHeadParser } from '../src/index.ts';
 import { latin1, searchBriefly } from './support/pieces.ts';
 
 /** What Node's own parser (llhttp) makes of bytes. */
@@ -113,7 +113,7 @@ describe('the parser of request heads', () => {
     expect(compared).toBeGreaterThan(50);
   });
 
-  it('reads damaged heads as Node does, or refuses them', async () => {
+  it('mends or refuses damaged heads so that Node reads what is passed on in the same way', async () => {
     const damage = fc.record({
       at: fc.nat(200),
       drop: fc.nat(2),
@@ -141,10 +141,14 @@ describe('the parser of request heads', () => {
           return;
         }
         accepted += 1;
-        const nodes = await nodesVerdict(latin1(text));
+        const { method, target, headers, version } = ours;
+        const nodes = await nodesVerdict(encodeRequestHead(method, target, headers, version));
         if ('head' in nodes) expect(ours).toEqual(nodes.head);
-        // What llhttp judges beyond the syntax of heads: methods it has no name for, URLs, the framing of bodies.
-        else expect(nodes.error, text).toMatch(/INVALID_METHOD|INVALID_URL|CONTENT_LENGTH|TRANSFER_ENCODING/);
+        // What llhttp judges beyond the lines of heads: methods it has no name for, URLs, the framing of bodies, control characters.
+        else
+          expect(nodes.error, text).toMatch(
+            /INVALID_METHOD|INVALID_URL|CONTENT_LENGTH|TRANSFER_ENCODING|HEADER_TOKEN|INVALID_CONSTANT/,
+          );
       }),
       searchBriefly,
     );

@@ -97,6 +97,30 @@ describe('a request head', () => {
     expect(request(`\r\n\r\n${connectHead}`)).toEqual(request(connectHead));
   });
 
+  const mended: [what: string, text: string][] = [
+    ['lines that end in LF alone', 'GET /a HTTP/1.1\nA: b c\n\n'],
+    ['lines that end in both ways', '\nGET /a HTTP/1.1\r\nA: b c\n\r\n'],
+    ['a folded value', 'GET /a HTTP/1.1\r\nA: b\r\n \t c\r\n\r\n'],
+    ['a value folded twice, the second time to nothing', 'GET /a HTTP/1.1\r\nA:\r\n b c\r\n \r\n\r\n'],
+    ['more blanks between its words, and behind them', 'GET  \t/a   HTTP/1.1 \r\nA: b c\r\n\r\n'],
+  ];
+  for (const [what, text] of mended) {
+    it(`may have ${what}, wherever its bytes are split`, () => {
+      for (const pieces of everySplit(latin1(`${text}rest`))) {
+        expect(outcomeOf(new HttpRequestHeadParser(), pieces)).toEqual({
+          head: { method: 'GET', target: '/a', version: '1.1', headers: [['A', 'b c']] },
+          rest: 'rest',
+        });
+      }
+    });
+  }
+
+  it('may have control characters in values that decide nothing, and bytes above 127 in its target', () => {
+    expect(request('GET /b\xc3\xbc HTTP/1.1\r\nA: b\x1bc\x7f\r\n\r\n')).toMatchObject({
+      head: { target: '/b%C3%BC', headers: [['A', 'b\x1bc\x7f']] },
+    });
+  });
+
   it('may have no fields at all', () => {
     expect(request('GET / HTTP/1.1\r\n\r\n')).toMatchObject({ head: { headers: [] }, rest: '' });
   });
@@ -126,30 +150,23 @@ describe('a request head', () => {
   });
 
   const refused: [what: string, text: string, status?: number][] = [
-    ['a line that ends in LF alone', 'GET / HTTP/1.1\nHost: a\n\n'],
-    ['a field that ends in LF alone', 'GET / HTTP/1.1\r\nHost: a\n\r\n'],
-    ['an end of LF alone', 'GET / HTTP/1.1\r\nHost: a\r\n\n'],
-    ['an empty line before it that is LF alone', '\nGET / HTTP/1.1\r\n\r\n'],
     ['a CR within a value', 'GET / HTTP/1.1\r\nA: b\rc\r\n\r\n'],
     ['a CR at the end of a value', 'GET / HTTP/1.1\r\nA: b\r\r\n\r\n'],
     ['a CR within the target', 'GET /\r HTTP/1.1\r\n\r\n'],
-    ['a folded line', 'GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n'],
     ['a first field that is folded', 'GET / HTTP/1.1\r\n A: b\r\n\r\n'],
+    ['a folded Host', 'GET / HTTP/1.1\r\nHost: b\r\n c\r\n\r\n'],
+    ['a folded length', 'POST / HTTP/1.1\r\nContent-Length:\r\n 1\r\n\r\n'],
+    ['a folded coding', 'POST / HTTP/1.1\r\nTransfer-Encoding:\n chunked\r\n\r\n'],
+    ['a control character in a coding', 'POST / HTTP/1.1\r\nTransfer-Encoding: \x0bchunked\r\n\r\n'],
     ['a blank before the colon', 'GET / HTTP/1.1\r\nA : b\r\n\r\n'],
     ['a field without a colon', 'GET / HTTP/1.1\r\nA\r\n\r\n'],
     ['a field without a name', 'GET / HTTP/1.1\r\n: b\r\n\r\n'],
     ['a name that is no token', 'GET / HTTP/1.1\r\nA(b): c\r\n\r\n'],
     ['a name beyond ASCII', 'GET / HTTP/1.1\r\n\xe4: c\r\n\r\n'],
     ['a zero byte in a value', 'GET / HTTP/1.1\r\nA: b\0c\r\n\r\n'],
-    ['a control character in a value', 'GET / HTTP/1.1\r\nA: b\x1b[2Jc\r\n\r\n'],
-    ['a DEL in a value', 'GET / HTTP/1.1\r\nA: \x7f\r\n\r\n'],
-    ['a byte above 127 in the target', 'GET /\xe4 HTTP/1.1\r\n\r\n'],
     ['a zero byte in the target', 'GET /\0 HTTP/1.1\r\n\r\n'],
     ['a method that is no token', 'G(T / HTTP/1.1\r\n\r\n'],
     ['a blank before the method', ' GET / HTTP/1.1\r\n\r\n'],
-    ['two blanks', 'GET  / HTTP/1.1\r\n\r\n'],
-    ['a tab for a blank', 'GET\t/ HTTP/1.1\r\n\r\n'],
-    ['a blank at the end of the line', 'GET / HTTP/1.1 \r\n\r\n'],
     ['a blank in the target', 'GET /a b HTTP/1.1\r\n\r\n'],
     ['no version, as HTTP/0.9', 'GET /\r\n\r\n'],
     ['another protocol', 'GET / RTSP/1.0\r\n\r\n'],
@@ -170,15 +187,7 @@ describe('a request head', () => {
   }
 
   it('is refused at the first byte that no head begins with, though no line has ended', () => {
-    for (const noise of [
-      '\x16\x03\x01\x02',
-      '\x05\x01\x00',
-      'GET /\x01',
-      'SSH-2.0-x\x7f',
-      '\r\r',
-      '(',
-      'GET /\xff',
-    ]) {
+    for (const noise of ['\x16\x03\x01\x02', '\x05\x01\x00', 'GET /\x01', 'SSH-2.0-x\x7f', '\r\r', '(']) {
       const parser = new HttpRequestHeadParser();
       const bytes = latin1(noise);
       expect(parser.push(bytes.subarray(0, -1).slice(0, noise === '\r\r' ? 1 : 0))).toBe(undefined);
@@ -233,14 +242,14 @@ describe('the limits of a head', () => {
     }
   });
 
-  it('are 32 KiB, 200 fields and 8 KiB of target if nothing else is said', () => {
+  it('are 32 KiB, 1000 fields and 8 KiB of target if nothing else is said', () => {
     const head = (target: number, fields: number, value: number) =>
       request(
         `GET ${'/'.repeat(target)} HTTP/1.1\r\n${'A: b\r\n'.repeat(fields)}C: ${'c'.repeat(value)}\r\n\r\n`,
       );
-    expect(head(8192, 199, 20_000)).toMatchObject({ head: {} });
+    expect(head(8192, 999, 10_000)).toMatchObject({ head: {} });
     expect(head(8193, 0, 0)).toEqual(tooLarge(414));
-    expect(head(1, 200, 0)).toEqual(tooLarge(431));
+    expect(head(1, 1000, 0)).toEqual(tooLarge(431));
     expect(head(1, 0, 32_768)).toEqual(tooLarge(431));
   });
 

@@ -88,7 +88,7 @@ describe('a request to a proxy', () => {
     ['GET', 'http://a\\b/'],
     ['GET', 'http://example.org/#fragment'],
     ['GET', 'https://example.org/'],
-    ['GET', 'ws://example.org/'],
+    ['GET', 'wss://example.org/'],
     ['GET', 'file:///etc/passwd'],
     ['GET', ''],
   ];

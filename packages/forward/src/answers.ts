@@ -1,10 +1,8 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { encodeResponseHead } from '@manypath/core';
+import { encodeResponseHead, systemClock } from '@manypath/core';
+import { Inactivity } from './inactivity.ts';
+import { type ForwardLimits, forwardLimits } from './limits.ts';
 import { errorResponse } from './proxy-error.ts';
-
-/** How long a client may go on sending after the last answer, in milliseconds. */
-const lingerMs = 2000;
 
 /** Tells the client that its tunnel is open; RFC 9110 §9.3.6. */
 export function acceptTunnel(socket: Duplex): void {
@@ -20,27 +18,29 @@ export function refuseTunnel(socket: Duplex, error: unknown, accept?: string): v
   endGently(socket);
 }
 
-/** Ends a connection after its last answer. What still comes is dropped, since a reset would take the answer with it. */
-export function endGently(socket: Duplex): void {
-  socket.on('error', () => socket.destroy());
-  socket.end();
+/**
+ * Ends a connection after its last answer. What still comes is read for a while, since a reset would take the answer with it, and
+ * since some clients read nothing before they have sent all.
+ */
+export function endGently(
+  socket: Duplex,
+  limits: Pick<ForwardLimits, 'lingerMs' | 'lingerMostMs' | 'halfClosedIdleMs'> = forwardLimits,
+): void {
+  const destroy = () => void socket.destroy();
+  const unread = systemClock.after(limits.halfClosedIdleMs, destroy);
+  const linger = () => {
+    unread.cancel();
+    if (socket.destroyed) return;
+    const silence = new Inactivity(systemClock, limits.lingerMs, destroy);
+    const most = systemClock.after(limits.lingerMostMs, destroy);
+    socket.on('data', () => silence.touch());
+    socket.once('close', () => {
+      silence.stop();
+      most.cancel();
+    });
+  };
+  socket.once('close', () => unread.cancel());
+  socket.on('error', destroy);
+  socket.end(linger);
   socket.resume();
-  setTimeout(() => socket.destroy(), lingerMs).unref();
-}
-
-/** After these the connection is closed: who knows where the next request begins. */
-const notUnderstood = new Set([400, 414, 431, 501]);
-
-/** Answers a request with an error, or breaks off when another answer has begun. */
-export function refuseRequest(error: unknown, request: IncomingMessage, response: ServerResponse): void {
-  if (response.headersSent || response.destroyed) {
-    response.destroy();
-    return;
-  }
-  const { status, reason, headers, body } = errorResponse(error, request.headers.accept);
-  if (notUnderstood.has(status)) response.shouldKeepAlive = false;
-  response.writeHead(status, reason, headers.flat());
-  response.end(request.method === 'HEAD' ? undefined : body);
-  // The rest of a body that nobody wants is read, so that the connection can be used again.
-  request.resume();
 }

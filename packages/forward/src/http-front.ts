@@ -1,137 +1,51 @@
 import type { Duplex } from 'node:stream';
-import {
-  type Authority,
-  type HttpRequestHead,
-  HttpRequestHeadParser,
-  headerValue,
-  parseAuthority,
-} from '@manypath/core';
-import { refuseTunnel } from './answers.ts';
-import { HttpForwarder } from './http-forwarder.ts';
+import type { Authority, Clock } from '@manypath/core';
+import { Http1Connection, type Http1ConnectionOptions } from './http1-connection.ts';
 import { type ForwardLimits, forwardLimits } from './limits.ts';
-import { ProxyRefusal } from './proxy-error.ts';
-
-/** Opens a way to a target. Rejections tell the client why, by {@link statusOf}. */
-export type Dial = (target: Authority, context: { signal: AbortSignal }) => Promise<Duplex>;
-
-/** A client asked for a tunnel: answer with {@link acceptTunnel} or {@link refuseTunnel}. */
-export interface TunnelRequest {
-  readonly socket: Duplex;
-  readonly target: Authority;
-  readonly head: HttpRequestHead;
-}
+import { type RelayHandle, RelayResetError, relayBytes } from './relay-bytes.ts';
 
 /** What a proxy does with what its {@link HttpFront} reads. */
-export interface HttpFrontOptions {
-  /** A CONNECT request. Bytes that came behind it are first to be read from the socket. */
-  onTunnel: (request: TunnelRequest) => void;
-  /** Opens connections for plain HTTP requests. `client` is the socket that the request came from. */
-  dial: (target: Authority, context: { signal: AbortSignal; client: Duplex }) => Promise<Duplex>;
-  /** Checks each request's header fields; what it throws is the answer. */
-  authorize?: (headers: HttpRequestHead['headers'], client: Duplex) => void | Promise<void>;
-  /**
-   * A request for this proxy itself, its target a path. What came behind it is first to be read from the socket.
-   *
-   * @returns Whether it was answered; else it is forwarded, as far as it says where to.
-   */
-  onOwn?: (socket: Duplex, head: HttpRequestHead) => boolean;
+export interface HttpFrontOptions
+  extends Pick<Http1ConnectionOptions, 'authorize' | 'onOwn' | 'onTunnel' | 'clock'> {
+  /** Opens connections for plain HTTP requests. */
+  dial: (target: Authority, context: { signal: AbortSignal }) => Promise<Duplex>;
   limits?: Partial<ForwardLimits>;
+  clock?: Clock;
 }
 
 /**
- * The HTTP/1.1 side of a proxy: reads the first request of a connection and passes it on, as a tunnel when it
- * is CONNECT, else to the forwarder of plain HTTP.
+ * The HTTP/1.1 side of a proxy: tunnels by CONNECT, and plain requests (absolute-form, RFC 9112 §3.2.2) with keep-alive on both
+ * sides, bodies of any length, trailers, 1xx and upgrades.
  */
 export class HttpFront {
-  readonly #options: HttpFrontOptions;
-  readonly #limits: ForwardLimits;
-  readonly #forwarder: HttpForwarder;
+  readonly #options: Http1ConnectionOptions;
+  readonly #connections = new Set<Http1Connection>();
+  /** What became of upgrades. */
+  readonly #tunnels = new Set<RelayHandle>();
 
   constructor(options: HttpFrontOptions) {
-    this.#options = options;
-    this.#limits = { ...forwardLimits, ...options.limits };
-    this.#forwarder = new HttpForwarder({
-      dial: options.dial,
-      limits: this.#limits,
-      ...(options.authorize === undefined ? {} : { authorize: options.authorize }),
-      onConnect: (head, socket) => void this.#tunnel(head, socket),
-    });
+    this.#options = {
+      ...options,
+      limits: { ...forwardLimits, ...options.limits },
+      onSwitched: (client, upstream) => this.#join(client, upstream),
+    };
   }
 
   /** Serves a connection whose first bytes may have been put back with `unshift`. */
   serve(socket: Duplex): void {
-    const parser = new HttpRequestHeadParser({ httpHeadBytes: this.#limits.forwardHeadBytes });
-    const received: Buffer[] = [];
-    const stopReading = () => {
-      clearTimeout(timer);
-      socket.off('data', onData).off('end', onEnd).off('error', onEnd).off('close', onEnd);
-      socket.pause();
-    };
-    const refuse = (error: unknown) => {
-      stopReading();
-      refuseTunnel(socket, error);
-    };
-    const onEnd = () => {
-      stopReading();
-      socket.destroy();
-    };
-    const onData = (bytes: Buffer) => {
-      received.push(bytes);
-      try {
-        const head = parser.push(bytes);
-        if (head === undefined) return;
-        stopReading();
-        this.#dispatch(socket, head, parser.rest, received);
-      } catch (error) {
-        refuse(error);
-      }
-    };
-    const timer = setTimeout(
-      () => refuse(headTimeout(this.#limits.requestHeadMs)),
-      this.#limits.requestHeadMs,
-    );
-    timer.unref();
-    socket.on('data', onData).on('end', onEnd).on('error', onEnd).on('close', onEnd);
+    const connection = new Http1Connection(socket, this.#options, () => this.#connections.delete(connection));
+    this.#connections.add(connection);
   }
 
-  /** Ends the keep-alive connections to origins. */
+  /** Ends the connections of clients, with those to origins. */
   close(): void {
-    this.#forwarder.close();
+    for (const connection of this.#connections) connection.destroy();
+    for (const tunnel of this.#tunnels) tunnel.abort(new RelayResetError('proxy'));
   }
 
-  #dispatch(socket: Duplex, head: HttpRequestHead, rest: Uint8Array, received: readonly Buffer[]): void {
-    if (head.method !== 'CONNECT') {
-      if (head.target.startsWith('/') && this.#options.onOwn?.(socket, head) === true) {
-        if (rest.length > 0) socket.unshift(Buffer.from(rest));
-        socket.resume();
-        return;
-      }
-      this.#forwarder.serve(socket, Buffer.concat(received));
-      return;
-    }
-    if (rest.length > 0) socket.unshift(Buffer.from(rest));
-    void this.#tunnel(head, socket);
+  #join(client: Duplex, upstream: Duplex): void {
+    const tunnel = relayBytes(client, upstream, { limits: this.#options.limits });
+    this.#tunnels.add(tunnel);
+    void tunnel.done.then(() => this.#tunnels.delete(tunnel));
   }
-
-  async #tunnel(head: HttpRequestHead, socket: Duplex): Promise<void> {
-    const swallow = () => {};
-    socket.on('error', swallow);
-    try {
-      await this.#options.authorize?.(head.headers, socket);
-      if (socket.destroyed) return;
-      this.#options.onTunnel({ socket, head, target: parseAuthority(head.target) });
-    } catch (error) {
-      refuseTunnel(socket, error, headerValue(head.headers, 'accept'));
-    } finally {
-      socket.off('error', swallow);
-    }
-  }
-}
-
-function headTimeout(milliseconds: number): ProxyRefusal {
-  return new ProxyRefusal(
-    408,
-    'MANYPATH_FORWARD_HEAD_TIMEOUT',
-    `the request did not arrive within ${milliseconds / 1000} s`,
-  );
 }

@@ -23,10 +23,30 @@ export const forwardLimits = {
   keepAliveMs: 65_000,
   /** How long an origin may take to begin its response, in milliseconds. */
   responseHeadMs: 300_000,
+  /** The same while its client has ended its own direction and may have gone, in milliseconds. */
+  halfClosedAnswerMs: 60_000,
+  /** How often it is asked then whether the client still waits, in milliseconds. */
+  presenceCheckMs: 2_000,
   /** Bytes of the head of a forwarded HTTP request. */
   forwardHeadBytes: 65_536,
-  /** Idle connections to one origin that are kept for the next request. */
+  /** Bytes of the head of an answer. Chromium takes as many. */
+  answerHeadBytes: 262_144,
+  /** Header fields of an answer. */
+  answerHeaderCount: 5_000,
+  /** Idle connections to one origin that are kept for the next request of a client. */
   idleOriginConnections: 8,
+  /** Idle connections to all origins that are kept for a client. */
+  idleConnections: 32,
+  /** How long an idle connection to an origin is kept, in milliseconds. */
+  idleOriginMs: 4_000,
+  /** Bytes of a request's body that are kept so that it can be repeated on another connection. */
+  repeatBytes: 65_536,
+  /** How long an origin that has answered may leave the rest of the request untaken, in milliseconds. */
+  untakenMs: 1_000,
+  /** How long a client may be silent and still be read from after its last answer, in milliseconds. */
+  lingerMs: 2_000,
+  /** How long it is read from then at most, in milliseconds. */
+  lingerMostMs: 60_000,
 } as const;
 
 /** Limits with some of them changed. */

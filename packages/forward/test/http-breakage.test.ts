@@ -186,25 +186,19 @@ describe('a connection that changes its purpose', () => {
     await eventually(() => plain.sockets[0]?.destroyed).toBe(true);
   });
 
-  for (const request of [
-    'CONNECT a.example:80 HTTP/1.1\r\nHost: x\r\n\r\n',
-    'GET http://a.example/ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n',
-  ]) {
-    it(`is closed when ${request.split(' ')[0]} comes before the answer to the request ahead`, async () => {
-      let dials = 0;
-      const proxy = await testFront({
-        dial: () => {
-          dials += 1;
-          return new Promise<never>(() => {});
-        },
-      });
-      const client = await rawClient(proxy);
-      client.send(`GET http://b.example/ HTTP/1.1\r\nHost: x\r\n\r\n${request}`);
-      expect(await client.all()).toBe('');
-      await eventually(() => proxy.clients.size).toBe(0);
-      expect(dials).toBeLessThanOrEqual(1);
-    });
-  }
+  it('becomes a tunnel by CONNECT that came before the answer to the request ahead', async () => {
+    const proxy = await testFront();
+    const plain = await httpOrigin((_request, response) => void setImmediate(() => response.end('fine')));
+    const echo = await tcpOrigin(socket => void socket.pipe(socket));
+    const client = await rawClient(proxy);
+    client.send(
+      `GET http://${plain.place}/ HTTP/1.1\r\nHost: x\r\n\r\nCONNECT ${echo.place} HTTP/1.1\r\nHost: x\r\n\r\nearly`,
+    );
+    client.socket.end();
+    expect(await client.all()).toMatch(
+      /fine(?:\r\n0\r\n\r\n)?HTTP\/1\.1 200 Connection established\r\n\r\nearly$/,
+    );
+  });
 });
 
 describe('memory', () => {
@@ -238,7 +232,7 @@ describe('memory', () => {
       )
       .toBe(true);
     expect(sent).toBeLessThan(1000);
-    expect((await bytesHeld()) - before).toBeLessThan(16 << 20);
+    await expect.poll(async () => (await bytesHeld()) - before, { timeout: 10_000 }).toBeLessThan(16 << 20);
   });
 
   it('is not taken for hints to a client that does not read', { timeout: 60_000 }, async () => {
@@ -263,7 +257,8 @@ describe('memory', () => {
     client.socket.pause();
     client.send(`GET http://${place}/ HTTP/1.1\r\nHost: x\r\n\r\n`);
     await done.promise;
-    expect((await bytesHeld()) - before).toBeLessThan(8 << 20);
+    // What was read is freed a moment later, in the background.
+    await expect.poll(async () => (await bytesHeld()) - before, { timeout: 10_000 }).toBeLessThan(8 << 20);
   });
 });
 

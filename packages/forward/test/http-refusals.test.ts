@@ -2,6 +2,7 @@ import { ManypathError } from '@manypath/core';
 import { describe, expect, it } from 'vitest';
 import { ProxyRefusal } from '../src/index.ts';
 import { answerTo, curl, eventually, rawClient, statusIn } from './support/client.ts';
+import { deferred } from './support/deferred.ts';
 import { testFront } from './support/front.ts';
 import { httpOrigin, nowhere, rawOrigin, tcpOrigin } from './support/origins.ts';
 
@@ -25,11 +26,29 @@ const smuggling: Record<string, (place: string) => string> = {
     `POST http://${place}/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n`,
   'a blank before the colon': place =>
     `POST http://${place}/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n`,
-  'a folded field': place => `GET http://${place}/ HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\n\r\n`,
-  'a bare line feed': place => `GET http://${place}/ HTTP/1.1\nHost: x\r\n\r\n`,
-  'a bare line feed after a field': place => `GET http://${place}/ HTTP/1.1\r\nHost: x\nX: y\r\n\r\n`,
   'a bare carriage return': place => `GET http://${place}/ HTTP/1.1\r\nHost: x\r\nX: a\rb\r\n\r\n`,
   'a zero byte': place => `GET http://${place}/ HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n`,
+  'a folded length': place =>
+    `POST http://${place}/ HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n 5\r\n\r\nabcde`,
+  'a folded coding': place =>
+    `POST http://${place}/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n`,
+  'a folded field ahead of any': place =>
+    `POST http://${place}/ HTTP/1.1\r\n Transfer-Encoding: chunked\r\nHost: x\r\n\r\n0\r\n\r\n`,
+  'a coding behind a vertical tab': place =>
+    `POST http://${place}/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n`,
+  'two codings in two fields': place =>
+    `POST http://${place}/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n`,
+  'a coding in HTTP/1.0': place =>
+    `POST http://${place}/ HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+  'a chunk whose line ends in LF': place =>
+    `POST http://${place}/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n`,
+  'a chunk that ends in LF': place =>
+    `POST http://${place}/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\n0\r\n\r\n`,
+  'a bare carriage return in the extension of a chunk': place =>
+    `POST http://${place}/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3;a\rb\r\nabc\r\n0\r\n\r\n`,
+  'a blank behind the size of a chunk': place =>
+    `POST http://${place}/ HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\n`,
+  'a field without a colon': place => `GET http://${place}/ HTTP/1.1\r\nHost: x\r\nnothing\r\n\r\n`,
   'two hosts': place => `GET http://${place}/ HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n`,
   'no host': place => `GET http://${place}/ HTTP/1.1\r\n\r\n`,
   'a chunk size with a sign': place =>
@@ -79,9 +98,9 @@ describe('a connection', () => {
     });
   }
 
-  const limits = { forwardHeadBytes: 4096 };
-  const long = 'a'.repeat(5000);
-  const fields = 'X: 1\r\n'.repeat(201);
+  const limits = { forwardHeadBytes: 8192 };
+  const long = 'a'.repeat(9000);
+  const fields = 'X:\r\n'.repeat(1001);
   for (const [what, status, request] of [
     [
       'a field that is too long',
@@ -157,17 +176,20 @@ describe('a connection', () => {
     await eventually(() => proxy.clients.size).toBe(0);
   });
 
-  it('with noise behind a request never has the refusal in the body of the answer', async () => {
+  it('with noise behind a request gets the refusal behind the answer, never into its body', async () => {
     const proxy = await testFront();
+    const goOn = deferred<void>();
     const { place } = await httpOrigin((_request, response) => {
-      response.writeHead(200, { 'Content-Length': '100000' });
-      response.write('begun');
+      response.writeHead(200, { 'Content-Length': '8' });
+      response.write('half');
+      void goOn.promise.then(() => response.end('time'));
     });
     const client = await rawClient(proxy);
     client.send(`GET http://${place}/ HTTP/1.1\r\nHost: x\r\n\r\n`);
-    await client.until('begun');
+    await client.until('half');
     client.send('\x01\x02noise\r\n\r\n');
-    expect(await client.all()).toBe('');
+    goOn.resolve();
+    expect(await client.all()).toMatch(/^timeHTTP\/1\.1 400 /);
   });
 });
 
@@ -213,12 +235,8 @@ describe('a target', () => {
 
   it.each([
     ['speaks no HTTP', 'SSH-2.0-OpenSSH_9.2\r\n'],
-    ['answers with a head that is too large', `HTTP/1.1 200 OK\r\nX: ${'a'.repeat(200_000)}\r\n\r\n`],
+    ['answers with a head that is too large', `HTTP/1.1 200 OK\r\nX: ${'a'.repeat(300_000)}\r\n\r\n`],
     ['answers with two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
-    [
-      'answers with length and coding',
-      'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
-    ],
     ['answers with status 000', 'HTTP/1.1 000 Odd\r\nContent-Length: 0\r\n\r\n'],
     ['answers with status 099', 'HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n'],
   ])('that %s is answered 502', async (_what, head) => {

@@ -30,7 +30,7 @@ export interface FrontOptions {
   /** Serves a wish; fulfilled when that is over. Must not reject. */
   readonly onTunnel: (wish: TunnelWish) => Promise<void>;
   /** Opens connections for plain HTTP requests. */
-  readonly dial: (target: Authority, context: { signal: AbortSignal; client: Duplex }) => Promise<Duplex>;
+  readonly dial: (target: Authority, context: { signal: AbortSignal }) => Promise<Duplex>;
   /** Answers a request for this port itself, where it knows how. */
   readonly onOwn?: (socket: Duplex, head: HttpRequestHead) => boolean;
 }

@@ -33,7 +33,7 @@ describe('a client that does not behave', () => {
       'MANYPATH_FORWARD_NOT_ABSOLUTE',
     ],
     ['another scheme', 'GET ftp://example.org/ HTTP/1.0\r\n\r\n', 400, 'MANYPATH_PROXY_REQUEST_INVALID'],
-    ['a folded header', 'CONNECT a:1 HTTP/1.1\r\nA: b\r\n c\r\n\r\n', 400, 'MANYPATH_HTTP_HEAD_INVALID'],
+    ['a folded Host', 'CONNECT a:1 HTTP/1.1\r\nHost: b\r\n c\r\n\r\n', 400, 'MANYPATH_HTTP_HEAD_INVALID'],
     [
       'too many headers',
       `CONNECT a:1 HTTP/1.1\r\n${'a: b\r\n'.repeat(2000)}\r\n`,

@@ -1,7 +1,7 @@
 import { constants as http2, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { type Clock, systemClock, type Timer } from '@manypath/core';
-import { type Dial, type ForwardLimits, OriginAgent } from '@manypath/forward';
+import { type Dial, type ForwardLimits, OriginPool } from '@manypath/forward';
 import type { RelayLimits } from './limits.ts';
 import { ReceiveWindows } from './receive-windows.ts';
 
@@ -16,7 +16,7 @@ export interface ClientSessionOptions {
 /** One HTTP/2 connection of a client: what it may do before and after it has shown the secret. */
 export class ClientSession {
   /** Connections to origins for the plain requests of this client. */
-  readonly agent: OriginAgent;
+  readonly pool: OriginPool;
   /** The connection below. */
   readonly socket: Socket;
   readonly #session: ServerHttp2Session;
@@ -36,7 +36,7 @@ export class ClientSession {
     this.#limits = limits;
     this.#clock = clock;
     this.#resetsSince = clock.now();
-    this.agent = new OriginAgent((target, signal) => dial(target, { signal }), forwardLimits);
+    this.pool = new OriginPool(dial, forwardLimits, clock);
     this.#windows = new ReceiveWindows(session, { limits, bytesReceived: () => socket.bytesRead, clock });
     session.setLocalWindowSize(limits.sessionWindowBytes);
     session.setTimeout(limits.idleSessionMs);
@@ -115,6 +115,6 @@ export class ClientSession {
 
   #closed(): void {
     this.#answer?.cancel();
-    this.agent.destroy();
+    this.pool.close();
   }
 }

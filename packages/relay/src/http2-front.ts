@@ -8,12 +8,12 @@ import {
 } from 'node:http2';
 import type { Socket } from 'node:net';
 import { type Authority, aheadHeader, type HeaderField, parseAuthority, reachHeader } from '@manypath/core';
-import { type Dial, errorResponse, type ForwardLimits } from '@manypath/forward';
+import { type Dial, errorResponse, type ForwardLimits, forwardHttp2Request } from '@manypath/forward';
 import { aheadOf } from './ahead.ts';
 import { ClientSession } from './client-session.ts';
 import type { DialContext } from './dial.ts';
 import type { RelayLimits } from './limits.ts';
-import { forwardPlainRequest } from './plain-request.ts';
+import { plainRoute } from './plain-request.ts';
 import { asksForRate, serveRate } from './rate-service.ts';
 
 /** What the HTTP/2 side needs from the relay. */
@@ -109,9 +109,10 @@ export class Http2Front {
       client.accepted(aheadOf(headers[aheadHeader]));
       if (headers[':method'] === 'CONNECT') return await this.#connect(stream, headers);
       if (asksForRate(headers)) return serveRate(stream, headers, client.socket, this.#options.limits);
-      const { agent } = client;
-      const { forwardLimits } = this.#options;
-      forwardPlainRequest({ stream, headers, rawHeaders }, { agent, limits: forwardLimits, refuse });
+      const { pool } = client;
+      const { forwardLimits: limits } = this.#options;
+      const method = headers[':method'] ?? 'GET';
+      forwardHttp2Request({ stream, method, rawHeaders, route: plainRoute(headers), pool, limits, refuse });
     } catch (error) {
       refuse(error);
     }
@@ -145,7 +146,9 @@ function refuseStream(
   error: unknown,
   lingerMs: number,
 ): void {
-  if (stream.destroyed || stream.closed || stream.headersSent) return;
+  if (stream.destroyed || stream.closed) return;
+  // Once the status is gone, only breaking off tells the client that the answer is not whole.
+  if (stream.headersSent) return void stream.close(http2.NGHTTP2_INTERNAL_ERROR);
   const { status, headers, body } = errorResponse(error, request.accept);
   const fields = Object.fromEntries(headers.map(([name, value]) => [name.toLowerCase(), value]));
   stream.respond({ ...fields, ':status': status });

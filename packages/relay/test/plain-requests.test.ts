@@ -150,8 +150,8 @@ describe('a plain request in HTTP/2', () => {
     const gone = rude.replace('127.0.0.1', '127.0.0.2');
     for (const [origin, code] of [
       [gone, 'MANYPATH_RELAY_TARGET_UNREACHABLE'],
-      [rude, 'MANYPATH_RELAY_ORIGIN_FAILED'],
-      [mad, 'MANYPATH_RELAY_ORIGIN_FAILED'],
+      [rude, 'MANYPATH_FORWARD_ORIGIN_FAILED'],
+      [mad, 'MANYPATH_FORWARD_ORIGIN_FAILED'],
     ] as const) {
       const { status, stream } = await requestHttp2(session, head(pairing, origin));
       expect(status).toBe(502);

@@ -23,7 +23,7 @@ export async function testFront(options: Partial<HttpFrontOptions> = {}): Promis
     onTunnel: ({ socket, target }) => {
       const { signal } = new AbortController();
       socket.on('error', () => {});
-      dial(target, { signal, client: socket }).then(
+      dial(target, { signal }).then(
         upstream => {
           acceptTunnel(socket);
           relayBytes(socket, upstream);
