@@ -95,6 +95,12 @@ describe('the house', () => {
     });
   }
 
+  it('calls the C library in one file only', () => {
+    const files = Object.keys(mayImport).flatMap(room => sourceFiles(join(root, room, 'src')));
+    const callers = files.filter(file => readFileSync(file, 'utf8').includes("'koffi'"));
+    expect(callers.map(file => relative(root, file))).toEqual(['packages/mptcp/src/kernel/libc.ts']);
+  });
+
   it('keeps the lowest floor free of any platform', () => {
     const imports = sourceFiles(join(root, 'packages/core/src')).flatMap(importsOf);
     expect(imports.filter(({ specifier }) => specifier.startsWith('node:'))).toEqual([]);

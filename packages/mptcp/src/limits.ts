@@ -14,6 +14,12 @@ export const mptcpLimits = {
   keepAliveIntervalMs: 15_000,
   /** Unanswered probes after which a connection is given up. */
   keepAliveCount: 4,
+  /** Buffers of pumps in which something waits for a slow destination; beyond so many, further ones are small. */
+  pumpLargeBuffers: 32,
+  /** The size of a small one, in bytes. */
+  pumpSmallBufferBytes: 65_536,
+  /** Buffers of pumps that are kept for the next one. */
+  pumpSpareBuffers: 2,
   /** TLS sessions the undici connector keeps for resumption, one for each origin. */
   tlsSessions: 100,
 } as const;

@@ -1,10 +1,9 @@
-import { createRequire } from 'node:module';
 import type { Socket } from 'node:net';
-import type * as Koffi from 'koffi';
 import { tryFdOf } from './descriptor.ts';
 import { SystemCallError } from './errors.ts';
 import { errnoName } from './kernel/errno.ts';
-import { type Libc, tryLibc } from './kernel/libc.ts';
+import { type Libc, type RawPoll, tryLibc } from './kernel/libc.ts';
+import { mptcpLimits } from './limits.ts';
 
 /** What {@link startPump} needs, and whom it tells. The functions are called from a turn of their own. */
 export interface PumpOptions {
@@ -35,48 +34,21 @@ export interface Pump {
  * @returns `undefined` where it cannot be done: no koffi, a closed socket, or no descriptor left.
  */
 export function startPump(source: Socket, destination: Socket, options: PumpOptions): Pump | undefined {
-  const kernel = loadPumpKernel();
+  const kernel = tryLibc();
   const from = tryFdOf(source);
   const to = tryFdOf(destination);
   if (kernel === undefined || from === undefined || to === undefined) return undefined;
   const own: number[] = [];
   try {
     // Twins, because libuv keeps one watch a descriptor, and Node may close its own at any time.
-    own.push(kernel.libc.dup(from));
-    own.push(kernel.libc.dup(to));
+    own.push(kernel.dup(from));
+    own.push(kernel.dup(to));
   } catch {
-    for (const fd of own) kernel.libc.close(fd);
+    for (const fd of own) kernel.close(fd);
     return undefined;
   }
   const [input = -1, output = -1] = own;
   return new SocketPump(kernel, input, output, options);
-}
-
-interface PumpKernel {
-  readonly libc: Libc;
-  readonly recv: (fd: number, buffer: Uint8Array, length: number, flags: number) => number;
-  readonly send: (fd: number, buffer: Uint8Array, length: number, flags: number) => number;
-  readonly errno: () => number;
-  readonly poll: typeof Koffi.node.poll;
-}
-
-let pumpKernel: PumpKernel | undefined;
-
-function loadPumpKernel(): PumpKernel | undefined {
-  const libc = tryLibc();
-  if (libc === undefined || pumpKernel !== undefined) return pumpKernel;
-  const koffi = createRequire(import.meta.url)('koffi') as typeof Koffi;
-  const library = koffi.load(null);
-  pumpKernel = {
-    libc,
-    recv: library.func('long recv(int fd, void *buffer, size_t length, int flags)') as PumpKernel['recv'],
-    send: library.func(
-      'long send(int fd, const void *buffer, size_t length, int flags)',
-    ) as PumpKernel['send'],
-    errno: () => koffi.errno(),
-    poll: koffi.node.poll,
-  };
-  return pumpKernel;
 }
 
 const MSG_DONTWAIT = 0x40;
@@ -86,18 +58,18 @@ const EAGAIN = 11;
 
 class SocketPump implements Pump {
   bytes = 0;
-  readonly #kernel: PumpKernel;
+  readonly #kernel: Libc;
   readonly #input: number;
   readonly #output: number;
   readonly #options: PumpOptions;
-  readonly #readable: Koffi.node.PollHandle;
-  #writable: Koffi.node.PollHandle | undefined;
+  readonly #readable: RawPoll;
+  #writable: RawPoll | undefined;
   /** What the destination has not taken yet, as a part of `#buffer`; the pump waits for it while there is some. */
   #rest: Uint8Array = nothing;
   #buffer: Uint8Array | undefined;
   #stopped = false;
 
-  constructor(kernel: PumpKernel, input: number, output: number, options: PumpOptions) {
+  constructor(kernel: Libc, input: number, output: number, options: PumpOptions) {
     this.#kernel = kernel;
     this.#input = input;
     this.#output = output;
@@ -110,17 +82,16 @@ class SocketPump implements Pump {
     this.#stopped = true;
     this.#readable.close();
     this.#writable?.close();
-    this.#kernel.libc.close(this.#input);
-    this.#kernel.libc.close(this.#output);
+    this.#kernel.close(this.#input);
+    this.#kernel.close(this.#output);
     this.#giveBack();
   }
 
   // Both run outside of Node's own turns, where promises and ticks would wait: nothing but system calls happens here.
   readonly #onReadable = (): void => {
     if (this.#stopped) return;
-    const { recv, errno } = this.#kernel;
     this.#buffer ??= takeBuffer(this.#options.bufferBytes);
-    const length = Number(recv(this.#input, this.#buffer, this.#buffer.length, MSG_DONTWAIT));
+    const length = this.#kernel.tryRecv(this.#input, this.#buffer, MSG_DONTWAIT);
     if (length > 0) {
       this.bytes += length;
       this.#rest = length === this.#buffer.length ? this.#buffer : this.#buffer.subarray(0, length);
@@ -129,10 +100,9 @@ class SocketPump implements Pump {
       this.#awaitRoom();
       return;
     }
-    const error = length === 0 ? 0 : errno();
     this.#giveBack();
     if (length === 0) this.#finish(this.#options.onEnd);
-    else if (error !== EAGAIN && error !== EINTR) this.#fail('source', 'recv', error);
+    else if (length !== -EAGAIN && length !== -EINTR) this.#fail('source', 'recv', -length);
   };
 
   readonly #onWritable = (): void => {
@@ -143,14 +113,12 @@ class SocketPump implements Pump {
 
   /** @returns whether the pump is done with what it had read. */
   #deliver(): boolean {
-    const { send, errno } = this.#kernel;
     while (this.#rest.length > 0) {
-      const length = Number(send(this.#output, this.#rest, this.#rest.length, MSG_DONTWAIT | MSG_NOSIGNAL));
+      const length = this.#kernel.trySend(this.#output, this.#rest, MSG_DONTWAIT | MSG_NOSIGNAL);
+      if (length === -EINTR) continue;
+      if (length === -EAGAIN) return false;
       if (length < 0) {
-        const error = errno();
-        if (error === EINTR) continue;
-        if (error === EAGAIN) return false;
-        this.#fail('destination', 'send', error);
+        this.#fail('destination', 'send', -length);
         return true;
       }
       this.#rest = this.#rest.subarray(length);
@@ -186,24 +154,21 @@ class SocketPump implements Pump {
 
 const nothing = new Uint8Array();
 
-/** Buffers in which something waits for a slow destination: beyond so many, further ones are small. */
-const mostLargeBuffers = 32;
-const smallBufferBytes = 65_536;
+const { pumpLargeBuffers, pumpSmallBufferBytes, pumpSpareBuffers } = mptcpLimits;
 let largeBuffersTaken = 0;
 /** Free buffers. One is enough when nothing is stuck, and it stays in the processor's cache. */
 const spare: Uint8Array[] = [];
-const mostSpare = 2;
 
 function takeBuffer(bytes: number): Uint8Array {
-  if (bytes <= smallBufferBytes) return Buffer.allocUnsafeSlow(bytes);
-  if (largeBuffersTaken >= mostLargeBuffers) return Buffer.allocUnsafeSlow(smallBufferBytes);
+  if (bytes <= pumpSmallBufferBytes) return Buffer.allocUnsafeSlow(bytes);
+  if (largeBuffersTaken >= pumpLargeBuffers) return Buffer.allocUnsafeSlow(pumpSmallBufferBytes);
   largeBuffersTaken += 1;
   const free = spare.pop();
   return free?.length === bytes ? free : Buffer.allocUnsafeSlow(bytes);
 }
 
 function returnBuffer(buffer: Uint8Array): void {
-  if (buffer.length <= smallBufferBytes) return;
+  if (buffer.length <= pumpSmallBufferBytes) return;
   largeBuffersTaken -= 1;
-  if (spare.length < mostSpare) spare.push(buffer);
+  if (spare.length < pumpSpareBuffers) spare.push(buffer);
 }

@@ -22,6 +22,10 @@ export interface Libc {
   sendTo(fd: number, bytes: Uint8Array, flags: number, address: Uint8Array): number;
   /** recv(2) into `buffer`: how many bytes came (with MSG_TRUNC the true length); `undefined` when nothing waits. */
   recv(fd: number, buffer: Uint8Array, flags: number): number | undefined;
+  /** As `send`, but returns the negative errno of a refusal. */
+  trySend(fd: number, bytes: Uint8Array, flags: number): number;
+  /** recv(2) into `buffer`: how many bytes came, 0 at the end, or the negative errno of a refusal. */
+  tryRecv(fd: number, buffer: Uint8Array, flags: number): number;
   /** Fills `buffer` and returns the length the kernel reported, which older kernels make smaller. */
   getsockopt(fd: number, level: number, name: number, buffer: Uint8Array): number;
   /** As `getsockopt`, but returns the negative errno of a refusal. */
@@ -49,6 +53,24 @@ export interface Libc {
    * Level-triggered: read until `recv` says `undefined`, or it is called again. Throws on a bad or unpollable `fd`.
    */
   pollReadable(fd: number, callback: () => void): PollWatch;
+  /**
+   * Calls `callback` whenever `fd` is as `events` say, outside of Node's own turns: nothing in it may throw, and promises and
+   * ticks made there wait for the next turn. libuv keeps one watch a descriptor.
+   */
+  poll(fd: number, events: PollEvents, callback: () => void): RawPoll;
+}
+
+/** What a descriptor is watched for. */
+export interface PollEvents {
+  readonly readable?: boolean;
+  readonly writable?: boolean;
+}
+
+/** A watch of `poll`. */
+export interface RawPoll {
+  start(events: PollEvents, callback: () => void): void;
+  stop(): void;
+  close(): void;
 }
 
 /** A running watch of `pollReadable`. It keeps the process alive until closed or `unref`ed. */
@@ -243,6 +265,15 @@ function makeLibc({ koffi, functions: c }: Loaded): Libc {
     },
     close,
     dup,
+    trySend: (fd, bytes, flags) => {
+      const sent = Number(c.send(fd, bytes, bytes.length, flags));
+      return sent < 0 ? -koffi.errno() : sent;
+    },
+    tryRecv: (fd, buffer, flags) => {
+      const received = Number(c.recv(fd, buffer, buffer.length, flags));
+      return received < 0 ? -koffi.errno() : received;
+    },
+    poll: (fd, events, callback) => koffi.node.poll(fd, events, callback),
     tryFlock: (fd, operation) => (c.flock(fd, operation) < 0 ? -koffi.errno() : 0),
     setns: (fd, type) => void checked(c.setns(fd, type), 'setns'),
     addressOf: bytes => koffi.address(bytes),
