@@ -109,7 +109,7 @@ describe('the keeper of settings', () => {
     const keeper = open();
     await keeper.apply([...wlan, ...wwan]);
     expect(held()).toEqual(keys([...wlan, ...wwan]));
-    expect(kernel.now).toEqual({ subflows: 8, acceptedAddresses: 8 });
+    expect(kernel.now).toEqual({ subflows: 8, acceptedAddresses: 0 });
     await keeper.end();
     expect(kernel.state()).toEqual(before);
     expect(readdirSync(folder)).toEqual([]);

@@ -58,7 +58,12 @@ export interface DialContext {
   readonly aheadBytes?: number | undefined;
 }
 
-/** Opens connections to targets, with MPTCP where they speak it, and never where the guard says no. */
+/**
+ * Opens connections to targets, and never where the guard says no.
+ *
+ * In plain TCP: with Multipath TCP a target that announces an address (ADD_ADDR) has the kernel of this host connect there
+ * itself, past the guard. A server seldom has a second way to the target, so that little is lost.
+ */
 export class TargetDialer {
   readonly #options: TargetDialerOptions;
 
@@ -84,8 +89,7 @@ export class TargetDialer {
         signal,
         allowHalfOpen: true,
         timeout: timeoutMs,
-        // MPTCP that fell back to TCP tells its sender late that a small buffer has room again: 7 MB/s instead of 45.
-        ...(aheadBytes === undefined ? {} : { mptcp: false }),
+        mptcp: false,
         filterAddress: address => guard.refusal(address, publicOnly),
         ...(lookup === undefined ? {} : { lookup }),
       });

@@ -186,20 +186,11 @@ class RunningRelay implements Relay {
     this.#http1.close();
     this.#listener.destroyAll();
     await closed;
-    for (const undo of this.#undo.splice(0)) this.#tryTo(undo);
+    for (const undo of this.#undo.splice(0)) undo();
   }
 
   #publicHost(): string {
     return this.#options.publicHost?.host ?? guessPublicHost(this.#options.listen.host);
-  }
-
-  /** For what the relay does beside its work, and goes on without. */
-  #tryTo(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      this.#logger.warn({ code: errorCode(error), error: errorMessage(error) }, 'the relay goes on without');
-    }
   }
 
   /** Checks a request that came on a connection. @throws what the answer is to be */

@@ -254,7 +254,7 @@ async function openSteering(): Promise<{ rights: SteeringRights; close: () => Pr
     await keeper.end();
   };
   try {
-    await keeper.begin({ limits: false });
+    await keeper.begin({ limits: 'unchanged' });
     if (keeper.mayLeaveToUserspace) {
       rights = new DirectSteering(keeper);
       return { rights, close };

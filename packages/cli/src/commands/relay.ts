@@ -1,6 +1,6 @@
 import { formatAuthority, parseAuthority } from '@manypath/core';
 import { preferredCongestion } from '@manypath/mptcp';
-import { raiseSubflowLimits } from '@manypath/paths';
+import { setServerLimits } from '@manypath/paths';
 import { type Relay, type RelayOptions, startRelay } from '@manypath/relay';
 import type { Command } from 'commander';
 import { type CommonOptions, withCommonOptions } from '../common-options.ts';
@@ -24,7 +24,7 @@ export function addRelayCommand(program: Command): void {
   withCommonOptions(program.command('relay'))
     .summary('run the relay, on a server that both of your links can reach')
     .description(
-      'Takes MPTCP connections from gateways and dials origins for them, with MPTCP or TCP.\n' +
+      'Takes MPTCP connections from gateways and dials origins for them.\n' +
         'Prints a pairing URL: give it to `manypath browse --relay` or `manypath up --relay`.\n' +
         'The pairing stays the same after a restart. The relay is a standard forward proxy over\n' +
         'TLS 1.3 (user manypath), so curl and other programs can use it too.',
@@ -47,7 +47,7 @@ async function runRelay(options: RelayCommandOptions): Promise<void> {
   const events = new EventOutput(options.json);
   const logger = createLogger(options.logLevel, options.json);
   const stateDir = stateFolder(options.state);
-  const restoreLimits = await raiseSubflowLimits({ stateDir, logger });
+  const restoreLimits = await setServerLimits({ stateDir, logger });
   try {
     const relay = await startRelay({ ...relayOptions(options), stateDir, logger });
     events.emit({ event: 'ready', listen: relay.address, pairing: relay.pairing });

@@ -1,5 +1,5 @@
 import { errorCode, errorMessage } from '@manypath/core';
-import { leaveToUserspace, pathManagerSysctl } from '@manypath/mptcp';
+import { leaveToUserspace, type PathManagerLimits, pathManagerSysctl } from '@manypath/mptcp';
 import { pathsLimits } from '../limits.ts';
 import type { PathsLogger } from '../path-set.ts';
 import { Journal } from './journal.ts';
@@ -73,17 +73,27 @@ export class SettingsKeeper implements Keeper {
     return this.#permitted;
   }
 
-  /** Undoes what dead processes left, and raises the limits on subflows unless told otherwise. */
-  async begin({ limits = true } = {}): Promise<void> {
+  /** Whether the kernel connects to addresses that peers announce. */
+  get followsAnnounced(): boolean {
+    return this.#tables.limits().acceptedAddresses > 0;
+  }
+
+  /**
+   * Undoes what dead processes left, and changes the limits on subflows.
+   *
+   * @param limits As a client needs them (default), or a server that strangers reach; or not at all.
+   */
+  async begin({ limits = 'client' }: { limits?: 'client' | 'server' | 'unchanged' } = {}): Promise<void> {
     this.#permitted = this.#tables.mayChange();
     if (!this.#permitted || this.#begun) return;
     await this.#journal.update((entries, save) => {
       if (joinOwners(entries)) this.#removeUnwanted(entries);
       else this.#undo(entries);
       this.#notePathManager(entries);
-      if (limits) this.#noteLimits(entries);
+      const wanted = limits === 'unchanged' ? undefined : this.#wantedLimits(limits);
+      if (wanted !== undefined) entries.limits ??= this.#tables.limits();
       save();
-      if (limits) this.#raiseLimits();
+      if (wanted !== undefined) this.#tables.setLimits(wanted);
     });
     this.#begun = true;
   }
@@ -227,16 +237,18 @@ export class SettingsKeeper implements Keeper {
       .filter(name => this.#tables.readSysctl(name) === strictReversePath);
   }
 
-  #noteLimits(entries: JournalEntries): void {
-    const before = this.#tables.limits();
-    const wanted = pathsLimits.subflowsPerConnection;
-    if (before.subflows >= wanted && before.acceptedAddresses >= wanted) return;
-    entries.limits ??= before;
-  }
-
-  #raiseLimits(): void {
-    const wanted = pathsLimits.subflowsPerConnection;
-    this.#tables.setLimits({ subflows: wanted, acceptedAddresses: wanted });
+  /**
+   * Announced addresses (ADD_ADDR, RFC 8684 §3.4.1) are never asked for: a peer could have this host connect wherever it
+   * likes. Those of paths come from here.
+   *
+   * @returns `undefined` when they are like that already.
+   */
+  #wantedLimits(role: 'client' | 'server'): PathManagerLimits | undefined {
+    const now = this.#tables.limits();
+    const subflows = Math.max(now.subflows, pathsLimits.subflowsPerConnection);
+    const acceptedAddresses = role === 'server' ? 0 : now.acceptedAddresses;
+    const isSo = subflows === now.subflows && acceptedAddresses === now.acceptedAddresses;
+    return isSo ? undefined : { subflows, acceptedAddresses };
   }
 
   #add(entries: JournalEntries, setting: Setting): void {
