@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import type { Server } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { isDeepStrictEqual } from 'node:util';
 import {
@@ -240,6 +240,11 @@ export class Gateway {
     this.proxy = addressOf(server);
     this.#take(server);
     this.#front.listen(server, socket => this.#guard.admits(socket));
+  }
+
+  /** Whether an accepted connection comes from the user who started the gateway, or root, as far as that is checked. */
+  admits(accepted: Socket): boolean {
+    return this.#guard.admits(accepted);
   }
 
   /** Whether the owners of connections are checked. */

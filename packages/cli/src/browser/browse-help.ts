@@ -18,6 +18,9 @@ Names
   this machine or its network is refused, unless you name it with --local-name.
 
 Being driven
+  --remote-debugging-port=PORT works as ever: the port is reachable on 127.0.0.1
+  of this machine, for the same user only. 0 takes any; standard error tells
+  which ("DevTools listening on"), as does DevToolsActivePort in the profile.
   Descriptors 3 and 4 are handed on with --remote-debugging-pipe, so that a
   driver such as Playwright can take this for its browser: executablePath is a
   script with  exec manypath browse -- "$@"

@@ -1,7 +1,8 @@
-import type { Server } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { ManypathError } from '@manypath/core';
 import type { Logger } from '../terminal/log.ts';
+import { BrowserLog } from './browser-log.ts';
 import { Caretaker } from './caretaker.ts';
 import { chromiumArguments, switchValue } from './chromium-arguments.ts';
 import { type Browser, findBrowser } from './find-browser.ts';
@@ -12,6 +13,7 @@ import { quietAddress } from './namespace-plan.ts';
 import { explainRefusal } from './namespace-refusal.ts';
 import { openProfile, type Profile } from './profile.ts';
 import { openQuietNamespace, type QuietNamespace } from './quiet-namespace.ts';
+import { openRemoteDebugging, type RemoteDebugging } from './remote-debugging.ts';
 import { type ResolverFile, readResolverFile } from './resolver-file.ts';
 import { exitCode, forwardSignals, type RunningBrowser, startBrowser } from './run-browser.ts';
 
@@ -27,6 +29,8 @@ export interface BrowserGateway {
   serveStraight(server: Server): void;
   /** Tells by which address the browser reaches both proxies. */
   reachedBy(host: string): void;
+  /** Whether an accepted connection comes from the user who started it. */
+  admits(accepted: Socket): boolean;
   /** Takes connections that were redirected here, and dials what they were meant for from this namespace. */
   serveRedirected(server: Server): void;
 }
@@ -55,7 +59,7 @@ export interface BrowseOptions {
   readonly onIsolation?: (isolation: { isolated: boolean; reason: string | null }) => void;
   /** Arguments for the browser; they come before ours. */
   readonly chromiumArguments?: readonly string[] | undefined;
-  readonly logger: Pick<Logger, 'info' | 'warn'>;
+  readonly logger: Pick<Logger, 'debug' | 'info' | 'warn'>;
   /** Where `ready` and `exit` are reported; while `enabled` the browser's own stdout goes to stderr. */
   readonly events?: {
     readonly enabled: boolean;
@@ -70,11 +74,13 @@ export interface BrowseOptions {
  * Opens an unmodified Chromium whose every TCP connection goes through the gateway, and waits for its end.
  *
  * While it runs, SIGINT, SIGTERM and SIGHUP are handed to the browser instead of ending this process. With
- * `--remote-debugging-pipe` among the arguments descriptors 3 and 4 are handed on as well.
+ * `--remote-debugging-pipe` among the arguments descriptors 3 and 4 are handed on as well; the port of `--remote-debugging-port`
+ * is reachable from this machine's own network. What the browser writes to its standard error goes to the log, at `debug`.
  *
  * @returns The browser's exit code; 128 + the signal's number when a signal ended it, or the set-up.
  * @throws BrowserNotFoundError `MANYPATH_BROWSER_NOT_FOUND`
  * @throws BrowserStartError `MANYPATH_BROWSER_START_FAILED`
+ * @throws DebuggingPortError `MANYPATH_DEBUGGING_PORT_FAILED`
  * @throws ProfileNameError `MANYPATH_PROFILE_NAME_INVALID`
  * @throws LocalNameError `MANYPATH_LOCAL_NAME_INVALID`
  */
@@ -87,6 +93,7 @@ export async function browse(options: BrowseOptions): Promise<number> {
   const stop = new Stop(options.signal);
   let namespace: QuietNamespace | undefined;
   let caretaker: Caretaker | undefined;
+  let debugging: RemoteDebugging | undefined;
   try {
     const isolation = await isolate(options, browser, resolver, limits, stop.signal);
     namespace = isolation.namespace;
@@ -103,13 +110,22 @@ export async function browse(options: BrowseOptions): Promise<number> {
     });
     caretaker = new Caretaker(profile, limits.browserShutdownMs);
     const extension = options.extension?.(profile.folder);
+    const { gateway, logger } = options;
+    debugging = await openRemoteDebugging({
+      extra,
+      namespace,
+      profile: profile.folder,
+      admits: accepted => gateway.admits(accepted),
+      logger,
+      limits,
+    });
     const running = await startBrowser(
       {
         enter: namespace?.enter ?? [],
         path: browser.path,
         parameters: chromiumArguments({
-          proxy: proxyOf(options.gateway, namespace),
-          straightProxy: options.gateway.straightProxy,
+          proxy: proxyOf(gateway, namespace),
+          straightProxy: gateway.straightProxy,
           bypass:
             namespace === undefined ? bypassForHost(names, localSubnets()) : bypassForQuietNamespace(names),
           profile: profile.folder,
@@ -117,7 +133,7 @@ export async function browse(options: BrowseOptions): Promise<number> {
           headless: options.headless ?? false,
           root: process.getuid?.() === 0,
           url: options.url,
-          extra,
+          extra: debugging.extra,
         }),
         stdout: options.events?.enabled ? 2 : 1,
         debuggingPipe: switchValue(extra, '--remote-debugging-pipe') !== undefined,
@@ -125,13 +141,22 @@ export async function browse(options: BrowseOptions): Promise<number> {
       limits.browserShutdownMs,
     );
     caretaker.watch(running.pid);
+    const log = new BrowserLog(running.errors, {
+      logger,
+      isAskedFor: ['--enable-logging', '--v', '--vmodule'].some(
+        name => switchValue(extra, name) !== undefined,
+      ),
+      onDebugging: url => debugging?.onListening(url),
+    });
     stop.passTo(running);
     report(options, { browser, profile, running, isolation });
     const code = await running.ended;
+    if (code !== 0 && stop.code === undefined) await tellFailure(code, log, logger);
     options.events?.emit({ event: 'exit', code });
     return code;
   } finally {
     await caretaker?.finish();
+    debugging?.close();
     namespace?.close();
     stop.dispose();
   }
@@ -188,6 +213,13 @@ function localSubnets(): string[] {
   return addresses
     .filter(({ internal, address }) => !internal && isLocalAddress(address))
     .flatMap(({ cidr }) => cidr ?? []);
+}
+
+/** Says what the browser said before it failed. */
+async function tellFailure(code: number, log: BrowserLog, logger: Pick<Logger, 'warn'>): Promise<void> {
+  await log.settled();
+  const words = log.lastWords.map(line => `\n  ${line}`).join('');
+  if (words !== '') logger.warn({}, `the browser ended with ${code}, and said:${words}`);
 }
 
 /** Says in one line what was set up, and in one more each what is lost. */

@@ -34,6 +34,16 @@ export class LocalNameError extends ManypathError {
   }
 }
 
+/** The port on which the browser is to take orders cannot be had. */
+export class DebuggingPortError extends ManypathError {
+  constructor(place: string, cause: unknown) {
+    super('MANYPATH_DEBUGGING_PORT_FAILED', `the browser cannot be driven on ${place}`, {
+      cause,
+      hint: 'choose another port, or --remote-debugging-port=0 for any; the browser tells which',
+    });
+  }
+}
+
 /** The system does not let us have a network namespace; the message says which step it refused. */
 export class QuietNamespaceError extends ManypathError {
   constructor(message: string, options: { cause?: unknown; hint?: string } = {}) {

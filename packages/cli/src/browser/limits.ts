@@ -10,6 +10,10 @@ export const browserLimits = {
   localNameTtlSeconds: 5,
   /** Patterns of `--local-name` and search domains that are taken at most. */
   localNamePatterns: 64,
+  /** Connections to the browser's debugging port at once. */
+  debuggingConnections: 256,
+  /** How long one of them waits for a browser that is still starting, milliseconds. */
+  debuggingWaitMs: 10_000,
 } as const;
 
 export type BrowserLimits = { readonly [name in keyof typeof browserLimits]: number };

@@ -20,6 +20,9 @@ const quietRouter = '192.0.2.1';
  */
 export const quietAddress = '192.0.2.2';
 
+/** From where the debugging door connects: what comes from there is meant for the browser itself. No page can choose that. */
+export const doorAddress = '127.9.92.22';
+
 /**
  * The input of `ip -batch -`.
  *
@@ -74,6 +77,7 @@ export function natRules(ports: HolderPorts): string {
   return `table inet manypath {
   chain redirect_local {
     type nat hook output priority -100; policy accept;
+    ip saddr ${doorAddress} accept
     meta nfproto ipv4 udp dport 53 redirect to :${ports.names4}
     meta nfproto ipv4 tcp dport 53 redirect to :${ports.redirected4}
     ip daddr { ${localRanges4.join(', ')} } meta l4proto tcp redirect to :${ports.redirected4}

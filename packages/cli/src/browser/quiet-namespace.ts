@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import type { Socket as DatagramSocket } from 'node:dgram';
 import { closeSync, openSync } from 'node:fs';
 import { createServer, isIPv6, type Server } from 'node:net';
-import { fileURLToPath } from 'node:url';
+import { childEnvironment, childProgram } from './child-program.ts';
 import { QuietNamespaceError } from './errors.ts';
 import type { HolderMessage, HolderOrder } from './holder-messages.ts';
 import { browserLimits } from './limits.ts';
@@ -35,6 +35,8 @@ export interface QuietNamespace {
   readonly redirected: readonly Server[];
   /** Name server queries. */
   readonly names: readonly DatagramSocket[];
+  /** TCP ports on loopback there that are taken by us. */
+  readonly takenPorts: ReadonlySet<number>;
   /** Why loopback and local networks cannot be reached from inside, or `undefined` when they can. */
   readonly localFailure: string | undefined;
   /** The command that runs what follows it in the namespace, without any capability there. */
@@ -75,10 +77,14 @@ const rootless: Manner = {
 };
 
 async function open(manner: Manner, options: QuietNamespaceOptions): Promise<QuietNamespace> {
-  const holder = spawn('unshare', [...manner.unshare, '--', process.execPath, holderProgram()], {
-    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    env: withoutNodeOptions(process.env),
-  });
+  const holder = spawn(
+    'unshare',
+    [...manner.unshare, '--', process.execPath, childProgram('namespace-holder.js')],
+    {
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      env: childEnvironment(),
+    },
+  );
   const descriptors: number[] = [];
   const handles = new ReceivedHandles();
   try {
@@ -95,6 +101,7 @@ async function open(manner: Manner, options: QuietNamespaceOptions): Promise<Qui
       straight: handles.of('straight'),
       redirected: handles.redirected,
       names: handles.names,
+      takenPorts: new Set(handles.redirected.map(portOf)),
       localFailure,
       enter: enterCommand(descriptors),
       close() {
@@ -202,20 +209,12 @@ class ReceivedHandles {
   }
 }
 
+function portOf(server: Server): number {
+  const address = server.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
 /** A server that came over IPC would close a connection whose client has finished sending; ours must not. */
 function adopt(received: Server): Server {
   return createServer({ allowHalfOpen: true, noDelay: true }).listen(received);
-}
-
-/** From source (tests) the built program is run: Node 20 does not run TypeScript. */
-function holderProgram(): string {
-  const here = import.meta.url;
-  const built = here.endsWith('.ts') ? here.replace('/src/', '/dist/') : here;
-  return fileURLToPath(new URL('./namespace-holder.js', built));
-}
-
-/** Options for this process (a test runner's loader, a debugger's port) are not meant for the holder. */
-function withoutNodeOptions(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const { NODE_OPTIONS: _, ...rest } = environment;
-  return rest;
 }

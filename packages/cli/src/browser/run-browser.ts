@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readlinkSync } from 'node:fs';
 import { constants } from 'node:os';
+import { Readable } from 'node:stream';
 import { BrowserStartError } from './errors.ts';
 
 /** How to run the browser. */
@@ -23,12 +24,15 @@ export class RunningBrowser {
   readonly pid: number;
   /** Exit code, or 128 + the number of the signal that ended it, as a shell says it. */
   readonly ended: Promise<number>;
+  /** What it writes to its standard error. */
+  readonly errors: Readable;
   readonly #process: ChildProcess;
   readonly #shutdownMs: number;
   #killer: NodeJS.Timeout | undefined;
 
-  constructor(child: ChildProcess, pid: number, shutdownMs: number) {
+  constructor(child: ChildProcess, errors: Readable, pid: number, shutdownMs: number) {
     this.#process = child;
+    this.errors = errors;
     this.pid = pid;
     this.#shutdownMs = shutdownMs;
     this.ended = once(child, 'exit').then(([code, signal]) => {
@@ -62,7 +66,7 @@ export async function startBrowser(options: RunBrowserOptions, shutdownMs: numbe
   ];
   if (options.debuggingPipe) checkDebuggingPipe(options.path);
   const child = spawn(program, rest, {
-    stdio: ['inherit', options.stdout, 'inherit', ...(options.debuggingPipe ? [3, 4] : [])],
+    stdio: ['inherit', options.stdout, 'pipe', ...(options.debuggingPipe ? [3, 4] : [])],
     detached: true,
   });
   try {
@@ -70,7 +74,7 @@ export async function startBrowser(options: RunBrowserOptions, shutdownMs: numbe
   } catch (error) {
     throw new BrowserStartError(options.path, error);
   }
-  return new RunningBrowser(child, child.pid ?? 0, shutdownMs);
+  return new RunningBrowser(child, child.stderr ?? Readable.from([]), child.pid ?? 0, shutdownMs);
 }
 
 /**

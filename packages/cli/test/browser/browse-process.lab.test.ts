@@ -45,6 +45,16 @@ describe.skipIf(missing !== undefined)(`browse as a process${missing ? ` (${miss
     await nothingLeft(await browse.said('namespace'), profileIn(await browse.said('arguments')));
   });
 
+  it('tells what a browser said that failed, and keeps quiet about one that ended well', async () => {
+    const words = 'no display at all';
+    const failing = run([], { FAKE_BROWSER: 'exit-7', FAKE_ERRORS: words });
+    await failing.exit;
+    expect(failing.errors).toContain(`the browser ended with 7, and said:\n  ${words}\n`);
+    const well = run([], { FAKE_BROWSER: 'exit', FAKE_ERRORS: words });
+    expect(await well.exit).toEqual([0, null]);
+    expect(well.errors).not.toContain(words);
+  });
+
   it('ends with 128 + the signal when the browser died of one', async () => {
     expect(await start('die').exit).toEqual([137, null]);
   });
@@ -142,10 +152,15 @@ describe.skipIf(missing !== undefined)(`browse as a process${missing ? ` (${miss
         serveStraight: nothing,
         serveRedirected: nothing,
         reachedBy: nothing,
+        admits: () => false,
       },
       stateDir: state,
       browser: fakeBrowser,
-      logger: { info: (_, message) => said.push(message), warn: (_, message) => said.push(message) },
+      logger: {
+        debug: nothing,
+        info: (_, message) => said.push(message),
+        warn: (_, message) => said.push(message),
+      },
       signal: AbortSignal.abort(),
     });
     expect({ code, said }).toEqual({ code: 143, said: [] });

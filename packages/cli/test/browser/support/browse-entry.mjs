@@ -44,7 +44,7 @@ try {
     browser: values.browser,
     localNames,
     chromiumArguments: separator < 0 ? [] : process.argv.slice(separator + 1),
-    logger: { info: say(''), warn: say('warning: ') },
+    logger: { debug: () => {}, info: say(''), warn: say('warning: ') },
     events: { enabled: values.json === true, emit },
     limits: values['shutdown-ms'] === undefined ? {} : { browserShutdownMs: Number(values['shutdown-ms']) },
   });

@@ -13,6 +13,7 @@ echo "namespace: $(readlink /proc/self/ns/net)"
 echo "capabilities: $(sed -n 's/^CapEff:\t//p' /proc/self/status)"
 echo "descriptors: $(ls "/proc/$$/fd" | tr '\n' ' ')"
 echo "pid: $$"
+[ -z "$FAKE_ERRORS" ] || echo "$FAKE_ERRORS" >&2
 case $FAKE_BROWSER in
   exit-7) exit 7 ;;
   die) kill -KILL $$ ;;
