@@ -2,6 +2,7 @@ import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { type Choice, defaultChoice } from '../src/choice.ts';
 import { isProxyAddress, planProxy } from '../src/proxy-plan.ts';
+import { localSpellings } from './support/local-spellings.ts';
 
 const gateway = { host: '127.0.0.1', port: 8118 };
 
@@ -72,6 +73,27 @@ describe('hosts that are not asked of the gateway', () => {
     '::1',
     'fe80::1',
   ])('are those of this machine and its link: %s', host => expect(answer(plan, host)).toBe('DIRECT'));
+
+  /** A host as browsers write it, whatever a page wrote; PAC scripts get IPv6 addresses without brackets. */
+  const written = (host: string) => new URL(`http://${host}/`).hostname.replace(/^\[(.*)\]$/, '$1');
+
+  it.each(localSpellings)('are those of this machine and its link, however they are written: %s', host =>
+    expect(answer(plan, written(host))).toBe('DIRECT'),
+  );
+
+  it.each([
+    '[::2]',
+    '[::ffff:10.0.0.1]',
+    '[::ffff:8.8.8.8]',
+    '[::ffff:128.0.0.1]',
+    '[::1:0:0:1]',
+    '[1::]',
+    '1.0.0.1',
+    '0x08080808',
+    '128.1',
+  ])('are none that only look like it: %s', host =>
+    expect(answer(plan, written(host))).toBe('PROXY 127.0.0.1:8118; DIRECT'),
+  );
 
   it.each(['game.example', 'GAME.example', 'game.example.', 'a.live.example', '192.0.2.9'])(
     'are those that the user named: %s',
