@@ -43,6 +43,18 @@ export function parseAuthority(text: string, defaultPort?: number): Authority {
   return { host: hostOf(text, bracketed, plain), port: portOf(text, port, defaultPort) };
 }
 
+/**
+ * Reads where to listen: `host:port`, a host alone, or a port alone (`8443` and `:8443`), which is not taken for an address.
+ *
+ * @param fallback What is not said is as here.
+ * @throws AuthorityInvalidError `MANYPATH_AUTHORITY_INVALID`
+ */
+export function parseListen(text: string, fallback: Authority): Authority {
+  const port = /^:?(\d+)$/.exec(text)?.[1];
+  if (port !== undefined) return { host: fallback.host, port: portOf(text, port, undefined) };
+  return parseAuthority(text, fallback.port);
+}
+
 /** Writes `host:port`, with brackets around an IPv6 address. */
 export function formatAuthority({ host, port }: Authority): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;

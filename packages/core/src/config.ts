@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { isHostName, parseAuthority } from './authority.ts';
+import { type Authority, isHostName, parseAuthority, parseListen } from './authority.ts';
 import { closestName } from './closest-name.ts';
 import { ManypathError } from './errors.ts';
 import { parseCidr } from './ip-address.ts';
@@ -216,7 +216,7 @@ const schema = v.pipe(
   v.strictObject(
     {
       relay: v.exactOptional(readableBy(parsePairing)),
-      listen: v.exactOptional(readableBy(parseAuthority)),
+      listen: v.exactOptional(readableBy(text => parseListen(text, defaultListen))),
       paths: v.exactOptional(v.pipe(object, v.record(pathKey, path))),
       rules: v.exactOptional(
         v.pipe(
@@ -288,6 +288,9 @@ export interface StreamsConfig {
     Record<string, { readonly command: readonly string[]; readonly origins: readonly string[] }>
   >;
 }
+
+/** Where a gateway's proxy port is unless somebody says otherwise. */
+export const defaultListen: Authority = { host: '127.0.0.1', port: 8118 };
 
 /** The configuration file: JSON, every key optional, unknown keys refused. See docs/CONFIG.md. */
 export interface Config {

@@ -5,6 +5,7 @@ export {
   formatAuthority,
   isHostName,
   parseAuthority,
+  parseListen,
 } from './authority.ts';
 export { decodeBase64Url, encodeBase64Url } from './base64url.ts';
 export { ByteReader, BytesCutShortError, ByteWriter } from './byte-cursor.ts';
@@ -14,6 +15,7 @@ export { Condition, type ConditionLogger } from './condition.ts';
 export {
   type Config,
   ConfigInvalidError,
+  defaultListen,
   type PathConfig,
   type PathTier,
   type ProbeConfig,

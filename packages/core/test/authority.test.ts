@@ -1,7 +1,30 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AuthorityInvalidError, formatAuthority, isHostName, parseAuthority } from '../src/index.ts';
+import {
+  AuthorityInvalidError,
+  formatAuthority,
+  isHostName,
+  parseAuthority,
+  parseListen,
+} from '../src/index.ts';
 import { errorOf, searchBriefly } from './support/pieces.ts';
+
+describe('where to listen', () => {
+  const fallback = { host: '::', port: 8443 };
+
+  it.each(['8444', ':8444'])('may be a port alone: %s', text => {
+    expect(parseListen(text, fallback)).toEqual({ host: '::', port: 8444 });
+  });
+
+  it('takes what is not said from the default', () => {
+    expect(parseListen('192.0.2.1', fallback)).toEqual({ host: '192.0.2.1', port: 8443 });
+    expect(parseListen('[::1]:0', fallback)).toEqual({ host: '::1', port: 0 });
+  });
+
+  it.each(['65536', ':65536', '123456', '', ':', '::1', 'a:b'])('cannot be %j', text => {
+    expect(() => parseListen(text, fallback)).toThrow(AuthorityInvalidError);
+  });
+});
 
 describe('an authority', () => {
   it('is a host and a port', () => {

@@ -82,7 +82,7 @@ describe('a configuration file', () => {
     ['{"relay":5}', 'relay', 'it must be a text'],
     ['{"relay":"relay.example"}', 'relay', 'manypath://SECRET@HOST:PORT'],
     ['{"relay":null}', 'relay', 'it must be a text'],
-    ['{"listen":"8118"}', 'listen', 'the port is missing'],
+    ['{"listen":"81180"}', 'listen', 'no number from 1 to 65535'],
     ['{"paths":[]}', 'paths', 'it must be an object'],
     ['{"paths":{"wlan0":"fast"}}', 'paths.wlan0', '"primary", "secondary", "backup" or "never"'],
     ['{"paths":{"wlan0":7}}', 'paths.wlan0', 'it must be an object'],

@@ -8,6 +8,7 @@ import {
   type Clock,
   type ControlHello,
   controlProtocol,
+  defaultListen,
   formatAuthority,
   type LogEntry,
   type Overview,
@@ -109,8 +110,6 @@ export interface GatewayOptions extends Routing {
 
 /** Every room of one release has the same version. */
 const gatewayVersion: string = createRequire(import.meta.url)('../package.json').version;
-
-const defaultListen: Authority = { host: '127.0.0.1', port: 8118 };
 
 /**
  * The local gateway: one port that speaks HTTP CONNECT, plain HTTP proxying and SOCKS5, and dials out with MPTCP,

@@ -96,7 +96,9 @@ export class TlsListener {
   /** @returns Where it listens. */
   async listen(where: Authority, congestion: string | undefined): Promise<Authority> {
     try {
-      await listen(this.#server, { ...where, ...(congestion === undefined ? {} : { congestion }) });
+      // Both families, or IPv4 alone where IPv6 is off.
+      const place = where.host === '::' ? { port: where.port } : where;
+      await listen(this.#server, { ...place, ...(congestion === undefined ? {} : { congestion }) });
     } catch (error) {
       clearInterval(this.#certificateCheck);
       throw error;

@@ -1,4 +1,4 @@
-import { formatAuthority, parseAuthority } from '@manypath/core';
+import { type Authority, formatAuthority, parseAuthority, parseListen } from '@manypath/core';
 import { preferredCongestion } from '@manypath/mptcp';
 import { setServerLimits } from '@manypath/paths';
 import { type Relay, type RelayOptions, startRelay } from '@manypath/relay';
@@ -19,6 +19,9 @@ interface RelayCommandOptions extends CommonOptions {
   logHosts: boolean;
 }
 
+/** IPv6 and IPv4. */
+const everywhere: Authority = { host: '::', port: 8443 };
+
 /** `manypath relay`: what runs on the VPS. */
 export function addRelayCommand(program: Command): void {
   withCommonOptions(program.command('relay'))
@@ -29,7 +32,7 @@ export function addRelayCommand(program: Command): void {
         'The pairing stays the same after a restart. The relay is a standard forward proxy over\n' +
         'TLS 1.3 (user manypath), so curl and other programs can use it too.',
     )
-    .option('--listen <host:port>', 'where to listen', '0.0.0.0:8443')
+    .option('--listen <host:port>', 'where to listen, or a port alone', '[::]:8443')
     .option('--public <host[:port]>', 'how gateways reach this relay (default: the address of this host)')
     .option('--allow-private', 'also dial loopback, private, link-local and metadata addresses', false)
     .option('--cert <file>', 'a real certificate (PEM, with its chain); then no pin is needed')
@@ -60,7 +63,7 @@ async function runRelay(options: RelayCommandOptions): Promise<void> {
 }
 
 function relayOptions(options: RelayCommandOptions): Omit<RelayOptions, 'stateDir'> {
-  const listen = parseAuthority(options.listen, 8443);
+  const listen = parseListen(options.listen, everywhere);
   const congestion = options.congestion ?? preferredCongestion();
   const { cert, key, allowPrivate, logHosts } = options;
   return {

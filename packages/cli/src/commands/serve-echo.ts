@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { createServer } from 'node:net';
-import { type Authority, formatAuthority, parseAuthority } from '@manypath/core';
+import { type Authority, formatAuthority, parseListen } from '@manypath/core';
 import { GatewayListenError } from '@manypath/gateway';
 import { type Command, Option } from 'commander';
 import { type EchoService, echoServices, serveEcho } from '../echo/echo-services.ts';
@@ -43,12 +43,12 @@ async function runServeEcho({ listen, page, service, json }: ServeEchoOptions): 
     socket.on('error', () => {});
     serveEcho(service, socket, socket).catch(() => socket.destroy());
   });
-  const echo = await listenOn(server, parseAuthority(listen, 7007));
+  const echo = await listenOn(server, parseListen(listen, { host: '127.0.0.1', port: 7007 }));
   const servers: Server[] = [server];
   let site: Authority | undefined;
   if (page !== false) {
     const http = exampleSite(service, echo);
-    site = await listenOn(http, parseAuthority(page, 7080));
+    site = await listenOn(http, parseListen(page, { host: '127.0.0.1', port: 7080 }));
     servers.push(http);
   }
   new EventOutput(json).emit({ event: 'ready', listen: echo, page: site ?? null, service });

@@ -1,4 +1,4 @@
-import { parseAuthority } from '@manypath/core';
+import { defaultListen, parseListen } from '@manypath/core';
 import { Gateway } from '@manypath/gateway';
 import { type Command, Option } from 'commander';
 import { type CommonOptions, withCommonOptions } from '../common-options.ts';
@@ -28,7 +28,7 @@ export function addUpCommand(program: Command): void {
         '  curl -x http://127.0.0.1:8118 https://example.org/\n' +
         '  curl -x socks5h://127.0.0.1:8118 https://example.org/',
     )
-    .option('--listen <host:port>', 'where to listen; port 0 takes a free one (default: 127.0.0.1:8118)')
+    .option('--listen <host:port>', 'where to listen, or a port alone; 0 takes a free one (default: 127.0.0.1:8118)')
     .option('--paths <names>', 'use only these interfaces, separated by commas')
     .addOption(
       new Option('--join <when>', 'when a second path joins a connection: when that pays, or always at once')
@@ -53,10 +53,10 @@ async function runUp(options: UpOptions): Promise<void> {
   });
   const { paths, config, forGateway } = opened;
   try {
-    const listen = options.listen ?? config.listen ?? '127.0.0.1:8118';
+    const listen = options.listen ?? config.listen;
     const gateway = await Gateway.start({
       ...forGateway,
-      listen: parseAuthority(listen, 8118),
+      listen: listen === undefined ? defaultListen : parseListen(listen, defaultListen),
       stateDir,
       logger,
     });
