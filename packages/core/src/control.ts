@@ -1,4 +1,5 @@
 import type { PathTier } from './config.ts';
+import type { MultipathUse } from './multipath-use.ts';
 
 /** What `manypath status --json` prints, and what the control socket answers to `status`. */
 export interface StatusDocument {
@@ -6,6 +7,8 @@ export interface StatusDocument {
   readonly connections: readonly ConnectionStatus[];
   /** `null` when no relay is configured. */
   readonly relay: RelayStatus | null;
+  /** How connections use the paths together, and why not. */
+  readonly multipath: MultipathUse;
   readonly totals: Totals;
 }
 
@@ -249,6 +252,8 @@ export interface Overview {
     readonly state: RelayStatus['state'];
     readonly reason: string | null;
   } | null;
+  /** How connections use the paths together, and why not. */
+  readonly multipath: MultipathUse;
   readonly totals: Totals;
 }
 

@@ -109,6 +109,13 @@ export {
 export { encodeJsonLine, JsonLineDecoder, JsonLineError } from './json-lines.ts';
 export { coreLimits } from './limits.ts';
 export {
+  judgeMultipath,
+  type MultipathFacts,
+  type MultipathReason,
+  type MultipathUse,
+  multipathAdvice,
+} from './multipath-use.ts';
+export {
   encodeNativeMessage,
   type NativeMessage,
   NativeMessageDecoder,

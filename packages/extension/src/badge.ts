@@ -1,6 +1,5 @@
 import type { Overview } from '@manypath/core';
 import type { Choice } from './choice.ts';
-import { isInUse } from './path-words.ts';
 
 /**
  * Shows in the toolbar how many paths are in use: a number, nothing while it is switched off, `!` while no gateway answers.
@@ -14,9 +13,9 @@ export async function showBadge({ multipath }: Choice, overview: Overview | unde
   await chrome.action.setTitle({ title: titleFor(text) });
 }
 
-export function badgeText(multipath: boolean, overview: Pick<Overview, 'paths'> | undefined): string {
+export function badgeText(multipath: boolean, overview: Pick<Overview, 'multipath'> | undefined): string {
   if (!multipath) return '';
-  return overview === undefined ? '!' : String(overview.paths.filter(isInUse).length);
+  return overview === undefined ? '!' : String(overview.multipath.paths.length);
 }
 
 function titleFor(text: string): string {

@@ -1,4 +1,4 @@
-import type { Overview } from '@manypath/core';
+import { multipathAdvice, type Overview } from '@manypath/core';
 import type { Choice } from './choice.ts';
 import type { HostState } from './host-port.ts';
 
@@ -29,13 +29,8 @@ export function statusLine(
 
 function withGateway(overview: Overview | undefined): string {
   if (overview === undefined) return 'The gateway is running.';
-  const { relay, paths } = overview;
+  const { relay, multipath } = overview;
   if (relay !== null && relay.state !== 'ready')
     return `The relay ${relay.address} is ${relay.state}${relay.reason === null ? '' : `: ${relay.reason}`}.`;
-  const usable = paths.filter(
-    ({ health, tier }) => health !== 'dead' && health !== 'captive' && tier !== 'never',
-  );
-  if (usable.length === 0) return 'No path leads out of this machine.';
-  if (usable.length === 1) return `One path: ${usable[0]?.name}.`;
-  return `${usable.length} paths are in use.`;
+  return multipathAdvice(multipath);
 }

@@ -100,14 +100,9 @@ describe('a stored choice', () => {
 });
 
 describe('the badge', () => {
-  const paths = [
-    { health: 'up', tier: 'primary' },
-    { health: 'degraded', tier: 'backup' },
-    { health: 'dead', tier: 'primary' },
-    { health: 'up', tier: 'never' },
-  ] as never;
+  const multipath = { reason: 'multipath', paths: ['wlan0', 'wwan0'], text: '', command: null } as const;
 
-  it('is the number of paths in use', () => expect(badgeText(true, { paths })).toBe('2'));
+  it('is the number of paths in use', () => expect(badgeText(true, { multipath })).toBe('2'));
   it('is empty when it is switched off', () => expect(badgeText(false, undefined)).toBe(''));
   it('warns when no gateway answers', () => expect(badgeText(true, undefined)).toBe('!'));
 });

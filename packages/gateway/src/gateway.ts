@@ -10,7 +10,10 @@ import {
   controlProtocol,
   defaultListen,
   formatAuthority,
+  judgeMultipath,
   type LogEntry,
+  type MultipathReason,
+  type MultipathUse,
   type Overview,
   type Pairing,
   type PathRecord,
@@ -39,6 +42,7 @@ import { living } from './living-subflows.ts';
 import { LocalNames } from './local-names.ts';
 import { LocalNetworks, type RouteLookup } from './local-networks.ts';
 import { type GatewayLogger, silentLogger } from './logger.ts';
+import { kernelSupport, relayFacts } from './multipath-facts.ts';
 import { OriginMemory } from './origins/origin-memory.ts';
 import { removeWrittenOrigins } from './origins/written-origins.ts';
 import { type GuardMode, OwnerGuard } from './owner-guard.ts';
@@ -52,6 +56,8 @@ import { serveTunnel } from './tunnel.ts';
 /** Who knows the paths of this host; `PathSet` of @manypath/paths does. */
 export interface PathSource extends PathKnowledge {
   status(): readonly PathStatus[];
+  /** Whether somebody may set them up for Multipath TCP: `managing`, or else `observing`. Default `observing`. */
+  readonly mode?: 'managing' | 'observing';
   /** What connections carried over each path, by its name. */
   carried?(): ReadonlyMap<string, Carried>;
   /** What was learned of paths and kept. */
@@ -146,6 +152,7 @@ export class Gateway {
   #straightProxy: Authority | undefined;
   #browserReaches: string | undefined;
   #closing: Promise<void> | undefined;
+  #multipathReason: MultipathReason | undefined;
 
   /**
    * Starts a gateway. It listens when this is fulfilled; the relay is being connected to.
@@ -254,19 +261,26 @@ export class Gateway {
   /** Paths, connections, the relay and sums, right now. */
   status(): StatusDocument {
     const paths = this.#options.paths?.status() ?? [];
-    const relay = this.#relayStatus();
+    const relay = this.#relayStatus(paths);
     return {
       paths,
       connections: living(this.#registry.status(), paths),
-      relay: relay && { ...relay, lanes: living(relay.lanes, paths) },
+      relay,
+      multipath: this.#multipathUse(paths, relay),
       totals: this.#registry.totals(),
     };
   }
 
-  #relayStatus(): RelayStatus | null {
+  #multipathUse(paths: readonly PathStatus[], relay: RelayStatus | null): MultipathUse {
+    const rights = this.#options.paths?.mode === 'managing';
+    return judgeMultipath({ kernel: kernelSupport(), rights, paths, relay: relay && relayFacts(relay) });
+  }
+
+  #relayStatus(paths: readonly PathStatus[]): RelayStatus | null {
     const status = this.#relay?.status();
     if (status === undefined) return null;
-    return { ...status, lanes: [...status.lanes, ...(this.#relayForStreams?.status().lanes ?? [])] };
+    const lanes = [...status.lanes, ...(this.#relayForStreams?.status().lanes ?? [])];
+    return { ...status, lanes: living(lanes, paths) };
   }
 
   /** What each path carried in the last two minutes. */
@@ -313,11 +327,13 @@ export class Gateway {
 
   /** What a toolbar shows, right now. */
   overview(): Overview {
-    const { paths } = this.#options;
+    const { paths: source } = this.#options;
+    const paths = source?.status() ?? [];
     return {
-      paths: paths?.status() ?? [],
-      carried: Object.fromEntries(paths?.carried?.() ?? []),
+      paths,
+      carried: Object.fromEntries(source?.carried?.() ?? []),
       totals: this.#registry.totals(),
+      multipath: this.#multipathUse(paths, this.#relayStatus(paths)),
       relay: this.#relay?.outline() ?? null,
     };
   }
@@ -504,6 +520,18 @@ export class Gateway {
     this.#log.notePaths(this.#options.paths?.status() ?? []);
     const relay = this.#relay?.outline();
     if (relay !== undefined) this.#log.noteRelay(relay.state, relay.reason);
+    this.#noteMultipath();
+  }
+
+  /** Writes down how paths are used together where that is other than before; what it begins with, whoever starts it says. */
+  #noteMultipath(): void {
+    const paths = this.#options.paths?.status() ?? [];
+    const { reason, text, command } = this.#multipathUse(paths, this.#relayStatus(paths));
+    const before = this.#multipathReason;
+    this.#multipathReason = reason;
+    if (before === undefined || before === reason) return;
+    const { logger = silentLogger } = this.#options;
+    logger[reason === 'multipath' ? 'info' : 'warn'](command === null ? {} : { command }, text);
   }
 
   #noteConnection(target: Authority, dialect: Dialect): Connection {

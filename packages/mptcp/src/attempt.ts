@@ -1,5 +1,5 @@
 import * as net from 'node:net';
-import { BindError, UnsupportedError } from './errors.ts';
+import { BindError, SystemCallError, UnsupportedError } from './errors.ts';
 import { noteMultipath } from './info.ts';
 import {
   IPPROTO_TCP,
@@ -15,6 +15,7 @@ import { encodeSockaddr, familyOf } from './kernel/sockaddr.ts';
 import { remember } from './memory.ts';
 import { bindError, bindToDevice, type OpenedSocket, openSocket, setCongestion } from './open-socket.ts';
 import type { Attempt } from './race.ts';
+import { refusalReason } from './reasons.ts';
 
 /** When a silent connection is probed, and given up. */
 export interface KeepAlive {
@@ -39,7 +40,10 @@ export interface AttemptOptions {
   openSocket?: OpenDescriptor | undefined;
 }
 
-/** Gives a fresh, unconnected, non-blocking stream socket of a family. Its descriptor passes to the caller. */
+/**
+ * Gives a fresh, unconnected, non-blocking Multipath TCP socket of a family. Its descriptor passes to the caller. When it fails with a
+ * `SystemCallError` that says that the kernel gives none, the connection is made with TCP; any other failure is the connection's.
+ */
 export type OpenDescriptor = (family: 4 | 6) => Promise<number>;
 
 /**
@@ -61,7 +65,10 @@ export function startAttempt(address: string, options: AttemptOptions): Attempt<
   };
 }
 
-/** The same with a descriptor that somebody else makes, which takes its time. */
+/**
+ * The same with a descriptor that somebody else makes, which takes its time. Where the kernel gives no Multipath TCP socket, the
+ * attempt goes on with TCP, as it does without anybody else.
+ */
 function startWithDescriptor(
   libc: Libc,
   address: string,
@@ -70,12 +77,17 @@ function startWithDescriptor(
 ): Attempt<net.Socket> {
   let socket: net.Socket | undefined;
   let abandoned = false;
-  const result = openDescriptor(address.includes(':') ? 6 : 4).then(fd => {
+  const family = address.includes(':') ? 6 : 4;
+  const opened = openDescriptor(family).then(
+    (fd): OpenedSocket => ({ fd, protocol: 'mptcp', plainReason: 'peer-refused' }),
+    (error: unknown) => plainInstead(libc, familyOf(address), error),
+  );
+  const result = opened.then(made => {
     if (abandoned) {
-      libc.close(fd);
+      libc.close(made.fd);
       throw new Error('nobody waits for this connection any more');
     }
-    socket = kernelSocket(libc, address, options, { fd, protocol: 'mptcp', plainReason: 'peer-refused' });
+    socket = kernelSocket(libc, address, options, made);
     return dial(socket, address, options, false);
   });
   return {
@@ -85,6 +97,13 @@ function startWithDescriptor(
       socket?.destroy();
     },
   };
+}
+
+/** A TCP socket in place of the Multipath TCP one that the kernel refused; any other `error` is thrown again. */
+function plainInstead(libc: Libc, family: number, error: unknown): OpenedSocket {
+  const plainReason = error instanceof SystemCallError ? refusalReason(error.errnoName) : undefined;
+  if (plainReason === undefined) throw error;
+  return { ...openSocket(libc, family, false), plainReason };
 }
 
 async function dial(

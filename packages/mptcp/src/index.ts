@@ -47,6 +47,7 @@ export {
   type SocketOptionValues,
   setSocketOption,
 } from './socket-options.ts';
+export { multipathSupport } from './support.ts';
 export {
   type UndiciConnectCallback,
   type UndiciConnectOptions,

@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { errorCode } from '@manypath/core';
+import { errorCode, type MultipathUse } from '@manypath/core';
 import { Gateway, type GatewayOptions } from '@manypath/gateway';
 import type { Command } from 'commander';
 import { browse, browseHelp, findBrowser } from '../browser/index.ts';
@@ -13,7 +13,8 @@ import { RelayChoice, withRelayOption } from '../pairing/index.ts';
 import { stateFolder } from '../state-folder.ts';
 import { offerPrograms, requirePrograms } from '../system-packages.ts';
 import { EventOutput } from '../terminal/events.ts';
-import { createLogger } from '../terminal/log.ts';
+import { createLogger, type Logger } from '../terminal/log.ts';
+import { isHindered } from '../terminal/multipath-text.ts';
 
 interface BrowseCommandOptions extends CommonOptions {
   relay?: string | false;
@@ -82,6 +83,7 @@ async function runBrowse(
       logger,
     });
     opened.follow(gateway);
+    sayWhatHinders(gateway.status().multipath, logger);
     try {
       process.exitCode = await browse({
         gateway,
@@ -105,6 +107,10 @@ async function runBrowse(
   } finally {
     await opened.close();
   }
+}
+
+function sayWhatHinders(use: MultipathUse, logger: Logger): void {
+  if (isHindered(use)) logger.warn(use.command === null ? {} : { command: use.command }, use.text);
 }
 
 /** Lets the extension in this profile find its gateway. @returns Where the extension is, if it is built. */

@@ -8,6 +8,7 @@ import { RelayChoice, withRelayOption } from '../pairing/index.ts';
 import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
 import { createLogger } from '../terminal/log.ts';
+import { isHindered, multipathLines } from '../terminal/multipath-text.ts';
 import { untilAborted, untilSignal } from '../until-signal.ts';
 
 interface UpOptions extends CommonOptions {
@@ -61,16 +62,19 @@ async function runUp(options: UpOptions): Promise<void> {
       logger,
     });
     opened.follow(gateway);
+    const { relay, multipath } = gateway.status();
     events.emit({
       event: 'ready',
       proxy: gateway.proxy,
       paths: paths.status(),
-      relay: gateway.status().relay,
+      relay,
+      multipath,
     });
     if (!events.enabled) {
       process.stdout.write(
         `Proxy on ${gateway.proxy.host}:${gateway.proxy.port} (HTTP and SOCKS5), ${describePaths(paths)}.\n`,
       );
+      if (isHindered(multipath)) process.stdout.write(`${multipathLines(multipath)}\n`);
     }
     await Promise.race([signalled, untilAborted(gateway.stopRequested)]);
     await gateway.close();

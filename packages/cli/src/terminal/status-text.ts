@@ -1,4 +1,5 @@
 import { type ConnectionStatus, formatBytes, formatDuration, type StatusDocument } from '@manypath/core';
+import { multipathLines } from './multipath-text.ts';
 import { healthText } from './paths-text.ts';
 import { textTable } from './text-table.ts';
 
@@ -15,8 +16,9 @@ export function statusText(status: StatusDocument): string {
   return `${sections.join('\n\n')}\n`;
 }
 
-function relaySection({ relay }: StatusDocument): string {
-  if (relay === null) return 'No relay: origins that speak MPTCP use all paths, others one path.';
+function relaySection({ relay, multipath }: StatusDocument): string {
+  const use = multipathLines(multipath);
+  if (relay === null) return use;
   const reason = relay.reason === null ? '' : ` (${relay.reason})`;
   const retry = relay.retryInMs === null ? '' : `, next try in ${formatDuration(relay.retryInMs)}`;
   const lanes = relay.lanes.map(lane => {
@@ -26,6 +28,7 @@ function relaySection({ relay }: StatusDocument): string {
   return [
     `Relay ${relay.address}: ${relay.state}${reason}${retry}`,
     ...lanes.map(line => `  lane: ${line}`),
+    use,
   ].join('\n');
 }
 

@@ -5,6 +5,7 @@ import {
   type RelayStatus,
   type StatusDocument,
 } from '@manypath/core';
+import { multipathLines } from './multipath-text.ts';
 import { healthText } from './paths-text.ts';
 import { sparkline } from './sparkline.ts';
 import type { ConnectionRate, PathHistory, StatusView } from './status-history.ts';
@@ -24,7 +25,8 @@ const wideColumns = 100;
 /** A live view of a gateway: paths with their rates and round trips, connections with theirs. */
 export function watchText(view: StatusView, { columns, rows }: ViewSize): string[] {
   const lines = [
-    relayLine(view.status.relay),
+    ...(view.status.relay === null ? [] : [relayLine(view.status.relay)]),
+    ...multipathLines(view.status.multipath).split('\n').map(plain),
     '',
     ...pathLines(view.paths, columns),
     '',
@@ -35,8 +37,7 @@ export function watchText(view: StatusView, { columns, rows }: ViewSize): string
   return lines.slice(0, rows).map(line => cut(line, columns).trimEnd());
 }
 
-function relayLine(relay: RelayStatus | null): string {
-  if (relay === null) return 'No relay';
+function relayLine(relay: RelayStatus): string {
   const streams = relay.lanes.reduce((sum, lane) => sum + lane.streams, 0);
   const lanes = `${count(relay.lanes.length, 'lane')}, ${count(streams, 'stream')}`;
   const retry = relay.retryInMs === null ? '' : `, next try in ${formatDuration(relay.retryInMs)}`;

@@ -50,6 +50,12 @@ export function statusDocument(about: Partial<StatusDocument> = {}): StatusDocum
     paths: [],
     connections: [],
     relay: { address: 'relay.example:8443', state: 'ready', reason: null, lanes: [], retryInMs: null },
+    multipath: {
+      reason: 'multipath',
+      paths: ['a', 'b'],
+      text: '2 paths are in use: a and b.',
+      command: null,
+    },
     totals: { connections: 0, opened: 0, failed: 0, bytesIn: 0, bytesOut: 0 },
     ...about,
   };

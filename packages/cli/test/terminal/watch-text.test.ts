@@ -158,16 +158,17 @@ describe('the live view', () => {
   }
 
   it('shows as many connections as there is room for, and says how many more there are', () => {
-    const lines = watchText(someSeconds(), { columns: 80, rows: 13 });
-    expect(lines).toHaveLength(13);
+    const lines = watchText(someSeconds(), { columns: 80, rows: 14 });
+    expect(lines).toHaveLength(14);
     expect(lines.at(-1)).toMatch(/^… and \d more$/);
     expect(watchText(someSeconds(), { columns: 80, rows: undefined }).join('\n')).not.toContain('more');
   });
 
   it('shows a gateway without paths, relay and connections', () => {
-    const view = new StatusHistory().add(statusDocument({ relay: null }), 0);
+    const multipath = { reason: 'no-path', paths: [], text: 'No way out.', command: null } as const;
+    const view = new StatusHistory().add(statusDocument({ relay: null, multipath }), 0);
     expect(watchText(view, { columns: 80, rows: 24 })).toEqual([
-      'No relay',
+      'No way out.',
       '',
       'No path: no interface has an address and a gateway.',
       '',

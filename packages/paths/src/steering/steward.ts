@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
-import type { OpenDescriptor } from '@manypath/mptcp';
+import { errorMessage } from '@manypath/core';
+import { info, type OpenDescriptor, openMptcpSocket } from '@manypath/mptcp';
 import { unmappedAddress } from '../dial/mapped-address.ts';
 import type { PathOutlook } from '../outlook.ts';
 import type { PathSet, PathsLogger } from '../path-set.ts';
@@ -54,10 +55,21 @@ export class Steward {
     this.#unsubscribe = options.paths.onChange(() => this.#lookAtAll());
   }
 
-  /** Makes the sockets of connections that can be steered; to be given to `connect` of @manypath/mptcp. */
+  /**
+   * Makes the sockets of connections that can be steered; to be given to `connect` of @manypath/mptcp. Where that fails, because
+   * the helper went away or Multipath TCP is off, the kernel's own path manager has the socket, if there is one at all.
+   */
   get openSocket(): OpenDescriptor | undefined {
     const { rights } = this.#options;
-    return rights && (family => rights.openSocket(family));
+    if (rights === undefined) return undefined;
+    return async family => {
+      try {
+        return await rights.openSocket(family);
+      } catch (error) {
+        this.#options.logger.debug({ error: errorMessage(error) }, 'a connection cannot be steered');
+        return openMptcpSocket(family);
+      }
+    };
   }
 
   /** The paths with what is known of them; what was measured just now goes before what is remembered. */
@@ -115,6 +127,8 @@ export class Steward {
     const { rights, paths, logger } = this.#options;
     const { remoteAddress, remotePort } = socket;
     if (rights === undefined || remoteAddress === undefined || remotePort === undefined) return;
+    // What is plain TCP stays that.
+    if (!info(socket).multipath) return;
     const dialled = unmappedAddress(remoteAddress);
     const others = (this.#addresses.get(socket) ?? []).filter(address => address !== dialled);
     const remotes = [dialled, ...others].map(address => ({ address, port: remotePort }));
