@@ -5,7 +5,7 @@ import { AddressRefusedError } from '@manypath/mptcp';
 import type { Dialect } from './connection.ts';
 import type { ByteCount } from './counted-stream.ts';
 import { decideRoute, mayGoStraight, type Route } from './decide-route.ts';
-import { LocalTargetError } from './errors.ts';
+import { LocalTargetError, RelayAwayError } from './errors.ts';
 import type { Reach } from './lanes/lane.ts';
 import type { RelayLink } from './lanes/relay-link.ts';
 import type { LocalNames } from './local-names.ts';
@@ -15,7 +15,8 @@ import type { Rules } from './rules.ts';
 import type { StraightConnection, StraightDialer } from './straight-dialer.ts';
 
 export interface DialerOptions {
-  readonly relay: RelayLink | undefined;
+  /** The relay that new connections go by now. */
+  readonly relay: () => RelayLink | undefined;
   /** The same for streams of web pages, whose readers may be slow: as much may wait for them as they allow, and no more. */
   readonly relayForStreams?: () => RelayLink;
   /** What happens to new connections while the relay is away. */
@@ -64,7 +65,7 @@ export class Dialer {
    * spares a connection through the relay one round trip.
    */
   isSure(target: Authority): boolean {
-    const { relay } = this.#options;
+    const relay = this.#options.relay();
     return relay?.state === 'ready' && relay.reached(target) && this.#route(target) === 'relay';
   }
 
@@ -74,7 +75,7 @@ export class Dialer {
    * @throws what `connect` of @manypath/mptcp throws
    */
   async dial(request: DialRequest): Promise<Dialled> {
-    const { relay } = this.#options;
+    const relay = this.#options.relay();
     const { host } = request.target;
     if (request.reach === 'public' && isIP(host) !== 0 && !isPublicAddress(host))
       throw new LocalTargetError(host);
@@ -90,12 +91,11 @@ export class Dialer {
         this.#options.origins.forget(request.target);
       }
     }
-    return this.#overRelay(relay, request);
+    return this.#overRelay(relay, request, request.takeFirstBytes());
   }
 
-  async #overRelay(relay: RelayLink, request: DialRequest): Promise<Dialled> {
+  async #overRelay(relay: RelayLink, request: DialRequest, firstBytes: Uint8Array): Promise<Dialled> {
     const { straight, rules } = this.#options;
-    const firstBytes = request.takeFirstBytes();
     const link = request.dialect === 'stream' ? (this.#options.relayForStreams?.() ?? relay) : relay;
     try {
       const { stream, socket } = await link.open(request.target, {
@@ -110,6 +110,12 @@ export class Dialer {
       };
       return { stream, socket, relay: true, unsent: none, begins };
     } catch (error) {
+      const successor = this.#options.relay();
+      // The relay was replaced while this waited for a lane.
+      if (error instanceof RelayAwayError && link.retired && successor !== relay) {
+        if (successor !== undefined) return this.#overRelay(successor, request, firstBytes);
+        return { ...(await this.#straight(request)), unsent: firstBytes };
+      }
       if (!mayGoStraight(error, request.target, this.#options.failover)) throw error;
       return { ...(await this.#straight(request)), unsent: firstBytes };
     }
@@ -125,9 +131,9 @@ export class Dialer {
   }
 
   #routeOf(target: Authority, speaksMultipath: boolean | undefined): Route {
-    const { relay, localNames, localNetworks, rules } = this.#options;
+    const { localNames, localNetworks, rules } = this.#options;
     return decideRoute(target, {
-      hasRelay: relay !== undefined,
+      hasRelay: this.#options.relay() !== undefined,
       localNames,
       localNetworks,
       rule: rules.for(target.host),

@@ -227,7 +227,7 @@ export class Gateway {
       onOwn: (socket, head) => this.#streams.take(socket, head),
     });
     const plain = new Dialer({
-      relay: undefined,
+      relay: () => undefined,
       failover: 'refuse',
       protectLocal: options.protectLocal ?? false,
       localNames: new LocalNames(options.localNames),
@@ -465,7 +465,8 @@ export class Gateway {
   #linkOptions(pairing: Pairing): RelayLinkOptions {
     const { logger = silentLogger, steward } = this.#options;
     const { lookup } = this.#straight;
-    return { pairing, limits: this.#limits, clock: this.#clock, logger, lookup, steward };
+    const forgetName = (host: string): void => this.#straight.forgetName(host);
+    return { pairing, limits: this.#limits, clock: this.#clock, logger, lookup, forgetName, steward };
   }
 
   #linkForStreams(): RelayLink {
@@ -483,7 +484,7 @@ export class Gateway {
   #dialerFor({ rules, bypass }: Routing): Dialer {
     const { failover = 'refuse', protectLocal = false, localNames } = this.#options;
     return new Dialer({
-      relay: this.#relay,
+      relay: () => this.#relay,
       relayForStreams: () => this.#linkForStreams(),
       failover,
       protectLocal,

@@ -50,6 +50,14 @@ export const gatewayLimits = {
   laneQueuedBytes: 1_048_576,
   /** HTTP/2 window of one lane, in bytes. */
   laneWindowBytes: 67_108_864,
+  /** How long a request waits for a lane on which nothing arrives until the lane is asked for a sign of life, in milliseconds. */
+  laneDoubtMs: 500,
+  /** How lately something must have come over a lane for a client to be served ahead of the relay's answer, in milliseconds. */
+  laneFreshMs: 5_000,
+  /** Lanes that one request tries. */
+  laneTries: 3,
+  /** Time between two looks at the kernel, while lanes are plain TCP because Multipath TCP is off there, in milliseconds. */
+  kernelCheckMs: 2_000,
   /** Time between two checks of a lane, in milliseconds. */
   laneCheckMs: 15_000,
   /** How long a checked lane may be silent before new connections avoid it, in milliseconds. */

@@ -157,6 +157,11 @@ export class StraightDialer {
     });
   }
 
+  /** What a name led to is not to be reached any more: it is looked up anew the next time. */
+  forgetName(host: string): void {
+    this.#resolver.forgetName(host);
+  }
+
   /** Links, addresses or routes changed: names may lead elsewhere. */
   networkChanged(): void {
     this.#resolver.forget();

@@ -28,14 +28,16 @@ export async function serveTunnel(wish: TunnelWish, dialer: Dialer, connection: 
       return bytes;
     };
     const dialled = await dialer.dial({ target, dialect, signal: giveUp.signal, takeFirstBytes });
-    client.off('close', onGone);
     dialled.stream.on('error', ignore);
-    if (client.destroyed) {
-      dialled.stream.destroy();
-      return connection.end();
-    }
     connection.dialled(dialled);
-    if (dialled.unsent.length > 0) await written(dialled.stream, dialled.unsent);
+    try {
+      giveUp.signal.throwIfAborted();
+      if (dialled.unsent.length > 0) await written(dialled.stream, dialled.unsent, giveUp.signal);
+    } catch (error) {
+      dialled.stream.destroy();
+      throw error;
+    }
+    client.off('close', onGone);
     if (!early) wish.accept();
     const handle = relayBytes(client, dialled.stream);
     connection.abortWith(reason => handle.abort(reason));
@@ -65,9 +67,17 @@ export async function serveTunnel(wish: TunnelWish, dialer: Dialer, connection: 
 /** What breaks is told by `close`, or by the byte relay. */
 function ignore(): void {}
 
-/** Waits until the kernel has taken some bytes, so that the stream can be taken over. */
-function written(stream: Duplex, bytes: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => stream.write(bytes, error => (error ? reject(error) : resolve())));
+/** Waits until the kernel has taken some bytes, so that the stream can be taken over; not longer than until `signal` is aborted. */
+function written(stream: Duplex, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    stream.write(bytes, error => {
+      signal.removeEventListener('abort', onAbort);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
 }
 
 /** Waits a moment for what the client says first; a client that waits for the other side says nothing. */

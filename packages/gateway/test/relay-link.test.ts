@@ -27,6 +27,9 @@ class PlannedLane implements Lane {
   socket = undefined;
   checks = 0;
   idleSince = 0;
+  heardAt = Number.POSITIVE_INFINITY;
+  /** Whether tunnels are asked for in vain. */
+  silent = false;
   readonly #events: LaneEvents;
 
   constructor(events: LaneEvents) {
@@ -35,7 +38,13 @@ class PlannedLane implements Lane {
 
   async open(): Promise<Tunnel> {
     this.streams += 1;
-    return { stream: new PassThrough(), socket: undefined as never, answered: Promise.resolve() };
+    const stream = new PassThrough();
+    stream.on('error', () => {});
+    return {
+      stream,
+      socket: undefined as never,
+      answered: this.silent ? new Promise(() => {}) : Promise.resolve(),
+    };
   }
 
   tend(): void {}
@@ -232,6 +241,59 @@ describe('the link to a relay', () => {
     for (let turn = 0; turn < 8; turn++) await null;
     expect(link.status()).toMatchObject({ state: 'away', reason: 'it did not answer within 1 s' });
     link.close();
+  });
+
+  const ask = (link: RelayLink, firstBytes = new Uint8Array()) =>
+    link.open(target, { signal: new AbortController().signal, firstBytes });
+
+  it('has requests leave a lane on which nothing arrives any more', async () => {
+    const { link, lanes, pass } = plannedLink({ laneDoubtMs: 500 });
+    await pass(50);
+    for (const lane of lanes) Object.assign(lane, { silent: true, heardAt: 0 });
+    const opened = ask(link, Uint8Array.of(0x16, 3, 1));
+    await pass(550);
+    const used = lanes.find(({ streams }) => streams > 0);
+    expect(used?.checks).toBe(1);
+    for (const lane of lanes) lane.become('suspect');
+    await pass(550);
+    await expect(opened).resolves.toBeDefined();
+    expect(lanes.length).toBeGreaterThan(2);
+    link.close();
+  });
+
+  it('sends nothing twice that a server would do twice', async () => {
+    const { link, lanes, pass } = plannedLink({ laneDoubtMs: 500 });
+    await pass(50);
+    for (const lane of lanes) Object.assign(lane, { silent: true, heardAt: 0 });
+    let isOver = false;
+    void ask(link, new TextEncoder().encode('POST /pay HTTP/1.1\r\n')).finally(() => {
+      isOver = true;
+    });
+    for (const lane of lanes) lane.become('suspect');
+    await pass(5_000);
+    expect(isOver).toBe(false);
+    link.close();
+  });
+
+  it('does not leave a lane because the target takes its time', async () => {
+    const { link, lanes, pass } = plannedLink({ laneDoubtMs: 500 });
+    await pass(50);
+    for (const lane of lanes) lane.silent = true;
+    void ask(link);
+    await pass(5_000);
+    expect(lanes).toHaveLength(2);
+    expect(lanes.map(({ checks }) => checks)).toEqual([0, 0]);
+    link.close();
+  });
+
+  it('leaves nothing behind when it is retired without a lane, and keeps nobody waiting', async () => {
+    const { link, clock, pass } = plannedLink({}, new Error('nobody is there'));
+    await pass(1_000);
+    const waiting = ask(link);
+    link.retire();
+    await expect(waiting).rejects.toMatchObject({ code: 'MANYPATH_RELAY_AWAY' });
+    await pass(1_000);
+    expect(clock.pending).toBe(0);
   });
 
   it('leaves no timer behind when it is closed', async () => {

@@ -29,7 +29,10 @@ export function addUpCommand(program: Command): void {
         '  curl -x http://127.0.0.1:8118 https://example.org/\n' +
         '  curl -x socks5h://127.0.0.1:8118 https://example.org/',
     )
-    .option('--listen <host:port>', 'where to listen, or a port alone; 0 takes a free one (default: 127.0.0.1:8118)')
+    .option(
+      '--listen <host:port>',
+      'where to listen, or a port alone; 0 takes a free one (default: 127.0.0.1:8118)',
+    )
     .option('--paths <names>', 'use only these interfaces, separated by commas')
     .addOption(
       new Option('--join <when>', 'when a second path joins a connection: when that pays, or always at once')

@@ -40,6 +40,8 @@ export class Http1Lane implements Lane {
   readonly failure = undefined;
   readonly capacity = Number.POSITIVE_INFINITY;
   readonly rate = 0;
+  /** Each tunnel sees for itself whether the proxy is there. */
+  readonly heardAt = Number.POSITIVE_INFINITY;
   readonly #options: Http1LaneOptions;
   readonly #relay: string;
   readonly #closing = new AbortController();

@@ -57,6 +57,7 @@ export class Http2Lane implements Lane {
   #streams = 0;
   #sentAt = Number.NEGATIVE_INFINITY;
   #idleSince: number;
+  #heardAt: number;
   #checking: Timer | undefined;
   /** Since when, and since which byte, a sign of life is waited for. */
   #unanswered: { readonly since: number; readonly bytesRead: number } | undefined;
@@ -90,6 +91,10 @@ export class Http2Lane implements Lane {
         ? undefined
         : formatBasicCredentials({ user: pairing.user, password: pairing.secret });
     this.#idleSince = clock.now();
+    this.#heardAt = this.#idleSince;
+    stream.on('data', () => {
+      this.#heardAt = clock.now();
+    });
     this.#decoupled = new DecoupledSocket(stream, limits.laneQueuedBytes, () => this.#noteActivity());
     this.#session = http2Connect(`https://${this.#relay}`, {
       createConnection: () => this.#decoupled,
@@ -130,6 +135,10 @@ export class Http2Lane implements Lane {
 
   get idleSince(): number {
     return this.#idleSince;
+  }
+
+  get heardAt(): number {
+    return this.#heardAt;
   }
 
   get failure(): Error | undefined {

@@ -55,6 +55,8 @@ export interface Lane {
   readonly rate: number;
   /** When the last tunnel closed, by the clock. */
   readonly idleSince: number;
+  /** When something last came from the relay, by the clock. */
+  readonly heardAt: number;
   /** The connection, whose subflows can be asked for; `undefined` for a lane that connects for each tunnel. */
   readonly socket: Socket | undefined;
   /** Why it closed, where it closed for a reason. */

@@ -9,7 +9,7 @@ import {
   type RelayStatus,
   type Timer,
 } from '@manypath/core';
-import { info, type Lookup } from '@manypath/mptcp';
+import { type InfoReason, info, type Lookup, multipathSupport } from '@manypath/mptcp';
 import type { Steward } from '@manypath/paths';
 import {
   LaneLostError,
@@ -28,6 +28,7 @@ import type { Lane, Tunnel, TunnelOptions } from './lane.ts';
 import { type LaneDial, laneDial } from './lane-dial.ts';
 import { type OpenLane, openLane } from './open-lane.ts';
 import { SpeedSurvey } from './speed-survey.ts';
+import { TunnelOpener } from './tunnel-opener.ts';
 
 /**
  * `connecting`: the first attempt since the start, or since the last lane broke, is under way; `ready`; `degraded`: there
@@ -42,6 +43,8 @@ export interface RelayLinkOptions {
   readonly clock: Clock;
   readonly logger: GatewayLogger;
   readonly lookup?: Lookup | undefined;
+  /** Has `lookup` ask anew for a name: what it led to is not to be reached any more. */
+  readonly forgetName?: ((host: string) => void) | undefined;
   /** Chooses the subflows of lanes; without it the kernel does. */
   readonly steward?: Steward | undefined;
   /** Bytes that the relay may hold for each tunnel and direction. Default: as many as it likes. */
@@ -67,6 +70,7 @@ export class RelayLink {
   readonly #known: KnownTargets;
   readonly #survey: SpeedSurvey | undefined;
   readonly #dial: LaneDial;
+  readonly #opener: TunnelOpener;
   readonly #lanes = new Set<Lane>();
   readonly #waiting = new Set<() => void>();
   #state: RelayState = 'connecting';
@@ -77,6 +81,9 @@ export class RelayLink {
   #retryAt = 0;
   #checks: Timer | undefined;
   #growth: Timer | undefined;
+  #kernelCheck: Timer | undefined;
+  /** Lanes that new ones would be better than: they carry what they have, and more only while there is no other. */
+  readonly #stale = new WeakSet<Lane>();
   /** When the last tunnel was opened, and when lanes were last seen to carry something. */
   #openedAt = Number.NEGATIVE_INFINITY;
   #movedAt = Number.NEGATIVE_INFINITY;
@@ -94,6 +101,17 @@ export class RelayLink {
       this.#survey = new SpeedSurvey({ pairing, steward, limits, logger });
     }
     this.#known = new KnownTargets(limits.targetsKept, limits.targetMs, clock);
+    this.#opener = new TunnelOpener({
+      pool: {
+        take: signal => this.#laneFor(signal),
+        ask: (lane, target, options) => this.#ask(lane, target, options),
+        otherThan: lane => this.#usable().find(other => other !== lane && other.state === 'ready'),
+        change: (milliseconds, signal) => this.#change(milliseconds, signal),
+      },
+      known: this.#known,
+      limits,
+      clock,
+    });
     this.#begin();
     this.#checkLater();
   }
@@ -114,7 +132,7 @@ export class RelayLink {
   /**
    * Opens a tunnel to a target. While a lane is being connected it waits, but not for long.
    *
-   * @returns The tunnel, whose `answered` is still open when the target is known (see {@link reached}).
+   * @returns The tunnel, whose `answered` may still be open when the target is known (see {@link reached}).
    * @throws RelayAwayError `MANYPATH_RELAY_AWAY`
    * @throws RelayRefusedError `MANYPATH_RELAY_REFUSED`
    * @throws RelayUntrustedError `MANYPATH_RELAY_UNTRUSTED`
@@ -122,27 +140,9 @@ export class RelayLink {
    * @throws LaneLostError `MANYPATH_LANE_LOST`
    */
   async open(target: Authority, options: TunnelOptions): Promise<Tunnel> {
-    const early = options.reach === undefined && this.#known.has(target);
-    const lane = await this.#laneFor(options.signal);
-    this.#openedAt = this.#options.clock.now();
-    const tunnel = await this.#openOn(lane, target, { ...options, early });
-    this.#watchGrowth();
-    const answered = tunnel.answered.then(
-      () => this.#known.add(target),
-      error => {
-        this.#known.delete(target);
-        throw error;
-      },
-    );
-    if (early) {
-      answered.catch(error => tunnel.stream.destroy(error));
-      return { ...tunnel, answered };
-    }
     try {
-      await answered;
-      return tunnel;
+      return await this.#opener.open(target, options);
     } catch (error) {
-      tunnel.stream.destroy(error as Error);
       if (error instanceof RelayRefusedError) this.#refused(error);
       throw error;
     }
@@ -151,6 +151,8 @@ export class RelayLink {
   /** To be called when links, addresses or routes of this host changed: everything is looked at at once. */
   networkChanged(): void {
     for (const lane of this.#lanes) lane.check(this.#options.limits.laneQuickAnswerMs);
+    // What removed Multipath TCP on the way may be gone with the network.
+    this.#replace(lane => lane.socket !== undefined && !info(lane.socket).multipath);
     this.#survey?.forgive();
     if (this.#usable().length > 0) void this.#survey?.run();
     this.#backOff.reset();
@@ -194,35 +196,39 @@ export class RelayLink {
     };
   }
 
-  /** Nothing new is to go by it: lanes close when they have nothing to carry any more. */
+  /** Whether nothing new is to go by it any more. */
+  get retired(): boolean {
+    return this.#retired;
+  }
+
+  /** Nothing new is to go by it: lanes close when they have nothing to carry any more. Who waits for one is turned away. */
   retire(): void {
     this.#retired = true;
     this.#survey?.close();
     this.#attempt?.abort(new LaneLostError());
-    for (const timer of [this.#retry, this.#growth]) timer?.cancel();
+    for (const timer of [this.#retry, this.#growth, this.#kernelCheck]) timer?.cancel();
     for (const lane of [...this.#lanes]) this.#laneChanged(lane);
+    if (this.#lanes.size === 0) this.close();
+    this.#wake();
   }
 
   close(): void {
     this.#closed = true;
     this.#survey?.close();
     this.#attempt?.abort(new LaneLostError());
-    for (const timer of [this.#retry, this.#checks, this.#growth]) timer?.cancel();
+    for (const timer of [this.#retry, this.#checks, this.#growth, this.#kernelCheck]) timer?.cancel();
     for (const lane of [...this.#lanes]) lane.close();
     this.#wake();
   }
 
   // Using lanes
 
-  /** A lane dies between being chosen and being used more often than one thinks: then the next one is taken. */
-  async #openOn(lane: Lane, target: Authority, options: TunnelOptions): Promise<Tunnel> {
-    try {
-      if (lane.socket !== undefined) this.#options.steward?.wake(lane.socket);
-      return await lane.open(target, options);
-    } catch (error) {
-      if (!(error instanceof LaneLostError) || options.signal.aborted) throw error;
-      return (await this.#laneFor(options.signal)).open(target, options);
-    }
+  async #ask(lane: Lane, target: Authority, options: TunnelOptions): Promise<Tunnel> {
+    this.#openedAt = this.#options.clock.now();
+    if (lane.socket !== undefined) this.#options.steward?.wake(lane.socket);
+    const tunnel = await lane.open(target, options);
+    this.#watchGrowth();
+    return tunnel;
   }
 
   async #laneFor(signal: AbortSignal): Promise<Lane> {
@@ -233,15 +239,16 @@ export class RelayLink {
       signal.throwIfAborted();
       const lane = this.#choose();
       if (lane !== undefined) return lane;
-      if (this.#closed || this.#attempt === undefined || clock.now() >= until) throw this.#awayError();
+      const isHopeless = this.#closed || this.#retired || this.#attempt === undefined;
+      if (isHopeless || clock.now() >= until) throw this.#awayError();
       await this.#change(until - clock.now(), signal);
     }
   }
 
   #choose(): Lane | undefined {
-    const { limits } = this.#options;
-    const lanes = [...this.#lanes];
-    const lane = chooseLane(lanes, limits.bulkBytesPerSecond);
+    const { bulkBytesPerSecond } = this.#options.limits;
+    const lane =
+      chooseLane(this.#current(), bulkBytesPerSecond) ?? chooseLane([...this.#lanes], bulkBytesPerSecond);
     this.#growIfNeeded();
     return lane;
   }
@@ -332,6 +339,8 @@ export class RelayLink {
     this.#attemptEnded();
     this.#lanes.add(lane);
     this.#closeSurplus(lane);
+    this.#closeStale();
+    this.#watchKernel();
     void this.#survey?.run();
     this.#failure = undefined;
     this.#settle();
@@ -348,6 +357,7 @@ export class RelayLink {
     if (this.#closed || this.#retired) return;
     const error = cause instanceof Error ? cause : new Error(String(cause));
     this.#failure = error;
+    this.#options.forgetName?.(this.#options.pairing.address.host);
     this.#retryLater(isRefusal(error) ? this.#options.limits.refusedRetryMs : this.#backOff.next());
     this.#settle();
   }
@@ -387,14 +397,40 @@ export class RelayLink {
       if (this.#lanes.size === 0) this.close();
       return;
     }
+    if (lane.state === 'suspect') this.#options.forgetName?.(this.#options.pairing.address.host);
+    this.#closeStale();
     this.#growIfNeeded();
     this.#settle();
+  }
+
+  /** Has new lanes take the place of some, as soon as they are there. */
+  #replace(isStale: (lane: Lane) => boolean): void {
+    const found = this.#usable().filter(isStale);
+    if (found.length === 0) return;
+    for (const lane of found) this.#stale.add(lane);
+    this.#growIfNeeded();
+  }
+
+  #closeStale(): void {
+    if (!this.#current().some(({ state }) => state === 'ready')) return;
+    for (const lane of [...this.#lanes]) if (this.#stale.has(lane) && lane.streams === 0) lane.close();
+  }
+
+  /** While lanes are plain TCP because Multipath TCP is off in the kernel, it is looked whether it still is. */
+  #watchKernel(): void {
+    if (this.#kernelCheck !== undefined || this.#closed || this.#retired) return;
+    if (!this.#current().some(isPlainByKernel)) return;
+    this.#kernelCheck = this.#options.clock.after(this.#options.limits.kernelCheckMs, () => {
+      this.#kernelCheck = undefined;
+      if (multipathSupport() === 'multipath') this.#replace(isPlainByKernel);
+      else this.#watchKernel();
+    });
   }
 
   /** Another lane when there are too few, or every one is busy with a bulk transfer or does not answer. */
   #growIfNeeded(): void {
     const { limits } = this.#options;
-    const lanes = [...this.#lanes].filter(lane => lane.state !== 'draining');
+    const lanes = this.#current().filter(lane => lane.state !== 'draining');
     const least = lanes.some(lane => lane.capacity === Number.POSITIVE_INFINITY) ? 1 : limits.lanesLeast;
     const wanted =
       lanes.length < least ||
@@ -443,6 +479,11 @@ export class RelayLink {
     return [...this.#lanes].filter(({ state }) => state === 'ready' || state === 'suspect');
   }
 
+  /** The lanes that are as new ones would be. */
+  #current(): Lane[] {
+    return [...this.#lanes].filter(lane => !this.#stale.has(lane));
+  }
+
   #settle(): void {
     const before = this.#state;
     this.#state = this.#judge();
@@ -488,6 +529,12 @@ function isRefusal(error: Error): boolean {
 
 function localAddresses(socket: Socket): string[] {
   return info(socket).subflows.map(({ local }) => local.address);
+}
+
+const byKernel = new Set<InfoReason>(['switched-off', 'kernel-without-mptcp', 'blocked']);
+
+function isPlainByKernel({ socket }: Lane): boolean {
+  return socket !== undefined && byKernel.has(info(socket).reason);
 }
 
 function laneStatus(lane: Lane): LaneStatus {

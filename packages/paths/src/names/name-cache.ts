@@ -43,6 +43,10 @@ export class NameCache {
     this.#entries.clear();
   }
 
+  forgetOne(key: string): void {
+    this.#entries.delete(key);
+  }
+
   #keep(entry: Entry, seconds: number): void {
     entry.until = this.#clock.now() + seconds * 1000;
   }

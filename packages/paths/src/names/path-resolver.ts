@@ -59,14 +59,18 @@ export class PathResolver {
    */
   readonly lookup: Lookup = async (host, { family }) => {
     if (isIP(host) !== 0) return [{ address: host, family: isIP(host) }];
-    const key = `${family} ${host.toLowerCase()}`;
-    const { addresses } = await this.#cache.get(key, () => this.#ask(host, family));
+    const { addresses } = await this.#cache.get(keyOf(host, family), () => this.#ask(host, family));
     return addresses;
   };
 
   /** Forgets every answer: the network changed. */
   forget(): void {
     this.#cache.forget();
+  }
+
+  /** Forgets what one name led to: it is not to be reached there any more. */
+  forgetName(host: string): void {
+    for (const family of [0, 4, 6] as const) this.#cache.forgetOne(keyOf(host, family));
   }
 
   async #ask(host: string, family: 0 | 4 | 6): Promise<NameAnswer> {
@@ -155,6 +159,10 @@ export class PathResolver {
     if (addresses.length === 0) throw new NameUnknownError(host);
     return { addresses, ttlSeconds: pathsLimits.nameSystemSeconds };
   }
+}
+
+function keyOf(host: string, family: number): string {
+  return `${family} ${host.toLowerCase()}`;
 }
 
 const systemLookup: SystemLookup = (host, family) => dns.lookup(host, { all: true, family });
