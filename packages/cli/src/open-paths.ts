@@ -26,6 +26,8 @@ export interface OpenPathsOptions {
   readonly config: ConfigPlace;
   /** Which relay to use, with the configuration as it is at that time. */
   readonly relay: RelayChoice;
+  /** What happens while the relay is away; that of the configuration is the default. */
+  readonly failover?: 'refuse' | 'straight' | undefined;
   /** When a second path joins a connection. */
   readonly join?: 'measured' | 'at-once';
 }
@@ -37,7 +39,7 @@ export interface OpenedPaths {
   /** What of it all a gateway takes. */
   readonly forGateway: Pick<
     GatewayOptions,
-    'paths' | 'steward' | 'relay' | 'rules' | 'bypass' | 'localNames' | 'limits' | 'housekeeping'
+    'paths' | 'steward' | 'relay' | 'failover' | 'rules' | 'bypass' | 'localNames' | 'limits' | 'housekeeping'
   >;
   /** Has a gateway take what the configuration says of routes, whenever it changes. */
   follow(gateway: Pick<Gateway, 'route'>): void;
@@ -89,7 +91,7 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
   const route = (): void => {
     const relay = relayInUse();
     paths.setProbeTarget(probeTarget(current, relay));
-    for (const gateway of followers) gateway.route(routingOf(current, relay));
+    for (const gateway of followers) gateway.route(routingOf(current, relay, options.failover));
   };
   /** What was kept may be damaged meanwhile: the relay stays the one it was. */
   const relayInUse = (): string | undefined => {
@@ -109,7 +111,7 @@ export async function openPaths(options: OpenPathsOptions): Promise<OpenedPaths>
     forGateway: {
       paths,
       ...(steward === undefined ? {} : { steward }),
-      ...routingOf(config, relay),
+      ...routingOf(config, relay, options.failover),
       housekeeping: housekeepingOf({
         place: options.config,
         stateDir,
@@ -165,8 +167,13 @@ function probeTarget({ probe }: Config, relay: string | undefined) {
   return wanted === 'relay' ? parsePairing(relay ?? '').address : parseAuthority(wanted);
 }
 
-function routingOf(config: Config, relay: string | undefined): Routing {
+function routingOf(
+  config: Config,
+  relay: string | undefined,
+  failover: OpenPathsOptions['failover'],
+): Routing {
   return {
+    failover: failover ?? config.failover ?? 'refuse',
     ...(relay === undefined ? {} : { relay }),
     rules: rulesOf(config),
     bypass: config.bypass ?? [],

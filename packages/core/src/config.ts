@@ -217,6 +217,7 @@ const schema = v.pipe(
     {
       relay: v.exactOptional(readableBy(parsePairing)),
       listen: v.exactOptional(readableBy(text => parseListen(text, defaultListen))),
+      failover: v.exactOptional(v.picklist(['refuse', 'straight'], 'it must be "refuse" or "straight"')),
       paths: v.exactOptional(v.pipe(object, v.record(pathKey, path))),
       rules: v.exactOptional(
         v.pipe(
@@ -298,6 +299,8 @@ export interface Config {
   readonly relay?: string;
   /** Where the gateway's proxy port is, `127.0.0.1:8118`. */
   readonly listen?: string;
+  /** What happens to new connections while the relay is away: an error (default), or straight, over one path each. */
+  readonly failover?: 'refuse' | 'straight';
   /**
    * By the name of the path (`wlan0`), or `kind:cellular` for all paths of a kind, where what is said of a name goes
    * first; a tier alone stands for `{"tier": …}`.

@@ -116,6 +116,13 @@ export {
   multipathAdvice,
 } from './multipath-use.ts';
 export {
+  type Nat64Prefix,
+  nat64Name,
+  nat64Prefixes,
+  scopeThrough,
+  translatedAddress,
+} from './nat64.ts';
+export {
   encodeNativeMessage,
   type NativeMessage,
   NativeMessageDecoder,

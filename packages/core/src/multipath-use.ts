@@ -54,6 +54,8 @@ export interface MultipathFacts {
   /** `null` when no relay is configured. */
   readonly relay: {
     readonly ready: boolean;
+    /** What happens to connections while it is not. */
+    readonly failover: 'refuse' | 'straight';
     /** `locals`: addresses of this host that their subflows have. */
     readonly lanes: readonly { readonly mptcp: boolean; readonly locals: readonly string[] }[];
   } | null;
@@ -77,8 +79,7 @@ export function judgeMultipath({ kernel, rights, paths, relay }: MultipathFacts)
     const text = `No relay: sites that speak Multipath TCP use ${all.length} paths, all others one.`;
     return said('no-relay', all, text);
   }
-  if (!relay.ready || relay.lanes.length === 0)
-    return said('relay-away', all, 'The relay is not reached now.');
+  if (!relay.ready || relay.lanes.length === 0) return said('relay-away', all, awayTexts[relay.failover]);
   const lanes = relay.lanes.filter(({ mptcp }) => mptcp);
   if (lanes.length === 0) {
     const text = 'One path at a time: Multipath TCP is off at the relay, or removed on the way.';
@@ -98,6 +99,11 @@ export function judgeMultipath({ kernel, rights, paths, relay }: MultipathFacts)
 export function multipathAdvice({ text, command }: Pick<MultipathUse, 'text' | 'command'>): string {
   return command === null ? text : `${text} To use all: ${command}`;
 }
+
+const awayTexts = {
+  refuse: 'The relay is not reached now: connections are refused meanwhile.',
+  straight: 'The relay is not reached now: connections go straight, over one path each.',
+} as const;
 
 const kernelTexts = {
   'switched-off': 'Multipath TCP is switched off in this kernel',

@@ -21,7 +21,7 @@ const judged = (facts: Partial<MultipathFacts>) =>
     kernel: 'works',
     rights: true,
     paths: [wifi, modem],
-    relay: { ready: true, lanes: [both] },
+    relay: { ready: true, failover: 'refuse', lanes: [both] },
     ...facts,
   });
 
@@ -31,14 +31,19 @@ describe('how the paths are used', () => {
   });
 
   it('is what carries, not what is healthy', () => {
-    expect(judged({ relay: { ready: true, lanes: [lane(true, '198.51.100.1')] } })).toMatchObject({
+    expect(
+      judged({ relay: { ready: true, failover: 'refuse', lanes: [lane(true, '198.51.100.1')] } }),
+    ).toMatchObject({
       reason: 'one-subflow',
       paths: ['wwan0'],
     });
   });
 
   it('is one path while Multipath TCP is off, whatever else stands well', () => {
-    const use = judged({ kernel: 'switched-off', relay: { ready: true, lanes: [lane(false, '192.0.2.1')] } });
+    const use = judged({
+      kernel: 'switched-off',
+      relay: { ready: true, failover: 'refuse', lanes: [lane(false, '192.0.2.1')] },
+    });
     expect(use).toMatchObject({ reason: 'switched-off', paths: ['wlan0'] });
     expect(multipathAdvice(use)).toContain('sysctl -w net.mptcp.enabled=1');
   });
@@ -64,7 +69,7 @@ describe('how the paths are used', () => {
 
   it('is one path where the relay, or something before it, answers with plain TCP', () => {
     const lanes = [lane(false, '192.0.2.1'), lane(false, '198.51.100.1')];
-    expect(judged({ relay: { ready: true, lanes } })).toMatchObject({
+    expect(judged({ relay: { ready: true, failover: 'refuse', lanes } })).toMatchObject({
       reason: 'relay-plain',
       paths: ['wlan0'],
     });
@@ -91,12 +96,19 @@ describe('how the paths are used', () => {
   });
 
   it('waits for a relay that is away', () => {
-    expect(judged({ relay: { ready: false, lanes: [] } })).toMatchObject({ reason: 'relay-away' });
+    expect(judged({ relay: { ready: false, failover: 'straight', lanes: [] } })).toMatchObject({
+      reason: 'relay-away',
+    });
   });
 
   it('fits into a line of a terminal', () => {
     const kernels = ['works', 'switched-off', 'kernel-without-mptcp', 'blocked'] as const;
-    const relays = [null, { ready: false, lanes: [] }, { ready: true, lanes: [lane(false)] }];
+    const relays = [
+      null,
+      { ready: false, failover: 'refuse', lanes: [] },
+      { ready: false, failover: 'straight', lanes: [] },
+      { ready: true, failover: 'refuse', lanes: [lane(false)] },
+    ] as const;
     for (const kernel of kernels) {
       for (const relay of relays) {
         for (const rights of [true, false]) {

@@ -18,6 +18,8 @@ export interface RouteKnowledge {
   readonly rule?: Rule | undefined;
   /** Whether the target is known to speak Multipath TCP itself. */
   readonly speaksMultipath?: boolean | undefined;
+  /** Addresses that this machine's own names have for it: they are what is meant. Default: none. */
+  readonly own?: readonly string[];
 }
 
 /**
@@ -31,9 +33,12 @@ export function decideRoute(target: Authority, knowledge: RouteKnowledge): Route
   if (rule !== undefined && rule.route !== 'relay') return 'straight';
   // Who names a local host in a rule for the relay means it; who names all of them does not mean this machine.
   if (rule !== undefined && rule.host !== '*') return 'relay';
-  const { host } = target;
+  const { localNames, localNetworks, own = [] } = knowledge;
+  const addresses = isIP(target.host) === 0 ? own : [target.host];
   const local =
-    isIP(host) === 0 ? knowledge.localNames.includes(host) : knowledge.localNetworks.includes(host);
+    addresses.length === 0
+      ? localNames.includes(target.host)
+      : addresses.some(address => localNetworks.includes(address));
   return local || (rule === undefined && knowledge.speaksMultipath === true) ? 'straight' : 'relay';
 }
 

@@ -5,9 +5,10 @@ import { AddressRefusedError } from '@manypath/mptcp';
 import type { Dialect } from './connection.ts';
 import type { ByteCount } from './counted-stream.ts';
 import { decideRoute, mayGoStraight, type Route } from './decide-route.ts';
-import { LocalTargetError, RelayAwayError } from './errors.ts';
+import { LocalTargetError, RelayAwayError, RelayTargetError } from './errors.ts';
 import type { Reach } from './lanes/lane.ts';
 import type { RelayLink } from './lanes/relay-link.ts';
+import type { LocalGuard } from './local-guard.ts';
 import type { LocalNames } from './local-names.ts';
 import type { LocalNetworks } from './local-networks.ts';
 import type { OriginMemory } from './origins/origin-memory.ts';
@@ -21,8 +22,8 @@ export interface DialerOptions {
   readonly relayForStreams?: () => RelayLink;
   /** What happens to new connections while the relay is away. */
   readonly failover: 'refuse' | 'straight';
-  /** Whether what comes by a proxy dialect is kept from this machine and its local network. */
-  readonly protectLocal: boolean;
+  /** Keeps names of strangers from leading to this machine and its networks. */
+  readonly guard: LocalGuard;
   readonly localNames: LocalNames;
   readonly localNetworks: LocalNetworks;
   readonly rules: Rules;
@@ -52,6 +53,13 @@ export interface Dialled {
   readonly begins: (socket: Socket, count: () => ByteCount) => () => void;
 }
 
+/** What goes to the relay. */
+interface AskedOfRelay {
+  /** The target as this machine understands its name. */
+  readonly meant: Authority;
+  readonly firstBytes: Uint8Array;
+}
+
 /** Opens ways to targets: decides the route and dials. */
 export class Dialer {
   readonly #options: DialerOptions;
@@ -79,8 +87,13 @@ export class Dialer {
     const { host } = request.target;
     if (request.reach === 'public' && isIP(host) !== 0 && !isPublicAddress(host))
       throw new LocalTargetError(host);
-    if (relay === undefined || this.#route(request.target) === 'straight') {
-      const isByKnowledge = relay !== undefined && this.#isForRelayOtherwise(request.target);
+    const own = relay === undefined ? [] : await this.#ownAddresses(host);
+    if (
+      relay === undefined ||
+      this.#isAwayAndReplaceable(relay, host) ||
+      this.#route(request.target, own) === 'straight'
+    ) {
+      const isByKnowledge = relay !== undefined && this.#isForRelayOtherwise(request.target, own);
       const dialled = this.#straight(request);
       if (!isByKnowledge) return dialled;
       try {
@@ -91,14 +104,18 @@ export class Dialer {
         this.#options.origins.forget(request.target);
       }
     }
-    return this.#overRelay(relay, request, request.takeFirstBytes());
+    // What this machine's names say is what is meant; the relay may know the name otherwise, or not at all.
+    const [address = host] = this.#options.rules.for(host) === undefined ? own : [];
+    const meant = { host: address, port: request.target.port };
+    return this.#overRelay(relay, request, { meant, firstBytes: request.takeFirstBytes() });
   }
 
-  async #overRelay(relay: RelayLink, request: DialRequest, firstBytes: Uint8Array): Promise<Dialled> {
+  async #overRelay(relay: RelayLink, request: DialRequest, asked: AskedOfRelay): Promise<Dialled> {
     const { straight, rules } = this.#options;
+    const { meant, firstBytes } = asked;
     const link = request.dialect === 'stream' ? (this.#options.relayForStreams?.() ?? relay) : relay;
     try {
-      const { stream, socket } = await link.open(request.target, {
+      const { stream, socket } = await link.open(meant, {
         signal: request.signal,
         firstBytes,
         reach: request.reach,
@@ -113,24 +130,48 @@ export class Dialer {
       const successor = this.#options.relay();
       // The relay was replaced while this waited for a lane.
       if (error instanceof RelayAwayError && link.retired && successor !== relay) {
-        if (successor !== undefined) return this.#overRelay(successor, request, firstBytes);
+        if (successor !== undefined) return this.#overRelay(successor, request, asked);
         return { ...(await this.#straight(request)), unsent: firstBytes };
       }
-      if (!mayGoStraight(error, request.target, this.#options.failover)) throw error;
+      if (!(await this.#mayGoStraight(error, request, meant))) throw error;
       return { ...(await this.#straight(request)), unsent: firstBytes };
     }
   }
 
-  #route(target: Authority): Route {
-    return this.#routeOf(target, this.#options.origins.speaksMultipath(target));
+  async #mayGoStraight(error: unknown, { target, signal }: DialRequest, meant: Authority): Promise<boolean> {
+    const { rules, failover, straight } = this.#options;
+    // Where a rule wants the relay, nothing leaves by another way.
+    const isByRule = rules.for(target.host) !== undefined;
+    if (mayGoStraight(error, meant, isByRule ? 'refuse' : failover)) return true;
+    if (isByRule || signal.aborted || !isNameUnknown(error) || isIP(target.host) !== 0) return false;
+    // A name that only servers of this side know, and nothing told so.
+    return straight.lookup(target.host, { family: 0, signal }).then(
+      found => found.length > 0,
+      () => false,
+    );
+  }
+
+  /** Whether nothing is to wait for a relay that was not reached the last time. */
+  #isAwayAndReplaceable({ state }: RelayLink, host: string): boolean {
+    const { failover, rules } = this.#options;
+    return failover === 'straight' && state === 'away' && rules.for(host) === undefined;
+  }
+
+  async #ownAddresses(host: string): Promise<readonly string[]> {
+    const { straight, localNames } = this.#options;
+    return isIP(host) !== 0 || localNames.includes(host) ? [] : straight.ownAddresses(host);
+  }
+
+  #route(target: Authority, own: readonly string[] = []): Route {
+    return this.#routeOf(target, this.#options.origins.speaksMultipath(target), own);
   }
 
   /** Whether it goes straight only because the target speaks Multipath TCP. */
-  #isForRelayOtherwise(target: Authority): boolean {
-    return this.#routeOf(target, undefined) === 'relay';
+  #isForRelayOtherwise(target: Authority, own: readonly string[]): boolean {
+    return this.#routeOf(target, undefined, own) === 'relay';
   }
 
-  #routeOf(target: Authority, speaksMultipath: boolean | undefined): Route {
+  #routeOf(target: Authority, speaksMultipath: boolean | undefined, own: readonly string[]): Route {
     const { localNames, localNetworks, rules } = this.#options;
     return decideRoute(target, {
       hasRelay: this.#options.relay() !== undefined,
@@ -138,15 +179,15 @@ export class Dialer {
       localNetworks,
       rule: rules.for(target.host),
       speaksMultipath,
+      own,
     });
   }
 
   async #straight({ target, dialect, signal, reach }: DialRequest): Promise<Dialled> {
     const rule = this.#options.rules.for(target.host);
-    const guarded =
-      reach === 'public' || this.#isGuarded(target, dialect, reach)
-        ? { filterAddress: (address: string) => this.#refuseLocal(address, reach) }
-        : {};
+    const refusal =
+      dialect === 'local' ? undefined : await this.#options.guard.refusalFor(target.host, reach);
+    const guarded = refusal === undefined ? {} : { filterAddress: refusal };
     try {
       const { socket, begins } = await dialLoopbackTwice(target.host, dialect, host =>
         this.#options.straight.dial({ target: { host, port: target.port }, rule, signal, ...guarded }),
@@ -156,19 +197,6 @@ export class Dialer {
       if (error instanceof AddressRefusedError && error.cause instanceof LocalTargetError) throw error.cause;
       throw error;
     }
-  }
-
-  /** Whoever says what may be reached has asked the user. */
-  #isGuarded({ host }: Authority, dialect: Dialect, reach: Reach | undefined): boolean {
-    const { protectLocal, localNames } = this.#options;
-    return protectLocal && dialect !== 'local' && reach === undefined && !localNames.named(host);
-  }
-
-  #refuseLocal(address: string, reach: Reach | undefined): Error | undefined {
-    const isPrivate = reach === 'public' && !isPublicAddress(address);
-    return isPrivate || this.#options.localNetworks.includes(address)
-      ? new LocalTargetError(address)
-      : undefined;
   }
 }
 
@@ -193,4 +221,9 @@ async function dialLoopbackTwice(
       throw error;
     });
   }
+}
+
+/** Whether the relay found no address for a name. */
+function isNameUnknown(error: unknown): boolean {
+  return error instanceof RelayTargetError && error.message.includes('MANYPATH_RELAY_NAME_NOT_FOUND');
 }

@@ -39,6 +39,7 @@ import { Front, type TunnelWish } from './front.ts';
 import { RelayLink, type RelayLinkOptions } from './lanes/relay-link.ts';
 import { type GatewayLimits, gatewayLimits } from './limits.ts';
 import { living } from './living-subflows.ts';
+import { LocalGuard } from './local-guard.ts';
 import { LocalNames } from './local-names.ts';
 import { LocalNetworks, type RouteLookup } from './local-networks.ts';
 import { type GatewayLogger, silentLogger } from './logger.ts';
@@ -51,6 +52,7 @@ import { type Rule, Rules } from './rules.ts';
 import { type PathKnowledge, StraightDialer } from './straight-dialer.ts';
 import type { StreamProgram } from './streams/program-leg.ts';
 import { StreamServer, streamsPath, streamsProtocol } from './streams/stream-server.ts';
+import { Translators } from './translators.ts';
 import { serveTunnel } from './tunnel.ts';
 
 /** Who knows the paths of this host; `PathSet` of @manypath/paths does. */
@@ -72,6 +74,8 @@ export interface PathSource extends PathKnowledge {
 export interface Routing {
   /** The relay to go through, or the URL that tells it. Default: none, every connection goes straight. */
   readonly relay?: Pairing | string;
+  /** What happens to new connections while the relay is away: an error (default), or straight, over one path mostly. */
+  readonly failover?: 'refuse' | 'straight';
   /** What the user wants for some hosts; the first that fits counts. */
   readonly rules?: readonly Rule[];
   /** Hosts that never go to the relay: a name, `*.domain`, an address, or a network. */
@@ -101,8 +105,6 @@ export interface GatewayOptions extends Routing {
   readonly protectLocal?: boolean;
   /** Names that may lead to the local network all the same: a host name, or `*.domain`. */
   readonly localNames?: readonly string[];
-  /** What happens to new connections while the relay is away: an error (default), or straight, over one path mostly. */
-  readonly failover?: 'refuse' | 'straight';
   /** Opens a second proxy port, on a free port, that behaves as if there were no Manypath. Default false. */
   readonly straightPort?: boolean;
   /** Answers what the control socket asks of things that are not the gateway's own. Default: it says that they are not there. */
@@ -145,6 +147,9 @@ export class Gateway {
   readonly #streams: StreamServer;
   readonly #guard: OwnerGuard;
   readonly #localNetworks: LocalNetworks;
+  readonly #localNames: LocalNames;
+  readonly #translators: Translators;
+  readonly #localGuard: LocalGuard;
   readonly #servers = new Set<Server>();
   readonly #undo: (() => void)[] = [];
   readonly #stop = new AbortController();
@@ -153,6 +158,7 @@ export class Gateway {
   #browserReaches: string | undefined;
   #closing: Promise<void> | undefined;
   #multipathReason: MultipathReason | undefined;
+  #failover: NonNullable<Routing['failover']> = 'refuse';
 
   /**
    * Starts a gateway. It listens when this is fulfilled; the relay is being connected to.
@@ -203,6 +209,15 @@ export class Gateway {
       clock,
     });
     this.#origins = origins;
+    this.#localNames = new LocalNames(options.localNames);
+    this.#translators = new Translators(this.#straight.lookup, clock);
+    this.#localGuard = new LocalGuard({
+      protectLocal: options.protectLocal ?? false,
+      localNames: this.#localNames,
+      localNetworks: this.#localNetworks,
+      isInHosts: name => this.#straight.isInHosts(name),
+      translators: () => this.#translators.prefixes(),
+    });
     this.#log = new EventLog(this.#limits.logEntries);
     this.#recorder = new TrafficRecorder(
       clock,
@@ -229,8 +244,8 @@ export class Gateway {
     const plain = new Dialer({
       relay: () => undefined,
       failover: 'refuse',
-      protectLocal: options.protectLocal ?? false,
-      localNames: new LocalNames(options.localNames),
+      guard: this.#localGuard,
+      localNames: this.#localNames,
       localNetworks: this.#localNetworks,
       rules: new Rules([{ host: '*', route: 'tcp' }]),
       origins: this.#origins,
@@ -273,7 +288,12 @@ export class Gateway {
 
   #multipathUse(paths: readonly PathStatus[], relay: RelayStatus | null): MultipathUse {
     const rights = this.#options.paths?.mode === 'managing';
-    return judgeMultipath({ kernel: kernelSupport(), rights, paths, relay: relay && relayFacts(relay) });
+    return judgeMultipath({
+      kernel: kernelSupport(),
+      rights,
+      paths,
+      relay: relay && relayFacts(relay, this.#failover),
+    });
   }
 
   #relayStatus(paths: readonly PathStatus[]): RelayStatus | null {
@@ -391,6 +411,7 @@ export class Gateway {
   /** Tells that links, addresses or routes changed: lanes are checked at once, and what was learned is forgotten. */
   networkChanged(): void {
     this.#localNetworks.forget();
+    this.#translators.forget();
     this.#straight.networkChanged();
     this.#relay?.networkChanged();
     this.#relayForStreams?.networkChanged();
@@ -481,14 +502,14 @@ export class Gateway {
     return this.#relayForStreams;
   }
 
-  #dialerFor({ rules, bypass }: Routing): Dialer {
-    const { failover = 'refuse', protectLocal = false, localNames } = this.#options;
+  #dialerFor({ rules, bypass, failover = 'refuse' }: Routing): Dialer {
+    this.#failover = failover;
     return new Dialer({
       relay: () => this.#relay,
       relayForStreams: () => this.#linkForStreams(),
       failover,
-      protectLocal,
-      localNames: new LocalNames(localNames),
+      guard: this.#localGuard,
+      localNames: this.#localNames,
       localNetworks: this.#localNetworks,
       rules: new Rules(rules, bypass),
       origins: this.#origins,

@@ -9,8 +9,12 @@ export function kernelSupport(): MultipathFacts['kernel'] {
 }
 
 /** What `judgeMultipath` wants to know of the relay. */
-export function relayFacts({ state, lanes }: RelayStatus): NonNullable<MultipathFacts['relay']> {
+export function relayFacts(
+  { state, lanes }: RelayStatus,
+  failover: 'refuse' | 'straight',
+): NonNullable<MultipathFacts['relay']> {
   return {
+    failover,
     ready: state === 'ready',
     lanes: lanes.map(({ mptcp, subflows }) => ({
       mptcp,

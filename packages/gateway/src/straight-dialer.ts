@@ -157,6 +157,16 @@ export class StraightDialer {
     });
   }
 
+  /** See {@link PathResolver.ownAddresses}. */
+  ownAddresses(host: string): Promise<readonly string[]> {
+    return this.#resolver.ownAddresses(host);
+  }
+
+  /** Whether the user wrote a name into the hosts file. */
+  isInHosts(host: string): Promise<boolean> {
+    return this.#resolver.isInHosts(host);
+  }
+
   /** What a name led to is not to be reached any more: it is looked up anew the next time. */
   forgetName(host: string): void {
     this.#resolver.forgetName(host);

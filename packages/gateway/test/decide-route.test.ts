@@ -41,6 +41,18 @@ describe('the route of a connection', () => {
     expect(route(host)).toBe('straight');
   });
 
+  it('follows what this machine itself knows of a name', () => {
+    const target = { host: 'myapp.test', port: 3000 };
+    const known = (...own: string[]) => decideRoute(target, { ...knowledge, own });
+    expect(known('127.0.0.1')).toBe('straight');
+    expect(known('203.0.113.5', '::1')).toBe('straight');
+    expect(known('10.2.0.1')).toBe('relay');
+    expect(known('203.0.113.5')).toBe('relay');
+    expect(
+      decideRoute(target, { ...knowledge, own: ['127.0.0.1'], rule: { host: 'myapp.test', route: 'relay' } }),
+    ).toBe('relay');
+  });
+
   it('leads straight to what speaks Multipath TCP itself, unless a rule says otherwise', () => {
     const target = { host: 'example.org', port: 443 };
     const to = (more: Partial<Parameters<typeof decideRoute>[1]>) =>

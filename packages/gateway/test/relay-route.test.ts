@@ -345,6 +345,7 @@ describe('the route past a relay', () => {
     const gateway = await startGateway({
       relay: relay.pairing,
       failover: 'straight',
+      localNames: ['echo.example'],
       lookup: async () => [{ address: '127.0.0.1', family: 4 }],
     });
     const socket = await tunnelTo(gateway.proxy, { host: 'echo.example', port: echo.port });

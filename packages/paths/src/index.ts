@@ -8,6 +8,7 @@ export type { Path, PathAddress, PathKind } from './discovery/path.ts';
 export { type Estimate, Estimates, type EstimatesOptions, type Measurement } from './learned/estimates.ts';
 export { pathsLimits } from './limits.ts';
 export { DnsAnswerError, NameUnknownError } from './names/errors.ts';
+export { type NamePlaces, parseHosts, parseInterfaceDomains, systemNamePlaces } from './names/name-files.ts';
 export { PathResolver, type PathResolverOptions } from './names/path-resolver.ts';
 export type { PathOutlook } from './outlook.ts';
 export { type PathChange, PathSet, type PathSetOptions, type PathsLogger } from './path-set.ts';

@@ -45,6 +45,8 @@ export interface Relay {
   readonly address: Authority;
   /** The URL that pairs a gateway with this relay. */
   readonly pairing: string;
+  /** Why this host takes no Multipath TCP, in a sentence; `null` where it does. What it had when the relay began to listen counts. */
+  readonly withoutMultipath: string | null;
   status(): RelaySnapshot;
   /**
    * Stops listening, lets tunnels end by themselves, then ends them.

@@ -23,6 +23,7 @@ import {
   relayBytes,
   type TunnelRequest,
 } from '@manypath/forward';
+import { reasonText } from '@manypath/mptcp';
 import { aheadOf } from './ahead.ts';
 import { Authentication } from './authentication.ts';
 import { CountedLog } from './counted-log.ts';
@@ -135,6 +136,11 @@ class RunningRelay implements Relay {
 
   get address(): Authority {
     return this.#address;
+  }
+
+  get withoutMultipath(): string | null {
+    const reason = this.#listener.plainReason;
+    return reason === 'peer-refused' ? null : reasonText(reason);
   }
 
   get pairing(): string {

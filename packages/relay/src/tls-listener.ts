@@ -2,7 +2,15 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { type Authority, errorCode, errorMessage, ManypathError } from '@manypath/core';
-import { info, listen, resetSocket, setSocketOption, widenReceiveBuffer } from '@manypath/mptcp';
+import {
+  type InfoReason,
+  info,
+  listen,
+  listenerInfo,
+  resetSocket,
+  setSocketOption,
+  widenReceiveBuffer,
+} from '@manypath/mptcp';
 import { type ClientConnection, ClientConnections } from './client-connections.ts';
 import { CountedLog } from './counted-log.ts';
 import type { RelayLimits } from './limits.ts';
@@ -91,6 +99,11 @@ export class TlsListener {
   /** How many of them are MPTCP. */
   get multipathConnections(): number {
     return [...this.#sockets].filter(socket => info(socket).multipath).length;
+  }
+
+  /** `peer-refused` where Multipath TCP is taken; else why this host has none. */
+  get plainReason(): InfoReason {
+    return listenerInfo(this.#server)?.reason ?? 'not-requested';
   }
 
   /** @returns Where it listens. */

@@ -11,6 +11,7 @@ import { bypassForHost, bypassForQuietNamespace, isLocalAddress, LocalNames } fr
 import { LocalNameResponder } from './local-name-responder.ts';
 import { quietAddress } from './namespace-plan.ts';
 import { explainRefusal } from './namespace-refusal.ts';
+import { readOwnNames } from './own-names.ts';
 import { openProfile, type Profile } from './profile.ts';
 import { openQuietNamespace, type QuietNamespace } from './quiet-namespace.ts';
 import { openRemoteDebugging, type RemoteDebugging } from './remote-debugging.ts';
@@ -87,7 +88,8 @@ export interface BrowseOptions {
 export async function browse(options: BrowseOptions): Promise<number> {
   const limits: BrowserLimits = { ...browserLimits, ...options.limits };
   const resolver = readResolverFile();
-  const names = new LocalNames(options.localNames, resolver.searchDomains);
+  const own = readOwnNames();
+  const names = new LocalNames(options.localNames, [...resolver.searchDomains, ...own.domains], own.hosts);
   const browser = findBrowser({ chosen: options.browser });
 
   const stop = new Stop(options.signal);

@@ -14,6 +14,8 @@ export const browserLimits = {
   debuggingConnections: 256,
   /** How long one of them waits for a browser that is still starting, milliseconds. */
   debuggingWaitMs: 10_000,
+  /** Names of the hosts file that lead to this machine or its networks, and are taken. */
+  hostsNames: 256,
 } as const;
 
 export type BrowserLimits = { readonly [name in keyof typeof browserLimits]: number };

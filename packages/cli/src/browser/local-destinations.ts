@@ -57,9 +57,14 @@ export class LocalNames {
   /**
    * @param added Patterns of the user: a host name, or `*.domain` for all names below it.
    * @param searchDomains Search domains of the host; those that cannot be taken are left out.
+   * @param hosts Names that the hosts file has local addresses for.
    * @throws LocalNameError `MANYPATH_LOCAL_NAME_INVALID` for a pattern of the user
    */
-  constructor(added: readonly string[] = [], searchDomains: readonly string[] = []) {
+  constructor(
+    added: readonly string[] = [],
+    searchDomains: readonly string[] = [],
+    hosts: readonly string[] = [],
+  ) {
     const fromUser = added.map(pattern => {
       const normal = pattern.toLowerCase().replace(/\.$/, '');
       if (!patternSyntax.test(normal) || normal.length > 253) throw new LocalNameError(pattern);
@@ -69,7 +74,8 @@ export class LocalNames {
       .map(domain => `*.${domain.toLowerCase().replace(/\.$/, '')}`)
       .filter(pattern => isSearchable(pattern));
     const all = [...localDomains, ...fromUser, ...fromHost];
-    this.patterns = [...new Set(all)].slice(0, browserLimits.localNamePatterns);
+    const names = hosts.filter(name => patternSyntax.test(name) && name.length <= 253);
+    this.patterns = [...new Set([...[...new Set(all)].slice(0, browserLimits.localNamePatterns), ...names])];
   }
 
   /** Whether the browser resolves this name itself. `name` is lower case, without a final dot. */

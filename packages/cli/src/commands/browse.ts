@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { errorCode, type MultipathUse } from '@manypath/core';
 import { Gateway, type GatewayOptions } from '@manypath/gateway';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { browse, browseHelp, findBrowser } from '../browser/index.ts';
 import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { configPlace, withConfigOption } from '../config/index.ts';
@@ -18,6 +18,7 @@ import { isHindered } from '../terminal/multipath-text.ts';
 
 interface BrowseCommandOptions extends CommonOptions {
   relay?: string | false;
+  failover?: 'refuse' | 'straight';
   config?: string;
   paths?: string;
   headless: boolean;
@@ -38,6 +39,12 @@ export function addBrowseCommand(program: Command): void {
     )
     .argument('[url]', 'the page to open')
     .argument('[browser-arguments...]', 'arguments for the browser, after --')
+    .addOption(
+      new Option(
+        '--failover <what>',
+        'while the relay is away: refuse connections, or let them go straight',
+      ).choices(['refuse', 'straight']),
+    )
     .option('--paths <names>', 'use only these interfaces, separated by commas')
     .option('--headless', 'without a window', false)
     .option('--no-isolate', "stay in this machine's network: link changes then break off HTTP/2 downloads")
@@ -71,6 +78,7 @@ async function runBrowse(
     logger,
     config: configPlace(options.config),
     relay: RelayChoice.of(options.relay, stateDir, logger),
+    failover: options.failover,
   });
   const localNames = [...options.localName, ...(opened.config.local ?? [])];
   try {

@@ -53,7 +53,15 @@ async function runRelay(options: RelayCommandOptions): Promise<void> {
   const restoreLimits = await setServerLimits({ stateDir, logger });
   try {
     const relay = await startRelay({ ...relayOptions(options), stateDir, logger });
-    events.emit({ event: 'ready', listen: relay.address, pairing: relay.pairing });
+    events.emit({
+      event: 'ready',
+      listen: relay.address,
+      pairing: relay.pairing,
+      multipath: relay.withoutMultipath === null,
+    });
+    if (relay.withoutMultipath !== null) {
+      logger.warn({}, `every client gets one path: ${relay.withoutMultipath} Then start the relay again.`);
+    }
     if (!events.enabled) process.stdout.write(readyText(relay));
     await signalled;
     await relay.close();

@@ -14,6 +14,7 @@ import { untilAborted, untilSignal } from '../until-signal.ts';
 interface UpOptions extends CommonOptions {
   listen?: string;
   relay?: string | false;
+  failover?: 'refuse' | 'straight';
   paths?: string;
   join: 'measured' | 'at-once';
   config?: string;
@@ -32,6 +33,12 @@ export function addUpCommand(program: Command): void {
     .option(
       '--listen <host:port>',
       'where to listen, or a port alone; 0 takes a free one (default: 127.0.0.1:8118)',
+    )
+    .addOption(
+      new Option(
+        '--failover <what>',
+        'while the relay is away: refuse connections, or let them go straight',
+      ).choices(['refuse', 'straight']),
     )
     .option('--paths <names>', 'use only these interfaces, separated by commas')
     .addOption(
@@ -53,6 +60,7 @@ async function runUp(options: UpOptions): Promise<void> {
     logger,
     config: configPlace(options.config),
     relay: RelayChoice.of(options.relay, stateDir, logger),
+    failover: options.failover,
     join: options.join,
   });
   const { paths, config, forGateway } = opened;

@@ -1,4 +1,5 @@
-import { readFile, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { addressScope, type Clock, parseIpAddress } from '@manypath/core';
 import { pathsLimits } from '../limits.ts';
 
@@ -6,6 +7,8 @@ import { pathsLimits } from '../limits.ts';
 export interface NamePlaces {
   readonly resolvConf: string;
   readonly hosts: string;
+  /** Folders with a file for each interface that may name domains whose names its network knows (split DNS). */
+  readonly domains?: readonly string[];
   /** Files that may name the servers of an interface, by its index: the first that names any counts. */
   readonly ofInterface: (index: number) => readonly string[];
 }
@@ -13,6 +16,7 @@ export interface NamePlaces {
 export const systemNamePlaces: NamePlaces = {
   resolvConf: '/etc/resolv.conf',
   hosts: '/etc/hosts',
+  domains: ['/run/systemd/resolve/netif', '/run/systemd/netif/links'],
   ofInterface: index => [
     `/run/systemd/resolve/netif/${index}`,
     `/run/systemd/netif/links/${index}`,
@@ -32,6 +36,7 @@ export interface ResolverSettings {
 export class NameFiles {
   readonly #places: NamePlaces;
   readonly #clock: Clock;
+  #hosts: { readonly text: string; readonly names: ReadonlyMap<string, readonly string[]> } | undefined;
   readonly #read = new Map<string, { text: Promise<string>; until: number }>();
 
   constructor(clock: Clock, places: NamePlaces = systemNamePlaces) {
@@ -43,9 +48,32 @@ export class NameFiles {
     return parseResolvConf(await this.#text(this.#places.resolvConf));
   }
 
-  /** Whether /etc/hosts has a name. */
-  async isInHosts(name: string): Promise<boolean> {
-    return hostsNames(await this.#text(this.#places.hosts)).has(name.toLowerCase().replace(/\.$/, ''));
+  /** Addresses that /etc/hosts has for a name, in its order; for names without an entry none. */
+  async inHosts(name: string): Promise<readonly string[]> {
+    const text = await this.#text(this.#places.hosts);
+    if (this.#hosts?.text !== text) this.#hosts = { text, names: parseHosts(text) };
+    return this.#hosts.names.get(plainName(name)) ?? [];
+  }
+
+  /** Whether a name is below a domain that only the networks of this machine may know. */
+  async isInOwnDomain(name: string): Promise<boolean> {
+    const { searchDomains } = await this.settings();
+    return isBelow(plainName(name), [...searchDomains, ...(await this.#domainsOfInterfaces())]);
+  }
+
+  /** What was read is read again the next time. */
+  forget(): void {
+    this.#read.clear();
+  }
+
+  async #domainsOfInterfaces(): Promise<readonly string[]> {
+    const found: string[] = [];
+    for (const folder of this.#places.domains ?? []) {
+      const names = (await this.#text(folder)).split('\n').filter(Boolean);
+      const texts = names.slice(0, mostInterfaces).map(name => this.#text(join(folder, name)));
+      for (const text of await Promise.all(texts)) found.push(...parseInterfaceDomains(text));
+    }
+    return found;
   }
 
   /** The name servers that the network of an interface told it; empty when nothing tells. */
@@ -67,10 +95,15 @@ export class NameFiles {
   }
 }
 
-/** What a file holds; nothing when it is not there, may not be read, or is no file of settings. */
+/** Interfaces whose domains are asked for. */
+const mostInterfaces = 64;
+
+/** What a file holds, or the names in a folder; nothing when it is not there, may not be read, or is no file of settings. */
 async function readSmall(place: string): Promise<string> {
   try {
-    if ((await stat(place)).size > pathsLimits.nameFileBytes) return '';
+    const found = await stat(place);
+    if (found.isDirectory()) return (await readdir(place)).join('\n');
+    if (found.size > pathsLimits.nameFileBytes) return '';
     return await readFile(place, 'utf8');
   } catch {
     return '';
@@ -116,11 +149,40 @@ function serverAddress(word: string): string[] {
   return isServer ? [bare] : [];
 }
 
-function hostsNames(text: string): Set<string> {
-  const names = new Set<string>();
+/** Domains that systemd-resolved and systemd-networkd were told of: for searching, and (`~`) for routing queries only. */
+export function parseInterfaceDomains(text: string): string[] {
+  const domains: string[] = [];
   for (const line of text.split('\n')) {
-    const [, ...found] = line.replace(/#.*$/, '').trim().toLowerCase().split(/\s+/);
-    for (const name of found) names.add(name);
+    const words = /^(?:DOMAINS|ROUTE_DOMAINS)=(.*)$/.exec(line.trim())?.[1];
+    for (const word of words?.split(/\s+/) ?? []) {
+      const domain = word.toLowerCase().replace(/^~?\.?|\.$/g, '');
+      // `~.` says which servers are asked for everything: it names no domain.
+      if (domain !== '') domains.push(domain);
+    }
+  }
+  return domains;
+}
+
+/** Names of hosts(5), aliases too, with their addresses. What is no address is left out. */
+export function parseHosts(text: string): Map<string, string[]> {
+  const names = new Map<string, string[]>();
+  for (const line of text.split('\n')) {
+    const [address = '', ...found] = line.replace(/#.*$/, '').trim().toLowerCase().split(/\s+/);
+    if (parseIpAddress(address) === undefined) continue;
+    for (const name of found.map(plainName)) {
+      const known = names.get(name);
+      if (known === undefined) names.set(name, [address]);
+      else known.push(address);
+    }
   }
   return names;
+}
+
+/** Whether a name is one of some domains, or below one. */
+export function isBelow(name: string, domains: readonly string[]): boolean {
+  return domains.some(domain => name === domain || name.endsWith(`.${domain}`));
+}
+
+export function plainName(name: string): string {
+  return name.toLowerCase().replace(/\.$/, '');
 }

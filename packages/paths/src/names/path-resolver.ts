@@ -1,6 +1,6 @@
 import { promises as dns } from 'node:dns';
 import { isIP } from 'node:net';
-import { type Clock, errorCode, systemClock } from '@manypath/core';
+import { type Clock, errorCode, isPublicAddress, systemClock } from '@manypath/core';
 import type { Lookup } from '@manypath/mptcp';
 import { delayBetween } from '../dial/candidates.ts';
 import type { AskRoute } from '../dial/leads-out.ts';
@@ -11,7 +11,7 @@ import type { PathOutlook } from '../outlook.ts';
 import { askServer, type NameAnswer } from './ask-server.ts';
 import { DnsAnswerError, NameUnknownError } from './errors.ts';
 import { NameCache } from './name-cache.ts';
-import { NameFiles, type NamePlaces } from './name-files.ts';
+import { isBelow, NameFiles, type NamePlaces, plainName } from './name-files.ts';
 import { bySystem, type LookupCandidate, planLookup } from './plan-lookup.ts';
 
 type SystemLookup = (
@@ -59,27 +59,50 @@ export class PathResolver {
    */
   readonly lookup: Lookup = async (host, { family }) => {
     if (isIP(host) !== 0) return [{ address: host, family: isIP(host) }];
+    const inHosts = (await this.#files.inHosts(host)).map(address => ({ address, family: isIP(address) }));
+    const wanted = inHosts.filter(found => family === 0 || found.family === family);
+    if (wanted.length > 0) return wanted;
     const { addresses } = await this.#cache.get(keyOf(host, family), () => this.#ask(host, family));
     return addresses;
   };
 
+  /** Whether the hosts file has a name. */
+  async isInHosts(host: string): Promise<boolean> {
+    return (await this.#files.inHosts(host)).length > 0;
+  }
+
+  /**
+   * What the names of this machine say of a host, which go before the public DNS: the hosts file, and private addresses that the
+   * system's resolver knows for names below the domains of its networks (search domains, split DNS).
+   *
+   * @returns Addresses; none when only the public DNS knows the name, or nobody.
+   */
+  async ownAddresses(host: string): Promise<readonly string[]> {
+    const inHosts = await this.#files.inHosts(host);
+    if (inHosts.length > 0 || !(await this.#files.isInOwnDomain(host))) return inHosts;
+    const signal = AbortSignal.timeout(pathsLimits.nameMs);
+    const found = await this.lookup(host, { family: 0, signal }).catch(() => []);
+    const addresses = found.map(({ address }) => address);
+    return addresses.some(address => !isPublicAddress(address)) ? addresses : [];
+  }
+
   /** Forgets every answer: the network changed. */
   forget(): void {
     this.#cache.forget();
+    this.#files.forget();
   }
 
   /** Forgets what one name led to: it is not to be reached there any more. */
   forgetName(host: string): void {
     for (const family of [0, 4, 6] as const) this.#cache.forgetOne(keyOf(host, family));
+    this.#files.forget();
   }
 
   async #ask(host: string, family: 0 | 4 | 6): Promise<NameAnswer> {
     const outlooks = this.#options.outlooks().filter(({ tier }) => tier !== 'never');
     if (outlooks.length < 2) return this.#askSystem(host, family);
     const settings = await this.#files.settings();
-    if (isLocalName(host, settings.searchDomains) || (await this.#files.isInHosts(host))) {
-      return this.#askSystem(host, family);
-    }
+    if (isLocalName(host) || (await this.#files.isInOwnDomain(host))) return this.#askSystem(host, family);
     const { remembered, askRoute } = this.#options;
     const own = outlooks.map(
       async ({ path }) => [path.index, await this.#files.serversOf(path.index)] as const,
@@ -187,10 +210,9 @@ function staggering(last: LookupCandidate, next: LookupCandidate, isAfterSystem:
 }
 
 /** Names that the public DNS knows nothing of, or that mean something else there. */
-function isLocalName(host: string, searchDomains: readonly string[]): boolean {
-  const name = host.toLowerCase().replace(/\.$/, '');
-  if (!name.includes('.')) return true;
-  return [...localDomains, ...searchDomains].some(domain => name === domain || name.endsWith(`.${domain}`));
+function isLocalName(host: string): boolean {
+  const name = plainName(host);
+  return !name.includes('.') || isBelow(name, localDomains);
 }
 
 /** RFC 6761, RFC 6762, RFC 8375, and what ICANN set aside for private use. */
