@@ -6,7 +6,7 @@ import { whyNoLab } from './support/requirements.ts';
 interface Found {
   host: string;
   port: number;
-  mptcp: boolean;
+  mptcp: boolean | null;
   paths: {
     path: string | null;
     address: string | null;
@@ -93,6 +93,25 @@ describe.skipIf(why)(`manypath check${why ? ` (skipped: ${why})` : ''}`, () => {
     } finally {
       await lab.heal('b');
     }
+  });
+
+  it('does not say of a server what this kernel cannot tell', async () => {
+    const place = `${lab.addresses.originMptcp}:80`;
+    await lab.exec('client', ['sysctl', '-qw', 'net.mptcp.enabled=0']);
+    try {
+      const { mptcp, paths } = await found(place);
+      expect(mptcp).toBeNull();
+      expect(paths).toMatchObject(
+        devices.map(() => ({ mptcp: false, reason: expect.stringContaining('switched off here') })),
+      );
+      const { stdout } = await check([place]);
+      expect(stdout).toContain('cannot be told');
+      expect(stdout).not.toContain('does not speak Multipath TCP.');
+      for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+    } finally {
+      await lab.exec('client', ['sysctl', '-qw', 'net.mptcp.enabled=1']);
+    }
+    expect((await found(place)).mptcp).toBe(true);
   });
 
   it('tells a path that is silent, and fits into 80 columns', async () => {

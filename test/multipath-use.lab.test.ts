@@ -156,11 +156,11 @@ describe.skipIf(why)(`how the paths are used${why ? ` (skipped: ${why})` : ''}`,
     await switchMultipath('relay', false);
     const relay = await startRelay();
     expect(relay.ready.multipath).toBe(false);
-    expect(relay.log()).toContain('net.mptcp.enabled=1');
+    await expect.poll(() => relay.log()).toContain('net.mptcp.enabled=1');
     const up = await startUp('root', relay);
     await up.fetch(100_000);
     await until(up, 'relay-plain');
-    expect(up.log()).toContain('Multipath TCP is off at the relay');
+    await expect.poll(() => up.log()).toContain('Multipath TCP is off at the relay');
   });
 
   it('is one path where it is removed on every way', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as tlsConnect } from 'node:tls';
 import { type Authority, errorCode, errorMessage } from '@manypath/core';
-import { info, type Lookup, RouteSocket, reasonText, resetSocket } from '@manypath/mptcp';
+import { info, type Lookup, multipathSupport, RouteSocket, reasonText, resetSocket } from '@manypath/mptcp';
 import {
   type DialledSocket,
   DirectSteering,
@@ -39,8 +39,8 @@ export interface PathCheck {
 export interface OriginCheck {
   readonly host: string;
   readonly port: number;
-  /** Whether it speaks Multipath TCP over one path at least. */
-  readonly mptcp: boolean;
+  /** Whether it speaks Multipath TCP over one path at least; `null` where that cannot be told, because this kernel does not. */
+  readonly mptcp: boolean | null;
   readonly paths: readonly PathCheck[];
 }
 
@@ -63,7 +63,8 @@ export async function checkOrigin(target: Authority, signal: AbortSignal): Promi
     const all = await Promise.all((names.length === 0 ? [undefined] : names).map(name => check.over(name)));
     // What is near is reached the same way, whatever path was asked for.
     const paths = all.every(({ path, address }) => path === null && address !== null) ? all.slice(0, 1) : all;
-    return { ...target, mptcp: paths.some(({ mptcp }) => mptcp), paths };
+    const mptcp = paths.some(path => path.mptcp);
+    return { ...target, mptcp: mptcp || multipathSupport() === 'multipath' ? mptcp : null, paths };
   } finally {
     routes.close();
     await steering?.close();

@@ -5,18 +5,10 @@ import type { OriginCheck, PathCheck } from './check-origin.ts';
 /** What a check found as a person reads it, at most 80 columns wide. */
 export function checkText(check: OriginCheck): string {
   const { paths, mptcp } = check;
-  const place = formatAuthority(check);
-  const reached = paths.filter(({ address }) => address !== null);
-  const verdict =
-    reached.length === 0
-      ? `${place} cannot be reached.`
-      : mptcp
-        ? `${place} speaks Multipath TCP${reached.every(path => path.mptcp) ? '' : ', but not over every path'}.`
-        : `${place} does not speak Multipath TCP.`;
   const rows = paths.map(path => [
     path.path ?? '(near)',
     path.address ?? '-',
-    path.mptcp ? 'yes' : 'no',
+    path.mptcp ? 'yes' : mptcp === null ? '?' : 'no',
     path.rttMs === null ? '-' : `${path.rttMs.toFixed(1)} ms`,
     path.join ?? '-',
   ]);
@@ -27,7 +19,18 @@ export function checkText(check: OriginCheck): string {
     'right',
     'left',
   ]);
-  return `${[verdict, '', table, ...paths.flatMap(remarks)].join('\n')}\n`;
+  return `${[...wrapped(verdictOf(check)), '', table, ...paths.flatMap(remarks)].join('\n')}\n`;
+}
+
+function verdictOf(check: OriginCheck): string {
+  const { paths, mptcp } = check;
+  const place = formatAuthority(check);
+  const reached = paths.filter(({ address }) => address !== null);
+  if (reached.length === 0) return `${place} cannot be reached.`;
+  if (mptcp === null)
+    return `Whether ${place} speaks Multipath TCP cannot be told: this kernel does not speak it now.`;
+  if (!mptcp) return `${place} does not speak Multipath TCP.`;
+  return `${place} speaks Multipath TCP${reached.every(path => path.mptcp) ? '' : ', but not over every path'}.`;
 }
 
 function remarks(path: PathCheck): string[] {
