@@ -96,7 +96,8 @@ export function recordedNames(): string[] {
       .map(file => file.slice(0, -'.json'.length))
       .sort();
   } catch (error) {
-    if (errorCode(error) === 'ENOENT') return [];
+    // Who may not look there may not change what is there either, and is told so when it comes to that.
+    if (['ENOENT', 'EACCES'].includes(errorCode(error) ?? '')) return [];
     throw error;
   }
 }

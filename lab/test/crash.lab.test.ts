@@ -115,7 +115,7 @@ describeLab('without root', () => {
     const run = program(script, nobody);
     expect(await run.ended, run.stderr()).toBe(0);
     expect(run.stdout()).toContain('MANYPATH_LAB_NOT_PERMITTED');
-    expect(run.stdout()).toContain('root');
+    expect(run.stdout()).toContain('sudo');
   });
 
   test('what a program that crashed left running ends with it', async () => {

@@ -61,16 +61,26 @@ describe.skipIf(why)(`discovering paths${why ? ` (skipped: ${why})` : ''}`, () =
 
   const added = (seen: Seen | undefined): string[] =>
     (seen?.paths ?? []).filter(path => !before.some(device => path.startsWith(`${device} `)));
+  /** Commands that make a link to a router of its own, which answers: one to nobody is soon dead, and not for the kernel. */
+  const linkTo = (name: string, router: string): string[] => {
+    const far = `-n ${lab.namespaces.router}`;
+    return [
+      `link add ${name}0 type veth peer name ${name}1 netns ${lab.namespaces.router}`,
+      `${far} addr add ${router} dev ${name}1${router.includes(':') ? ' nodad' : ''}`,
+      `${far} link set ${name}1 up`,
+      `link set ${name}0 up`,
+    ];
+  };
   const endpointsOf = (seen: Seen | undefined, device: string): string[] =>
     (seen?.endpoints ?? []).filter(endpoint => endpoint.startsWith(`${device} `));
 
   it('takes a link for a path when its address and its route have come, however late, and no longer when they go', async () => {
     const steps = [
-      { commands: ['link add late0 type veth peer name late1', 'link set late1 up', 'link set late0 up'] },
+      { commands: linkTo('late', '10.99.1.1/24') },
       { commands: ['addr add 10.99.1.2/24 dev late0'] },
       { commands: ['route add default via 10.99.1.1 dev late0 metric 700'] },
-      { commands: ['link set late1 down'] },
-      { commands: ['link set late1 up'] },
+      { commands: [`-n ${lab.namespaces.router} link set late1 down`] },
+      { commands: [`-n ${lab.namespaces.router} link set late1 up`] },
       { commands: ['addr del 10.99.1.2/24 dev late0'] },
       { commands: ['link del late0'] },
     ];
@@ -83,9 +93,8 @@ describe.skipIf(why)(`discovering paths${why ? ` (skipped: ${why})` : ''}`, () =
   it('keeps two links of one network apart', async () => {
     const steps = ['one', 'two'].map((name, index) => ({
       commands: [
-        `link add ${name}0 type veth peer name ${name}1`,
-        `link set ${name}1 up`,
-        `link set ${name}0 up`,
+        ...linkTo(name, '10.99.2.1/32'),
+        `-n ${lab.namespaces.router} route add 10.99.2.${index + 2} dev ${name}1`,
         `addr add 10.99.2.${index + 2}/24 dev ${name}0`,
         `route add default via 10.99.2.1 dev ${name}0 metric ${800 + index}`,
       ],
@@ -103,9 +112,7 @@ describe.skipIf(why)(`discovering paths${why ? ` (skipped: ${why})` : ''}`, () =
     const steps = [
       {
         commands: [
-          'link add six0 type veth peer name six1',
-          'link set six1 up',
-          'link set six0 up',
+          ...linkTo('six', '2001:db8:99::1/64'),
           'addr add fd00:99::5/64 dev six0 nodad',
           'addr add 2001:db8:99::5/64 dev six0 nodad',
           'addr add 2001:db8:99::9/64 dev six0 nodad preferred_lft 0',
