@@ -23,6 +23,8 @@ const programs = {
   ss: { program: 'ss', debianPackage: 'iproute2' },
   nghttp: { program: 'nghttp', debianPackage: 'nghttp2-client' },
   ps: { program: 'ps', debianPackage: 'procps' },
+  script: { program: 'script', debianPackage: 'bsdutils' },
+  sudo: { program: 'sudo', debianPackage: 'sudo' },
   git: { program: 'git', debianPackage: 'git' },
 } satisfies Record<string, SystemProgram>;
 

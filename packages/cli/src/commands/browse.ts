@@ -6,6 +6,7 @@ import { type Command, Option } from 'commander';
 import { browse, browseHelp, findBrowser } from '../browser/index.ts';
 import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { configPlace, withConfigOption } from '../config/index.ts';
+import { offerHelper } from '../helper-offer/index.ts';
 import { writeNativeHost } from '../install/index.ts';
 import { openPaths } from '../open-paths.ts';
 import { extensionFolder } from '../own-files.ts';
@@ -72,6 +73,7 @@ async function runBrowse(
   const { url, extra } = splitArguments(first, rest);
   const logger = createLogger(options.logLevel, options.json);
   const stateDir = stateFolder(options.state);
+  await offerHelper({ stateDir, json: options.json });
   const opened = await openPaths({
     names: options.paths?.split(','),
     stateDir,

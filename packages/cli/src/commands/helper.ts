@@ -10,6 +10,7 @@ import { callerOfSudo, collectUser } from '../users.ts';
 interface HelperCommandOptions extends CommonOptions {
   socket: string;
   user: number[];
+  untilStdinCloses: boolean;
 }
 
 /** `manypath helper`: the one part that needs rights, so that nothing else does. */
@@ -30,11 +31,16 @@ export function addHelperCommand(program: Command): void {
       collectUser,
       callerOfSudo(),
     )
+    .option(
+      '--until-stdin-closes',
+      'end when standard input does: for a program that starts the helper for itself',
+      false,
+    )
     .action(runHelper);
 }
 
 async function runHelper(options: HelperCommandOptions): Promise<void> {
-  const signalled = untilSignal();
+  const ended = options.untilStdinCloses ? untilStdinCloses() : untilSignal();
   const logger = createLogger(options.logLevel, options.json);
   const listen = inheritedSocket() ?? options.socket;
   const stateDir = stateFolder(options.state);
@@ -45,8 +51,18 @@ async function runHelper(options: HelperCommandOptions): Promise<void> {
     const users = ['root', ...options.user.map(user => `user ${user}`)].join(' and ');
     process.stdout.write(`Helper at ${options.socket}, serving ${users}.\n`);
   }
-  await signalled;
+  await ended;
   await helper.close();
+}
+
+/** ctrl-C in the terminal is for whoever started this: it ends first, and takes its paths out through the helper. */
+function untilStdinCloses(): Promise<void> {
+  process.on('SIGINT', () => {});
+  return new Promise(resolve => {
+    process.once('SIGTERM', () => resolve());
+    process.stdin.once('end', () => resolve()).once('error', () => resolve());
+    process.stdin.resume();
+  });
 }
 
 /** A socket that systemd listens on and hands over (sd_listen_fds(3)). */

@@ -44,6 +44,8 @@ async function test(filters: readonly string[]): Promise<number> {
     'openssl',
     'ss',
     'ps',
+    'script',
+    'sudo',
     'git',
   ]);
   process.env.MANYPATH_SEED ??= String(randomInt(2 ** 31));

@@ -3,6 +3,7 @@ import { Gateway } from '@manypath/gateway';
 import { type Command, Option } from 'commander';
 import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { configPlace, withConfigOption } from '../config/index.ts';
+import { offerHelper } from '../helper-offer/index.ts';
 import { describePaths, openPaths } from '../open-paths.ts';
 import { RelayChoice, withRelayOption } from '../pairing/index.ts';
 import { stateFolder } from '../state-folder.ts';
@@ -54,6 +55,7 @@ async function runUp(options: UpOptions): Promise<void> {
   const events = new EventOutput(options.json);
   const logger = createLogger(options.logLevel, options.json);
   const stateDir = stateFolder(options.state);
+  await offerHelper({ stateDir, json: options.json });
   const opened = await openPaths({
     names: options.paths?.split(','),
     stateDir,

@@ -1,16 +1,9 @@
 import type { PathStatus } from '@manypath/core';
-import { PathManager, RouteSocket, type Rule } from '@manypath/mptcp';
-import { discoverPaths, type Path } from '@manypath/paths';
+import { PathManager } from '@manypath/mptcp';
+import type { Path } from '@manypath/paths';
+import { type HeldSettings, hasEndpoint, readHeldSettings } from '../held-settings.ts';
 import { bad, type Finding, good, note } from './finding.ts';
 import { sysctl, wrongSysctl } from './sysctl.ts';
-
-/** What the kernel holds for the paths. */
-interface Held {
-  readonly paths: readonly Path[];
-  readonly rules: readonly Rule[];
-  readonly endpoints: ReadonlySet<string>;
-  readonly subflowLimit: number;
-}
 
 /**
  * Which paths there are, and whether packets and subflows can use each.
@@ -19,7 +12,7 @@ interface Held {
  * @param mayManage Whether a gateway started now could set paths up.
  */
 export function checkPaths(running: readonly PathStatus[] | undefined, mayManage: boolean): Finding[] {
-  const held = readHeld();
+  const held = readHeldSettings();
   const findings = [countFinding(held.paths)];
   for (const path of held.paths) {
     const status = running?.find(({ name }) => name === path.name);
@@ -29,7 +22,7 @@ export function checkPaths(running: readonly PathStatus[] | undefined, mayManage
 }
 
 /** What is set up when a gateway starts is missing for no reason only while one runs. */
-function managedFindings(held: Held, isRunning: boolean): Finding[] {
+function managedFindings(held: HeldSettings, isRunning: boolean): Finding[] {
   const rights = good('rights', 'paths can be set up from here');
   if (!isRunning) return [rights];
   const limit = held.paths.length > 1 ? [limitFinding(held)] : [];
@@ -37,7 +30,7 @@ function managedFindings(held: Held, isRunning: boolean): Finding[] {
 }
 
 /** Without rights all that is not set up has one cause, and one thing mends it. */
-function rightsFinding(held: Held): Finding {
+function rightsFinding(held: HeldSettings): Finding {
   if (held.paths.length < 2) return good('rights', 'one path needs no rights');
   const lacking = held.paths.filter(path => setUpFindings(path, held).some(({ ok }) => !ok));
   if (lacking.length === 0 && limitFinding(held).ok) {
@@ -49,31 +42,6 @@ function rightsFinding(held: Held): Finding {
     `this user may not set paths up, so a connection uses one at a time${names === '' ? '' : ` (not set up: ${names})`}`,
     'let the helper do it: sudo manypath install --helper, or for this time sudo manypath helper',
   );
-}
-
-function readHeld(): Held {
-  const routes = RouteSocket.open();
-  const manager = openManager();
-  try {
-    const dump = { links: routes.links(), addresses: routes.addresses(), routes: routes.routes() };
-    return {
-      paths: discoverPaths(dump),
-      rules: routes.rules(),
-      endpoints: new Set(manager?.endpoints().map(({ address }) => address)),
-      subflowLimit: manager?.limits().subflows ?? 0,
-    };
-  } finally {
-    routes.close();
-    manager?.close();
-  }
-}
-
-function openManager(): PathManager | undefined {
-  try {
-    return PathManager.open();
-  } catch {
-    return undefined;
-  }
 }
 
 function countFinding(paths: readonly Path[]): Finding {
@@ -113,24 +81,25 @@ function reversePathFindings({ name }: Path): Finding[] {
 
 const startWithRights = 'start the gateway with sudo, or with the privileged helper';
 
-function setUpFindings({ name, addresses }: Path, { rules, endpoints }: Held): Finding[] {
+function setUpFindings(path: Path, held: HeldSettings): Finding[] {
+  const { name, addresses } = path;
   const findings: Finding[] = [];
   const first = addresses.find(({ family }) => family === 4) ?? addresses[0];
   if (first === undefined) return [];
-  const isRouted = rules.some(({ from }) => from?.split('/')[0] === first.address);
+  const isRouted = held.rules.some(({ from }) => from?.split('/')[0] === first.address);
   if (!isRouted) {
     findings.push(
       bad(`route-${name}`, `packets from ${first.address} may leave by another path`, startWithRights),
     );
   }
-  if (!addresses.some(({ address }) => endpoints.has(address))) {
+  if (!hasEndpoint(path, held)) {
     const cause = `no endpoint for ${first.address}: the kernel opens no subflows from it`;
     findings.push(bad(`endpoint-${name}`, cause, startWithRights));
   }
   return findings.length > 0 ? findings : [good(`set-up-${name}`, `${name} has its routes and its endpoint`)];
 }
 
-function limitFinding({ paths, subflowLimit }: Held): Finding {
+function limitFinding({ paths, subflowLimit }: HeldSettings): Finding {
   if (subflowLimit >= paths.length - 1) {
     return good('subflow-limit', `connections may have ${subflowLimit} subflows beside the first`);
   }

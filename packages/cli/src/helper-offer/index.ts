@@ -1,0 +1,2 @@
+export { offerHelper } from './offer-helper.ts';
+export { HelperStartError } from './start-helper.ts';
