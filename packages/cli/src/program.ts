@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addBrowseCommand } from './commands/browse.ts';
 import { addCheckCommand } from './commands/check.ts';
+import { addCompletionCommand } from './commands/completion.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addDoctorCommand } from './commands/doctor.ts';
 import { addHelperCommand } from './commands/helper.ts';
@@ -50,6 +51,7 @@ export function createProgram(): Command {
   addUninstallCommand(program);
   addServeEchoCommand(program);
   addLabCommand(program);
+  addCompletionCommand(program);
   addTestCommand(program);
   return program;
 }
