@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasEndpoint, readHeldSettings } from '../held-settings.ts';
-import { mayChangeKernel, reachHelper } from '../open-paths.ts';
+import { mayChangeKernel, reachHelper } from '../kernel-rights.ts';
 import { isOnPath } from '../system-packages.ts';
 import { withOwnCommand } from '../terminal/own-command.ts';
 import { wrapText } from '../terminal/wrap.ts';

@@ -29,7 +29,16 @@ function itself(...parameters: string[]): string[] {
 export async function startHelper(program: string): Promise<void> {
   const user = String(process.getuid?.() ?? 0);
   const socket = process.env.MANYPATH_HELPER ?? helperSocketPath;
-  const options = ['--json', '--user', user, '--socket', socket, '--until-stdin-closes'];
+  const options = [
+    '--json',
+    '--log-level',
+    'error',
+    '--user',
+    user,
+    '--socket',
+    socket,
+    '--until-stdin-closes',
+  ];
   const child = spawn(program, itself('helper', ...options), { stdio: ['pipe', 'pipe', 'inherit'] });
   const ended = once(child, 'exit').then(([code, signal]) => {
     throw new HelperStartError(program, signal === null ? `exit code ${code}` : String(signal));
