@@ -84,7 +84,7 @@ export interface ConnectionStatus {
   /** `host:port`. */
   readonly target: string;
   /** `stream`: a web page's, by the extension. */
-  readonly dialect: 'connect' | 'forward' | 'socks5' | 'local' | 'stream';
+  readonly dialect: 'connect' | 'forward' | 'socks4' | 'socks5' | 'local' | 'stream';
   /** `null` until the way is decided. */
   readonly route: 'mptcp' | 'relay' | 'tcp' | null;
   readonly state: 'dialling' | 'open' | 'half-closed';

@@ -1,5 +1,5 @@
 import type { HttpBodyLength } from './http-body.ts';
-import { type HeaderField, headerValue, listedValues } from './http-fields.ts';
+import { type HeaderField, headerValue, listedValues, trimBlanks } from './http-fields.ts';
 import type { HttpRequestHead, HttpResponseHead } from './http-head.ts';
 import { HttpHeadError } from './http-head-error.ts';
 import { connectionOptions } from './http-headers.ts';
@@ -22,7 +22,7 @@ export function requestBodyLength({
     return checkCodings(codings);
   }
   if (lengths.length === 0) return 0;
-  const [first, ...others] = lengths.flatMap(value => value.split(',')).map(part => part.trim());
+  const [first, ...others] = lengths.flatMap(value => value.split(',')).map(trimBlanks);
   if (first === undefined || !/^\d+$/.test(first) || others.some(other => other !== first))
     throw new HttpHeadError(400, 'the length of its body is no number, or more than one');
   const length = Number(first);
@@ -31,7 +31,7 @@ export function requestBodyLength({
 }
 
 function checkCodings(codings: readonly string[]): 'chunked' {
-  const names = codings.flatMap(value => value.split(',')).map(part => part.trim().toLowerCase());
+  const names = codings.flatMap(value => value.split(',')).map(part => trimBlanks(part).toLowerCase());
   if (names.at(-1) !== 'chunked') throw new HttpHeadError(400, 'chunked is not its last transfer coding');
   // Chunks are taken off and put on again; what else was done to a body would be lost on the origin; RFC 9112 §6.1.
   if (names.length > 1) throw new HttpHeadError(501, 'its body has a transfer coding besides chunked');
@@ -97,7 +97,7 @@ export function responseFraming(method: string, head: HttpResponseHead): Respons
 
 /** @throws HttpHeadError `MANYPATH_HTTP_HEAD_INVALID`, two readers could take different ones */
 function saidLength(lengths: readonly string[]): number | undefined {
-  const said = lengths.map(text => text.trim());
+  const said = lengths.map(trimBlanks);
   const numbers = said.map(text => (/^\d+$/.test(text) ? Number(text) : Number.NaN));
   const [first] = numbers;
   const agree = numbers.every(number => number === first) || new Set(said).size === 1;

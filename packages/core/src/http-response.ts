@@ -162,16 +162,16 @@ export class HttpResponseReader {
       this.#state = 'head';
       this.#rest = bytes.subarray(blank + stray);
     } else if (atEnd || text.length - blank >= strayBytes + 4) {
-      this.#takeHeadless(bytes, text, events);
+      this.#takeHeadless(bytes, text.slice(blank, blank + strayBytes + 4), events);
     } else {
       this.#start.bytes(bytes);
       this.#rest = new Uint8Array();
     }
   }
 
-  /** An answer of HTTP/0.9 is its body and nothing else. */
-  #takeHeadless(bytes: Uint8Array, text: string, events: HttpResponseEvent[]): void {
-    const allowed = this.#headless === 'any' || (this.#headless === 'text' && isPlainText(text));
+  /** An answer of HTTP/0.9 is its body and nothing else. @param beginning As much of it as is looked at. */
+  #takeHeadless(bytes: Uint8Array, beginning: string, events: HttpResponseEvent[]): void {
+    const allowed = this.#headless === 'any' || (this.#headless === 'text' && isPlainText(beginning));
     if (!allowed) throw new HttpHeadError(400, 'it is not HTTP');
     // A page that was never meant to be one is to run nothing; browsers are as careful, and take none from such ports.
     const headers: HeaderField[] =

@@ -142,11 +142,12 @@ export {
 } from './self-signed-certificate.ts';
 export { SerialQueue } from './serial-queue.ts';
 export { parseSize, SizeInvalidError } from './size.ts';
+export { SocksProtocolError } from './socks-error.ts';
+export { type Socks4Reply, Socks4ServerHandshake, socks4Replies, socks4Reply } from './socks4.ts';
 export {
-  type Socks5Event,
-  Socks5ProtocolError,
   type Socks5Reply,
   Socks5ServerHandshake,
+  type SocksEvent,
   socks5Replies,
   socks5Reply,
 } from './socks5.ts';

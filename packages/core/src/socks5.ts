@@ -1,8 +1,8 @@
 import type { Authority } from './authority.ts';
 import { isHostName } from './authority.ts';
 import { concatBytes, decodeLatin1 } from './bytes.ts';
-import { ManypathError } from './errors.ts';
 import { formatIpAddress, parseIpAddress } from './ip-address.ts';
+import { SocksProtocolError } from './socks-error.ts';
 
 /** Reply codes of a SOCKS5 server; RFC 1928 §6. */
 export const socks5Replies = {
@@ -19,21 +19,8 @@ export const socks5Replies = {
 
 export type Socks5Reply = (typeof socks5Replies)[keyof typeof socks5Replies];
 
-/** The client does not speak SOCKS5 as RFC 1928 has it. */
-export class Socks5ProtocolError extends ManypathError {
-  /** What to send before the connection is closed; empty when the client could not read it. */
-  readonly reply: Uint8Array;
-
-  constructor(reason: string, reply: Uint8Array = new Uint8Array()) {
-    super('MANYPATH_SOCKS_PROTOCOL', `not a SOCKS5 request: ${reason}`, {
-      hint: 'set the program to SOCKS version 5 without a user name',
-    });
-    this.reply = reply;
-  }
-}
-
-/** What a {@link Socks5ServerHandshake} finds. */
-export type Socks5Event =
+/** What a {@link Socks5ServerHandshake} or a SOCKS4 handshake finds. */
+export type SocksEvent =
   /** Send this to the client. */
   | { readonly type: 'reply'; readonly bytes: Uint8Array }
   /** The client wants this connection. `rest` are its first bytes for the target. */
@@ -56,13 +43,13 @@ export class Socks5ServerHandshake {
   #state: 'methods' | 'request' | 'done' = 'methods';
 
   /**
-   * @throws Socks5ProtocolError `MANYPATH_SOCKS_PROTOCOL`
+   * @throws SocksProtocolError `MANYPATH_SOCKS_PROTOCOL`
    * @throws Error when the request was told already: what follows belongs to the target.
    */
-  push(bytes: Uint8Array): Socks5Event[] {
+  push(bytes: Uint8Array): SocksEvent[] {
     if (this.#state === 'done') throw new Error('the SOCKS5 handshake is complete');
     this.#unread = concatBytes([this.#unread, bytes]);
-    const events: Socks5Event[] = [];
+    const events: SocksEvent[] = [];
     if (this.#state === 'methods') {
       const reply = this.#readMethods();
       if (reply === undefined) return events;
@@ -78,32 +65,29 @@ export class Socks5ServerHandshake {
     return events;
   }
 
-  #readMethods(): Socks5Event | undefined {
+  #readMethods(): SocksEvent | undefined {
     const [first, count] = this.#unread;
-    if (first !== undefined && first !== version) throw new Socks5ProtocolError(`version ${first}`);
+    if (first !== undefined && first !== version) throw new SocksProtocolError(`version ${first}`);
     if (count === undefined || this.#unread.length < 2 + count) return undefined;
     const offered = this.#unread.subarray(2, 2 + count);
     this.#unread = this.#unread.subarray(2 + count);
     if (offered.includes(noAuthentication)) {
       return { type: 'reply', bytes: Uint8Array.of(version, noAuthentication) };
     }
-    throw new Socks5ProtocolError(
-      'it insists on authentication',
-      Uint8Array.of(version, noAcceptableMethods),
-    );
+    throw new SocksProtocolError('it insists on authentication', Uint8Array.of(version, noAcceptableMethods));
   }
 
-  #readRequest(): Socks5Event | undefined {
+  #readRequest(): SocksEvent | undefined {
     const bytes = this.#unread;
     const [first, command, , addressType, nameLength] = bytes;
     if (first !== undefined && first !== version) {
-      throw new Socks5ProtocolError(
+      throw new SocksProtocolError(
         `version ${first} in the request`,
         socks5Reply(socks5Replies.generalFailure),
       );
     }
     if (command !== undefined && command !== commandConnect) {
-      throw new Socks5ProtocolError(`command ${command}`, socks5Reply(socks5Replies.commandNotSupported));
+      throw new SocksProtocolError(`command ${command}`, socks5Reply(socks5Replies.commandNotSupported));
     }
     if (addressType === undefined) return undefined;
     const [start, end] = addressBounds(addressType, nameLength);
@@ -124,7 +108,7 @@ function addressBounds(addressType: number, nameLength = 0xff): [start: number, 
     case addressTypes.name:
       return [5, 5 + nameLength];
     default:
-      throw new Socks5ProtocolError(
+      throw new SocksProtocolError(
         `address type ${addressType}`,
         socks5Reply(socks5Replies.addressTypeNotSupported),
       );
@@ -138,7 +122,7 @@ function hostFrom(addressType: number, bytes: Uint8Array): string {
   const literal = name.replace(/^\[(.*)\]$/, '$1');
   if (parseIpAddress(literal) !== undefined) return literal;
   if (isHostName(name)) return name;
-  throw new Socks5ProtocolError(
+  throw new SocksProtocolError(
     'the host name has bytes no name has',
     socks5Reply(socks5Replies.generalFailure),
   );

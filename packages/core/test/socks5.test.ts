@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  type Socks5Event,
-  Socks5ProtocolError,
   Socks5ServerHandshake,
+  type SocksEvent,
+  SocksProtocolError,
   socks5Replies,
   socks5Reply,
 } from '../src/index.ts';
@@ -11,12 +11,12 @@ import { everySplit, hex, inPieces, latin1, searchBriefly } from './support/piec
 
 const noMethod = hex('05ff');
 const greeting = '05 01 00';
-const accepted: Socks5Event = { type: 'reply', bytes: hex('0500') };
+const accepted: SocksEvent = { type: 'reply', bytes: hex('0500') };
 
 /** All events of a handshake whose bytes come in pieces; those after the request are the target's. */
-function eventsOf(pieces: readonly Uint8Array[]): Socks5Event[] {
+function eventsOf(pieces: readonly Uint8Array[]): SocksEvent[] {
   const handshake = new Socks5ServerHandshake();
-  const events: Socks5Event[] = [];
+  const events: SocksEvent[] = [];
   for (const piece of pieces) {
     if (events.at(-1)?.type !== 'request') events.push(...handshake.push(piece));
   }
@@ -28,7 +28,7 @@ function outcomeOf(pieces: readonly Uint8Array[]): unknown {
   try {
     return eventsOf(pieces);
   } catch (error) {
-    if (!(error instanceof Socks5ProtocolError)) throw error;
+    if (!(error instanceof SocksProtocolError)) throw error;
     return { code: error.code, message: error.message, reply: error.reply };
   }
 }
@@ -83,7 +83,7 @@ describe('a SOCKS5 handshake', () => {
     for (const pieces of everySplit(Uint8Array.of(...handshake, ...first))) {
       const before: Uint8Array[] = [];
       const socks = new Socks5ServerHandshake();
-      let request: Socks5Event | undefined;
+      let request: SocksEvent | undefined;
       for (const piece of pieces) {
         if (request === undefined) request = socks.push(piece).find(event => event.type === 'request');
         else before.push(piece);

@@ -1,17 +1,17 @@
 import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import {
-  type Authority,
-  type Clock,
-  type HttpRequestHead,
-  Socks5ProtocolError,
-  socks5Reply,
-} from '@manypath/core';
+import { type Authority, type Clock, type HttpRequestHead, SocksProtocolError } from '@manypath/core';
 import { acceptTunnel, HttpFront, refuseTunnel } from '@manypath/forward';
 import type { Dialect } from './connection.ts';
 import { ForeignUserError, NotAProxyRequestError, TooManyConnectionsError } from './errors.ts';
 import type { GatewayLimits } from './limits.ts';
-import { acceptSocks, readSocksRequest, socksReplyFor } from './socks-front.ts';
+import {
+  readSocksRequest,
+  socksAcceptance,
+  socksRefusal,
+  socksRejection,
+  socksVersions,
+} from './socks-front.ts';
 
 /** A client wants a connection to `target`, and waits for an answer. */
 export interface TunnelWish {
@@ -38,10 +38,10 @@ export interface FrontOptions {
 /** Whether an accepted connection may use the proxy. */
 export type Admission = (socket: Socket) => boolean;
 
-const socksVersion = 5;
+const spokenSocks: ReadonlySet<number> = new Set(Object.values(socksVersions));
 const tlsHandshake = 0x16;
 /**
- * Takes connections of clients and finds out by their first byte what they speak: SOCKS5, or HTTP. One port serves
+ * Takes connections of clients and finds out by their first byte what they speak: SOCKS, or HTTP. One port serves
  * both.
  */
 export class Front {
@@ -174,12 +174,12 @@ export class Front {
   }
 
   #dispatch(socket: Socket, firstByte: number, refusal: Error | undefined): void {
-    const speaksSocks = firstByte === socksVersion;
+    const speaksSocks = spokenSocks.has(firstByte);
     if (refusal !== undefined) {
-      if (speaksSocks) this.#goodbye(socket, socksRefusal);
+      if (speaksSocks) this.#goodbye(socket, socksRejection(firstByte));
       else refuseTunnel(socket, refusal);
     } else if (speaksSocks) {
-      void this.#serveSocks(socket);
+      void this.#serveSocks(socket, firstByte);
     } else if (firstByte === tlsHandshake) {
       refuseTunnel(socket, tlsRefusal());
     } else {
@@ -188,16 +188,16 @@ export class Front {
     }
   }
 
-  async #serveSocks(socket: Socket): Promise<void> {
+  async #serveSocks(socket: Socket, version: number): Promise<void> {
     const { limits, clock } = this.#options;
     const swallow = () => {};
     socket.on('error', swallow);
     let target: Authority;
     try {
-      target = await readSocksRequest(socket, limits.headMs, clock);
+      target = await readSocksRequest(socket, version, limits.headMs, clock);
     } catch (error) {
       // What has to be said in SOCKS was said while it was read.
-      if (error instanceof Socks5ProtocolError) this.#goodbye(socket);
+      if (error instanceof SocksProtocolError) this.#goodbye(socket);
       else socket.destroy();
       return;
     } finally {
@@ -206,9 +206,9 @@ export class Front {
     this.#serve({
       socket,
       target,
-      dialect: 'socks5',
-      accept: () => acceptSocks(socket),
-      refuse: error => this.#goodbye(socket, socks5Reply(socksReplyFor(error))),
+      dialect: version === socksVersions.four ? 'socks4' : 'socks5',
+      accept: () => void socket.write(socksAcceptance(version)),
+      refuse: error => this.#goodbye(socket, socksRefusal(version, error)),
     });
   }
 
@@ -224,9 +224,6 @@ export class Front {
   }
 }
 
-/** No method of authentication is acceptable; RFC 1928 §3. */
-const socksRefusal = Uint8Array.of(socksVersion, 0xff);
-
 function tlsRefusal(): NotAProxyRequestError {
-  return new NotAProxyRequestError('this port is no TLS server: it speaks HTTP and SOCKS5 in the clear');
+  return new NotAProxyRequestError('this port is no TLS server: it speaks HTTP and SOCKS in the clear');
 }

@@ -3,9 +3,12 @@ import {
   type Authority,
   type Clock,
   errorCode,
-  Socks5ProtocolError,
+  Socks4ServerHandshake,
   type Socks5Reply,
   Socks5ServerHandshake,
+  SocksProtocolError,
+  socks4Replies,
+  socks4Reply,
   socks5Replies,
   socks5Reply,
 } from '@manypath/core';
@@ -13,16 +16,25 @@ import { statusOf } from '@manypath/forward';
 import { ConnectError, ConnectTimeoutError, LookupError } from '@manypath/mptcp';
 import { ClientGoneError, ClientTooSlowError } from './errors.ts';
 
+/** The versions of SOCKS that are served here: the first byte of a client. */
+export const socksVersions = { four: 4, five: 5 } as const;
+
 /**
- * Reads a SOCKS5 handshake (RFC 1928) from a paused socket, answering what has to be answered on the way. Bytes that
+ * Reads a SOCKS handshake (RFC 1928, or SOCKS4 and 4a) from a paused socket, answering what has to be answered on the way. Bytes that
  * came behind it are put back.
  *
- * @throws Socks5ProtocolError `MANYPATH_SOCKS_PROTOCOL`, after its reply was sent
+ * @throws SocksProtocolError `MANYPATH_SOCKS_PROTOCOL`, after its reply was sent
  * @throws ClientTooSlowError `MANYPATH_CLIENT_TOO_SLOW`
  * @throws ClientGoneError `MANYPATH_CLIENT_GONE`
  */
-export function readSocksRequest(socket: Socket, timeoutMs: number, clock: Clock): Promise<Authority> {
-  const handshake = new Socks5ServerHandshake();
+export function readSocksRequest(
+  socket: Socket,
+  version: number,
+  timeoutMs: number,
+  clock: Clock,
+): Promise<Authority> {
+  const handshake =
+    version === socksVersions.four ? new Socks4ServerHandshake() : new Socks5ServerHandshake();
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
       timer.cancel();
@@ -42,7 +54,7 @@ export function readSocksRequest(socket: Socket, timeoutMs: number, clock: Clock
             });
         }
       } catch (error) {
-        if (error instanceof Socks5ProtocolError && error.reply.length > 0) socket.write(error.reply);
+        if (error instanceof SocksProtocolError && error.reply.length > 0) socket.write(error.reply);
         settle(() => reject(error));
       }
     };
@@ -52,13 +64,29 @@ export function readSocksRequest(socket: Socket, timeoutMs: number, clock: Clock
   });
 }
 
-/** Tells the client that its connection is open. */
-export function acceptSocks(socket: Socket, bound?: Authority): void {
-  socket.write(socks5Reply(socks5Replies.succeeded, bound));
+/** What tells the client that its connection is open. */
+export function socksAcceptance(version: number): Uint8Array {
+  return version === socksVersions.four
+    ? socks4Reply(socks4Replies.granted)
+    : socks5Reply(socks5Replies.succeeded);
+}
+
+/** What tells the client that there is none, and as far as its version can, why. */
+export function socksRefusal(version: number, error: unknown): Uint8Array {
+  return version === socksVersions.four
+    ? socks4Reply(socks4Replies.rejected)
+    : socks5Reply(socksReplyFor(error));
+}
+
+/** What a client is told that is not let in at all: of version 5, that no method of authentication is acceptable; RFC 1928 §3. */
+export function socksRejection(version: number): Uint8Array {
+  return version === socksVersions.four
+    ? socks4Reply(socks4Replies.rejected)
+    : Uint8Array.of(socksVersions.five, 0xff);
 }
 
 /** The reply that says best why there is no connection; RFC 1928 §6. */
-export function socksReplyFor(error: unknown): Socks5Reply {
+function socksReplyFor(error: unknown): Socks5Reply {
   if (error instanceof LookupError) return socks5Replies.hostUnreachable;
   if (error instanceof ConnectTimeoutError) return socks5Replies.ttlExpired;
   if (error instanceof ConnectError) return byErrno[error.systemCode ?? ''] ?? socks5Replies.generalFailure;

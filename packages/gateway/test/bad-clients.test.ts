@@ -71,8 +71,15 @@ describe('a client that does not behave', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 408 /);
   });
 
-  it('speaks SOCKS4 and is let go', async () => {
-    expect(await answerTo(Buffer.from([4, 1, 0, 80, 127, 0, 0, 1, 0]))).toMatch(/^HTTP\/1\.1 400 /);
+  it('is told in SOCKS4 that there is no BIND, nor a host of such a name', async () => {
+    for (const bytes of [
+      [4, 2, 0, 80, 127, 0, 0, 1, 0],
+      [4, 1, 0, 80, 0, 0, 0, 1, 0, 0x20, 0],
+      [4, 1, 0, 80, 127, 0, 0, 1, ...new Array(300).fill(97)],
+    ]) {
+      const answer = await answerTo(Buffer.from(bytes));
+      expect(Buffer.from(answer, 'latin1').toString('hex')).toBe('005b000000000000');
+    }
   });
 
   it('is refused when there are too many, and let in when others are gone', async () => {

@@ -167,6 +167,49 @@ describe('an HTTP client', () => {
   });
 });
 
+describe('a SOCKS4 client', () => {
+  it('may send everything at once, and gets the bytes of its target first', async () => {
+    const gateway = await startGateway();
+    const origin = await echoOrigin();
+    const port = [origin.port >> 8, origin.port & 0xff];
+    const user = [...Buffer.from('somebody\0')];
+    for (const request of [
+      [4, 1, ...port, 127, 0, 0, 1, ...user],
+      [4, 1, ...port, 0, 0, 0, 1, ...user, ...Buffer.from('localhost\0')],
+    ]) {
+      const socket = await dial(gateway.proxy);
+      socket.end(Buffer.from([...request, ...Buffer.from('hello')]));
+      const answer = await allOf(socket);
+      expect(answer.subarray(0, 8).toString('hex')).toBe('005a000000000000');
+      expect(answer.subarray(8).toString()).toBe('hello');
+    }
+  });
+
+  it.each(['socks4', 'socks4a'])('is served when it is curl with %s', async scheme => {
+    const gateway = await startGateway();
+    const origin = await httpOrigin((message, response) => void message.pipe(response));
+    const place = `${scheme === 'socks4' ? '127.0.0.1' : 'localhost'}:${origin.port}`;
+    const { stdout } = await curl(
+      '-x',
+      urlOf(gateway, scheme),
+      '--noproxy',
+      '',
+      '-d',
+      'hi',
+      `http://${place}/`,
+    );
+    expect(stdout).toBe('hi');
+    expect(gateway.status().totals).toMatchObject({ opened: 1, failed: 0 });
+  });
+
+  it('is told when nobody is there', async () => {
+    const gateway = await startGateway();
+    const socket = await dial(gateway.proxy);
+    socket.write(Buffer.from([4, 1, 0, 1, 127, 0, 0, 1, 0]));
+    expect((await allOf(socket)).toString('hex')).toBe('005b000000000000');
+  });
+});
+
 describe('a SOCKS5 client', () => {
   it('may send everything at once, and gets the bytes of its target first', async () => {
     const gateway = await startGateway();
