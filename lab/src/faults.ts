@@ -3,7 +3,7 @@ import { linkSubnet, prefix } from './plan.ts';
 import type { LinkRecord } from './state.ts';
 
 /** Faults that the router works on packets, by nftables. */
-export type PacketFault = 'blackhole' | 'strip';
+export type PacketFault = 'blackhole' | 'strip' | 'mtu';
 
 /** What the router calls its interface towards a link. */
 export function routerDevice(link: Pick<LinkRecord, 'name'>): string {
@@ -25,14 +25,14 @@ export async function setPacketFaults(
   link: LinkRecord,
   faults: ReadonlySet<PacketFault>,
 ): Promise<void> {
-  if (findTool('nft') === undefined && !faults.has('strip')) {
+  if (findTool('nft') === undefined && !faults.has('strip') && !faults.has('mtu')) {
     return await setBlackholeRules(routerNamespace, link, faults.has('blackhole'));
   }
   const table = tableOf(link);
   const device = routerDevice(link);
   // `add` then `delete` removes a table whether or not it is there.
   const lines = [`add table ${table}`, `delete table ${table}`];
-  if (faults.size > 0) lines.push(`table ${table} {`, ...chains(device, faults), '}');
+  if (faults.size > 0) lines.push(`table ${table} {`, ...chains(device, faults, link.faultPacketBytes), '}');
   await runCommand([requireTool('ip'), 'netns', 'exec', routerNamespace, requireTool('nft'), '-f', '-'], {
     input: `${lines.join('\n')}\n`,
   });
@@ -64,7 +64,7 @@ export async function setBlackholeRules(
   }
 }
 
-function chains(device: string, faults: ReadonlySet<PacketFault>): string[] {
+function chains(device: string, faults: ReadonlySet<PacketFault>, packetBytes: number): string[] {
   const forward: string[] = [];
   const local: string[] = [];
   if (faults.has('blackhole')) {
@@ -80,6 +80,11 @@ function chains(device: string, faults: ReadonlySet<PacketFault>): string[] {
       `iifname "${device}" meta l4proto tcp reset tcp option mptcp`,
       `oifname "${device}" meta l4proto tcp reset tcp option mptcp`,
     );
+  }
+  // As a router does that has a smaller link behind it and whose ICMP somebody blocks.
+  if (faults.has('mtu')) {
+    const drop = `meta length > ${packetBytes} counter drop`;
+    forward.push(`iifname "${device}" ${drop}`, `oifname "${device}" ${drop}`);
   }
   const chain = (hook: string, rules: string[]) => [
     `  chain ${hook} {`,

@@ -37,8 +37,16 @@ export function asLabLink({ name, index, host, device, metric, shape, faults }: 
 /** The faults of a link that the router works on packets. */
 export function packetFaultsOf(link: LinkRecord): ReadonlySet<PacketFault> {
   return new Set(
-    link.faults.filter((fault): fault is PacketFault => fault === 'blackhole' || fault === 'strip'),
+    link.faults.filter(
+      (fault): fault is PacketFault => fault === 'blackhole' || fault === 'strip' || fault === 'mtu',
+    ),
   );
+}
+
+/** The largest packet of the fault `mtu`, checked. */
+export function packetBytesOf(packetBytes = 1000): number {
+  if (Number.isInteger(packetBytes) && packetBytes >= 100 && packetBytes <= 65_535) return packetBytes;
+  throw new LabOptionError(`The largest packet must have 100 to 65535 bytes, not ${packetBytes}`);
 }
 
 /** The loss of the fault `loss`, checked. */

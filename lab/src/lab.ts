@@ -18,7 +18,15 @@ import {
 import { describeLab } from './describe.ts';
 import { LabCommandError, LabOptionError, LabUnknownError } from './errors.ts';
 import { routerDevice, setPacketFaults } from './faults.ts';
-import { asLabLink, findLink, type LabLink, lossOf, packetFaultsOf, unknownLink } from './lab-link.ts';
+import {
+  asLabLink,
+  findLink,
+  type LabLink,
+  lossOf,
+  packetBytesOf,
+  packetFaultsOf,
+  unknownLink,
+} from './lab-link.ts';
 import { labLimits } from './limits.ts';
 import {
   addressLines,
@@ -240,18 +248,27 @@ export class Lab implements AsyncDisposable {
    * - `admin`     the client's interface is set down
    * - `address`   the client's addresses are removed, and with them their routes
    * - `strip`     the MPTCP option is taken out of every packet (nftables)
+   * - `mtu`       packets of more than `packetBytes` (default 1000) vanish in both directions, without a word (nftables)
    * - `loss`      `lossPercent` of the packets vanish, on top of what the shape says (default 5)
    */
-  async cut(name: string, kind: FaultKind, options: { lossPercent?: number } = {}): Promise<void> {
+  async cut(
+    name: string,
+    kind: FaultKind,
+    options: { lossPercent?: number; packetBytes?: number } = {},
+  ): Promise<void> {
     if (!faultKinds.includes(kind)) throw new LabOptionError(`There is no fault "${kind}"`);
     const link = this.#change(name, changed => {
       if (!changed.faults.includes(kind)) changed.faults.push(kind);
       if (kind === 'loss') changed.faultLossPercent = lossOf(options.lossPercent);
+      if (kind === 'mtu') changed.faultPacketBytes = packetBytesOf(options.packetBytes);
     });
     const client = { namespace: this.namespaces.client };
     switch (kind) {
       case 'blackhole':
       case 'strip':
+        return await setPacketFaults(this.namespaces.router, link, packetFaultsOf(link));
+      case 'mtu':
+        await this.#aggregate(link, false);
         return await setPacketFaults(this.namespaces.router, link, packetFaultsOf(link));
       case 'carrier':
         return await pullCable(this.#site, link);
@@ -272,9 +289,10 @@ export class Lab implements AsyncDisposable {
       changed.faults = [];
       changed.faultLossPercent = 0;
     });
-    if (had.has('blackhole') || had.has('strip')) {
+    if (had.has('blackhole') || had.has('strip') || had.has('mtu')) {
       await setPacketFaults(this.namespaces.router, link, packetFaultsOf(link));
     }
+    if (had.has('mtu')) await this.#aggregate(link, true);
     if (had.has('loss')) await this.#reshape(link);
     if (had.has('carrier')) await plugCable(this.#site, link);
     await bringUp(this.#site, [link]);
@@ -357,6 +375,15 @@ export class Lab implements AsyncDisposable {
       folder: scratchFolder(this.name),
       owner: this.#record.persistent ? null : this.#record.owner,
     };
+  }
+
+  /** Whether hosts hand packets on as the kernel aggregates them, or as they are on a real wire. */
+  async #aggregate(link: LinkRecord, on: boolean): Promise<void> {
+    const end = (device: string) => [`link set dev ${device} gso_max_segs ${on ? 65_535 : 1}`];
+    await runBatch('ip', end(link.device), { namespace: this.namespaces.client });
+    for (const role of ['relay', 'origin', 'originMptcp'] as const) {
+      await runBatch('ip', end('eth0'), { namespace: this.namespaces[role] });
+    }
   }
 
   async #reshape(link: LinkRecord): Promise<void> {

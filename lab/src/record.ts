@@ -67,6 +67,7 @@ export function newLink(options: LinkOptions, index: number, rateMbit: number | 
     metric: options.metric === undefined ? 100 * index : options.metric,
     shape: completeShape(options, { ...plainShape, rateMbit, uploadMbit: rateMbit }),
     faultLossPercent: 0,
+    faultPacketBytes: 0,
     faults: [],
     wire: null,
   };

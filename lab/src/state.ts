@@ -6,7 +6,7 @@ import type { LinkShape } from './plan.ts';
 import type { ProcessIdentity } from './process-identity.ts';
 
 /** What can be wrong with a link. */
-export const faultKinds = ['blackhole', 'carrier', 'admin', 'address', 'strip', 'loss'] as const;
+export const faultKinds = ['blackhole', 'carrier', 'admin', 'address', 'strip', 'loss', 'mtu'] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
 /** A link as the state file keeps it, for this and for other processes. */
@@ -21,6 +21,8 @@ export interface LinkRecord {
   shape: LinkShape;
   /** Loss in percent that the fault `loss` adds to the shape. */
   faultLossPercent: number;
+  /** Of the fault `mtu`: the largest packet that passes, in bytes. */
+  faultPacketBytes: number;
   faults: FaultKind[];
   /** The processes that delay its packets, where the kernel cannot. */
   wire: ProcessIdentity | null;

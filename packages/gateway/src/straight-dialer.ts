@@ -8,14 +8,17 @@ import {
   type Lookup,
   RouteSocket,
   resetSocket,
+  type SubflowInfo,
 } from '@manypath/mptcp';
 import {
   type AskRoute,
   type DialledSocket,
   type DialOptions,
   dialOverPaths,
+  type Path,
   type PathOutlook,
   PathResolver,
+  type PathSet,
   Spreader,
   type Steward,
   WinnerMemory,
@@ -33,6 +36,8 @@ export interface PathKnowledge {
   doubt?(name: string): void;
   /** A path answered, after `rttMs` milliseconds. */
   works?(name: string, rttMs?: number): void;
+  /** Finds out whether packets as large as those of a connection pass over a path. */
+  examineSizes?: PathSet['examineSizes'];
 }
 
 export interface StraightDialerOptions {
@@ -131,6 +136,7 @@ export class StraightDialer {
       joinsBothFamilies: openSocket !== undefined,
       askRoute: this.#askRoute(),
       onOutcome: this.#onOutcome,
+      examineSizes: this.#options.paths?.examineSizes?.bind(this.#options.paths),
     });
     const multipath = mptcp && this.#learn(target, dialled);
     return {
@@ -141,7 +147,11 @@ export class StraightDialer {
         const { path } = dialled;
         if (path === undefined) return () => {};
         const placement = this.#spreader.placed(target.host, path.name, () => count().bytesIn);
-        return () => placement.end();
+        const watch = this.#options.clock.after(limits.stalledMs, () => this.#lookAtStart(socket, path));
+        return () => {
+          watch.cancel();
+          placement.end();
+        };
       },
     };
   }
@@ -220,6 +230,20 @@ export class StraightDialer {
     return outlooks.length === 0 || outlooks.some(({ health }) => health === 'up' || health === 'degraded');
   }
 
+  /**
+   * A connection that has asked and got next to nothing back may have packets that are too large for its path. Then it can only
+   * be ended, so that whoever made it tries again, over another path or with smaller packets.
+   */
+  #lookAtStart(socket: Socket, { name }: Path): void {
+    const leg = stalledLeg(socket, this.#options.limits.stalledMs);
+    // Segments that are small already are not what is lost.
+    if (leg === undefined || leg.segmentSize < fullSegmentBytes) return;
+    const question = { address: leg.remote.address, segmentBytes: leg.segmentSize };
+    void this.#options.paths?.examineSizes?.(name, question, true).then(pass => {
+      if (pass === 'small' && stalledLeg(socket, 0)?.bytesReceived === leg.bytesReceived) resetSocket(socket);
+    });
+  }
+
   #learn(target: Authority, { socket }: DialledSocket): boolean {
     const { multipath, reason } = info(socket);
     if (multipath || reason === 'peer-refused') this.#options.origins.learn(target, multipath);
@@ -243,6 +267,19 @@ export class StraightDialer {
     return routes && ((address, question) => routes.routeTo(address, question));
   }
 }
+
+/** The only leg of a connection, if it was asked something, and nothing of the size of a full packet ever came. */
+function stalledLeg(socket: Socket, stillMs: number): SubflowInfo | undefined {
+  const { subflows, multipath } = info(socket);
+  const [leg] = subflows;
+  if (multipath || leg === undefined || leg.state !== 'established' || leg.bytesSent === 0) return undefined;
+  const isSmall = leg.bytesReceived < 4096 && leg.receivedSegmentSize < fullSegmentBytes;
+  const isStuck = leg.backoff > 1 || (leg.unacknowledged === 0 && leg.lastDataReceivedMs >= stillMs - 200);
+  return isSmall && isStuck ? leg : undefined;
+}
+
+/** Segments of at least so many bytes are no small ones. */
+const fullSegmentBytes = 1000;
 
 /** Whether an origin did not answer, or not as one that can be reached does: all other failures are our own. */
 function isUnreachable(error: unknown): boolean {

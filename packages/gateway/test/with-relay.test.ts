@@ -48,7 +48,7 @@ describe('a gateway with a Manypath relay', () => {
     }
     await until(() => (gateway.status().relay?.lanes.length ?? 0) >= 2);
     const lanes = gateway.status().relay?.lanes ?? [];
-    expect(lanes.every(({ multipath }) => multipath)).toBe(true);
+    expect(lanes.every(({ mptcp }) => mptcp)).toBe(true);
     expect(gateway.status().totals).toMatchObject({ opened: 4, failed: 0 });
   });
 

@@ -6,9 +6,11 @@ import {
   SO_KEEPALIVE,
   SOL_IP,
   SOL_SOCKET,
+  SOL_TCP,
   TCP_KEEPCNT,
   TCP_KEEPIDLE,
   TCP_KEEPINTVL,
+  TCP_MAXSEG,
 } from './kernel/constants.ts';
 import { type Libc, tryLibc } from './kernel/libc.ts';
 import { encodeSockaddr, familyOf } from './kernel/sockaddr.ts';
@@ -34,6 +36,7 @@ export interface AttemptOptions {
   localAddress: string | undefined;
   device: string | undefined;
   congestion: string | undefined;
+  maximumSegment?: number | undefined;
   noDelay: boolean;
   keepAlive: KeepAlive | false;
   socket: { allowHalfOpen: boolean; onread?: net.OnReadOpts };
@@ -150,6 +153,8 @@ function kernelSocket(libc: Libc, address: string, options: AttemptOptions, made
     if (device !== undefined) bindToDevice(libc, opened.fd, device);
     if (localAddress !== undefined) bindLocally(libc, opened, localAddress);
     if (options.congestion !== undefined) setCongestion(libc, opened.fd, options.congestion);
+    const { maximumSegment } = options;
+    if (maximumSegment !== undefined) libc.trySetsockopt(opened.fd, SOL_TCP, TCP_MAXSEG, maximumSegment);
     if (options.keepAlive !== false) setKeepAlive(libc, opened.fd, options.keepAlive);
     // Without manualStart Node reads from the descriptor before it is connected, and ENOTCONN kills the socket.
     const settings = { ...options.socket, fd: opened.fd, manualStart: true, noDelay };

@@ -52,6 +52,11 @@ export interface ConnectOptions {
   keepAlive?: Partial<KeepAlive> | false;
   /** Congestion control of all subflows, e.g. `cubic` (see `sysctl net.ipv4.tcp_available_congestion_control`). Linux only. */
   congestion?: string;
+  /**
+   * Largest TCP segment in both directions, in bytes (TCP_MAXSEG), for ways on which larger packets are lost. Ignored where the
+   * kernel refuses it, as for Multipath TCP before Linux 6.18.
+   */
+  maximumSegment?: number;
   /** Keep the socket writable when the other side has ended. Default false, as in `net`. */
   allowHalfOpen?: boolean;
   /** Read into one static buffer instead of emitting `data`, as in `net`. */
@@ -145,6 +150,7 @@ function planConnect(options: ConnectOptions): Plan {
     localAddress: options.localAddress,
     device: options.device,
     congestion: options.congestion,
+    maximumSegment: options.maximumSegment,
     noDelay: options.noDelay ?? true,
     keepAlive: keepAlive && {
       idle: keepAlive.idle ?? limits.keepAliveIdleMs,

@@ -5,6 +5,7 @@ export { type ConnectOptions, connect, type Lookup } from './connect.ts';
 export { type DatagramOptions, openDatagram } from './datagram.ts';
 export { fdOf } from './descriptor.ts';
 export { type DuplicateOptions, duplicateSocket } from './duplicate.ts';
+export { askEcho, type EchoAnswer, type EchoOptions } from './echo.ts';
 export {
   AddressRefusedError,
   ArgumentError,

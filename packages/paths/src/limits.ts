@@ -74,6 +74,14 @@ export const pathsLimits = {
   probesEach: 3,
   /** How long an answer that comes late is still heard, in milliseconds. */
   probeMs: 3000,
+  /** How long the question may take which sizes of packets pass a path, in milliseconds. */
+  sizesMs: 400,
+  /** How long the answer is believed, in milliseconds. */
+  sizesKeptMs: 600_000,
+  /** The same where something speaks against it. */
+  sizesLeastMs: 5000,
+  /** How long nobody is asked again where nobody answered, in milliseconds. */
+  sizesPauseMs: 300_000,
   /** How lately a path must have been heard from to count as known to work, when somebody asks how it is, in milliseconds. */
   freshMs: 500,
   /** How long such a question waits for an answer at most, in milliseconds. */

@@ -4,6 +4,7 @@ import { discoverPaths } from './discovery/discover-paths.ts';
 import type { Path } from './discovery/path.ts';
 import { pathStatuses } from './discovery/path-status.ts';
 import { HealthKeeper } from './health/health-keeper.ts';
+import type { SizeQuestion } from './health/packet-sizes.ts';
 import type { ProbeTarget } from './health/probe.ts';
 import type { Estimates } from './learned/estimates.ts';
 import { pathsLimits } from './limits.ts';
@@ -169,6 +170,7 @@ export class PathSet {
         path,
         tier: tiers?.tierOf(path) ?? 'primary',
         health: verdict?.health ?? 'unknown',
+        takesSmallOnly: verdict?.takesSmallOnly ?? false,
         rttMs: learned?.rttMs ?? verdict?.rttMs,
         downMbps: learned?.downMbps,
         upMbps: learned?.upMbps,
@@ -192,6 +194,14 @@ export class PathSet {
   /** Somebody got an answer over a path: it works, whatever was thought of it. @param rttMs in milliseconds */
   works(name: string, rttMs?: number): void {
     this.#health.works(name, rttMs);
+  }
+
+  /**
+   * Finds out whether packets as large as those of a connection pass over a path; see `HealthKeeper.examineSizes`. A path on which
+   * they do not is `degraded`.
+   */
+  examineSizes(name: string, question: SizeQuestion, anew = false): Promise<'all' | 'small' | undefined> {
+    return this.#health.examineSizes(name, question, anew);
   }
 
   /** Something came over a path: it works. May be told as often as it happens. */

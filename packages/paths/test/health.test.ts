@@ -93,6 +93,7 @@ function hospital() {
   const dead = new Set<string>();
   const heard = new Set<string>();
   const rttMs = new Map<string, number>();
+  const sizes = new Map<string, 'all' | 'small'>();
   const asked: string[] = [];
   let changes = 0;
   const logger = { debug() {}, info() {}, warn() {} };
@@ -102,7 +103,7 @@ function hospital() {
     onChange: () => {
       changes += 1;
     },
-    ask: ({ name }, _target, timeoutMs, signal) =>
+    ask: ({ name }, _target, { timeoutMs, signal }) =>
       new Promise(resolve => {
         asked.push(name);
         const tookMs = rttMs.get(name) ?? 10;
@@ -112,6 +113,7 @@ function hospital() {
         signal.addEventListener('abort', () => resolve(undefined), { once: true });
       }),
     hasHeard: ({ name }) => heard.has(name),
+    askSizes: async ({ name }) => sizes.get(name),
   });
   const path = (name: string, network = 'home'): Path => ({
     name,
@@ -134,7 +136,7 @@ function hospital() {
     await pass(100);
     asked.length = 0;
   };
-  return { keeper, dead, heard, rttMs, asked, path, health, pass, ward, changes: () => changes };
+  return { keeper, dead, heard, rttMs, sizes, asked, path, health, pass, ward, changes: () => changes };
 }
 
 describe('the health of paths', () => {
@@ -266,6 +268,36 @@ describe('the health of paths', () => {
     keeper.alive('b');
     await keeper.freshen();
     expect(asked).toEqual([]);
+    keeper.close();
+  });
+
+  it('is degraded while only small packets pass, is asked for that once, and again when something speaks against it', async () => {
+    const { keeper, sizes, health, pass, ward } = hospital();
+    await ward('a', 'b');
+    const question = { address: '203.0.113.9', segmentBytes: 1448 };
+    sizes.set('a', 'small');
+    expect(await keeper.examineSizes('a', question)).toBe('small');
+    expect(keeper.verdict('a')).toMatchObject({
+      health: 'degraded',
+      takesSmallOnly: true,
+      reason: expect.stringContaining('only small packets pass'),
+    });
+    keeper.works('a', 20);
+    expect(health('a')).toBe('degraded');
+    sizes.set('a', 'all');
+    expect(await keeper.examineSizes('a', question)).toBe('small');
+    await pass(6000);
+    expect(await keeper.examineSizes('a', question, true)).toBe('all');
+    expect(keeper.verdict('a')).toMatchObject({ health: 'up', takesSmallOnly: false, reason: null });
+    keeper.close();
+  });
+
+  it('is not changed where nobody tells which packets pass', async () => {
+    const { keeper, health, ward } = hospital();
+    await ward('a', 'b');
+    const question = { address: '203.0.113.9', segmentBytes: 1448 };
+    expect(await keeper.examineSizes('a', question)).toBeUndefined();
+    expect(health('a')).toBe('up');
     keeper.close();
   });
 

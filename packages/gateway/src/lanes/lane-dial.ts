@@ -40,6 +40,7 @@ export function laneDial({ steward, lookup, clock }: LaneDialOptions): LaneDial 
       joinsBothFamilies: steward.openSocket !== undefined,
       only: steward.only,
       onOutcome: (path, outcome, rttMs) => steward.tell(path, outcome, rttMs),
+      examineSizes: (path, question) => steward.examineSizes(path, question),
     });
     steward.account(socket, addresses);
     return socket;

@@ -10,6 +10,8 @@ export interface DialCandidate {
   readonly rank: number;
   /** Round trip of the path where it is known, in milliseconds. */
   readonly rttMs: number | undefined;
+  /** Larger packets than those of 576 bytes are lost on the path. */
+  readonly takesSmallOnly?: boolean | undefined;
 }
 
 /** What speaks for and against paths besides their outlook. */
@@ -82,7 +84,8 @@ export function orderCandidates(
       for (const [turn, { outlook, addresses: own }] of group.entries()) {
         const address = round < own.length ? own[(round + turn) % own.length] : undefined;
         if (address === undefined) continue;
-        candidates.push({ address, path: outlook.path, rank, rttMs: outlook.rttMs });
+        const { path, rttMs, takesSmallOnly } = outlook;
+        candidates.push({ address, path, rank, rttMs, ...(takesSmallOnly ? { takesSmallOnly } : {}) });
       }
     }
   }

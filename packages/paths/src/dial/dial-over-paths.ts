@@ -1,6 +1,13 @@
 import { promises as dns } from 'node:dns';
 import { isIP, type Socket } from 'node:net';
-import { type Clock, errorCode, formatAuthority, ManypathError, systemClock } from '@manypath/core';
+import {
+  type Clock,
+  errorCode,
+  formatAuthority,
+  ManypathError,
+  systemClock,
+  type Timer,
+} from '@manypath/core';
 import {
   AddressRefusedError,
   ConnectError,
@@ -8,12 +15,14 @@ import {
   ConnectTimeoutError,
   connect,
   type FailedAttempt,
+  info,
   type Lookup,
   LookupError,
   type OpenDescriptor,
   resetSocket,
 } from '@manypath/mptcp';
 import type { Path } from '../discovery/path.ts';
+import { type SizeQuestion, smallSegment } from '../health/packet-sizes.ts';
 import { pathsLimits } from '../limits.ts';
 import type { PathOutlook } from '../outlook.ts';
 import { type DialCandidate, delayBetween, familyOf, orderCandidates } from './candidates.ts';
@@ -62,8 +71,13 @@ export interface DialOptions {
   readonly askRoute?: AskRoute | undefined;
   /** Told what was learned of a path; `rttMs` of `answered` is the time of the handshake. */
   readonly onOutcome?: ((path: string, outcome: 'answered' | 'silent', rttMs?: number) => void) | undefined;
+  /** Finds out which packets pass over a path, from a connection that was just made over it. Default: nobody asks. */
+  readonly examineSizes?: ((path: string, question: SizeQuestion) => Promise<SizesPass>) | undefined;
   readonly clock?: Clock | undefined;
 }
+
+/** Which packets pass; `undefined`: nobody tells. */
+type SizesPass = 'all' | 'small' | undefined;
 
 /** A connection, and the way it took. */
 export interface DialledSocket {
@@ -77,6 +91,8 @@ export interface DialledSocket {
 }
 
 const dialTimeoutMs = 30_000;
+/** How often is dialled while it turns out of one path after the other that larger packets are lost on it. */
+const mostTries = 4;
 
 /**
  * Connects over whichever path and address answers first, beginning with the best: healthy paths before troubled ones, those
@@ -102,8 +118,13 @@ export async function dialOverPaths(options: DialOptions): Promise<DialledSocket
   let dial: Dial | undefined;
   try {
     const addresses = isIP(host) === 0 ? await resolve(host, options.lookup, over.signal) : [host];
-    dial = new Dial({ ...options, host }, target, addresses, clock);
-    return await dial.run(over.signal);
+    for (let tries = 1; ; tries++) {
+      dial = new Dial({ ...options, host }, target, addresses, clock);
+      const dialled = await dial.run(over.signal);
+      if (tries === mostTries || !(await losesLargePackets(options, dialled))) return dialled;
+      // Now that it is known, another path is better, or smaller segments are.
+      resetSocket(dialled.socket);
+    }
   } catch (error) {
     if (error !== timedOut) throw error;
     throw new ConnectTimeoutError(target, timeout, dial?.failures() ?? []);
@@ -207,7 +228,8 @@ class Dial {
     return outlook === undefined || (outlook.tier !== 'never' && outlook.tier !== 'backup');
   }
 
-  #attempt({ address, path }: DialCandidate, signal: AbortSignal): Promise<Socket> {
+  #attempt(candidate: DialCandidate, signal: AbortSignal): Promise<Socket> {
+    const { address, path } = candidate;
     const { port, mptcp, allowHalfOpen, congestion, openSocket, keepAlive } = this.#options;
     const source = path && sourceFor(address, path, this.#askRoute);
     const shown = this.#isForBothFamilies ? mappedAddress : (literal: string) => literal;
@@ -218,12 +240,19 @@ class Dial {
       timeout: 0,
       ...(path === undefined ? {} : { device: path.name }),
       ...(source === undefined ? {} : { localAddress: shown(source) }),
+      ...(this.#takesSmallOnly(candidate) ? { maximumSegment: smallSegment(address) } : {}),
       ...(mptcp === undefined ? {} : { mptcp }),
       ...(allowHalfOpen === undefined ? {} : { allowHalfOpen }),
       ...(congestion === undefined ? {} : { congestion }),
       ...(openSocket === undefined ? {} : { openSocket }),
       ...(keepAlive === undefined ? {} : { keepAlive }),
     });
+  }
+
+  #takesSmallOnly({ path, takesSmallOnly = false }: DialCandidate): boolean {
+    if (path !== undefined) return takesSmallOnly;
+    const outlooks = this.#options.outlooks();
+    return outlooks.length > 0 && outlooks.every(outlook => outlook.takesSmallOnly);
   }
 
   get #isForBothFamilies(): boolean {
@@ -269,6 +298,26 @@ class Dial {
       return own;
     return new ConnectError(this.#target, failures);
   }
+}
+
+/** Whether a fresh connection would lose what it sends or is sent, because its packets are too large for the path. */
+async function losesLargePackets(
+  { outlooks, examineSizes, clock = systemClock }: DialOptions,
+  { socket, path, address }: DialledSocket,
+): Promise<boolean> {
+  if (examineSizes === undefined || path === undefined) return false;
+  const before = outlooks().find(outlook => outlook.path.name === path.name);
+  const [leg] = info(socket).subflows;
+  if (before === undefined || before.takesSmallOnly || leg === undefined) return false;
+  const pass = examineSizes(path.name, { address, segmentBytes: leg.segmentSize });
+  let timer: Timer | undefined;
+  // Many hosts answer no such question: the connection does not wait for long.
+  const late = new Promise<undefined>(resolve => {
+    timer = clock.after(4 * leg.rttMs + 150, () => resolve(undefined));
+  });
+  const known = await Promise.race([pass, late]);
+  timer?.cancel();
+  return known === 'small';
 }
 
 /** Remembers answers for the time of one dial: each costs a tenth of a millisecond. */

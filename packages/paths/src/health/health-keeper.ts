@@ -4,6 +4,7 @@ import { pathsLimits } from '../limits.ts';
 import type { PathsLogger } from '../path-set.ts';
 import { Examination } from './examination.ts';
 import { type Evidence, HealthJudge, type Verdict } from './judge.ts';
+import { askSizes, type SizeQuestion } from './packet-sizes.ts';
 import type { askForPortal } from './portal.ts';
 import { PortalWatch } from './portal-watch.ts';
 import { type ProbeTarget, probe } from './probe.ts';
@@ -17,6 +18,8 @@ export interface HealthKeeperOptions {
   readonly clock?: Clock;
   /** Asks a path for a sign of life. Default: a TCP handshake over it. */
   readonly ask?: typeof probe;
+  /** Asks which sizes of packets pass. Default: by echoes. */
+  readonly askSizes?: typeof askSizes;
   /** Whether anything came over a path within the last milliseconds, to any program. Default: the kernel's table of sockets tells. */
   readonly hasHeard?: (path: Path, withinMs: number) => boolean;
   /** `http://` address of a page that answers 204 where there is no captive portal. Default: nobody looks for portals. */
@@ -38,7 +41,12 @@ interface Patient {
   retryMs: number;
   /** How long it is waited for since it turned out that its queue was long, in milliseconds. */
   patienceMs: number;
+  /** The last question which sizes of packets pass. */
+  sizes: { readonly pass: Promise<SizesPass>; readonly askedAt: number; until: number } | undefined;
 }
+
+/** Which packets pass; `undefined`: nobody tells. */
+type SizesPass = 'all' | 'small' | undefined;
 
 /**
  * How every path is. A path is believed to work until somebody doubts it. Then it is asked several times over, and beside it the
@@ -107,6 +115,34 @@ export class HealthKeeper {
   }
 
   /**
+   * Finds out whether packets as large as those of a connection pass over a path, by asking its other side. What was found is
+   * believed for a while.
+   *
+   * @param anew Something speaks against what was found.
+   */
+  examineSizes(name: string, question: SizeQuestion, anew = false): Promise<SizesPass> {
+    const patient = this.#patients.get(name);
+    if (patient === undefined || this.#stop.signal.aborted) return Promise.resolve(undefined);
+    const now = this.#clock.now();
+    const { sizes: last } = patient;
+    const believed = last && (anew ? last.askedAt + pathsLimits.sizesLeastMs : last.until);
+    if (last !== undefined && believed !== undefined && now < believed) return last.pass;
+    const { askSizes: ask = askSizes } = this.#options;
+    const sizes = {
+      pass: ask(patient.path, question, this.#stop.signal).then(pass => {
+        if (patient.sizes !== sizes || this.#stop.signal.aborted) return pass;
+        if (pass === undefined) sizes.until = this.#clock.now() + pathsLimits.sizesPauseMs;
+        else this.#hear(patient, { kind: 'sizes', pass });
+        return pass;
+      }),
+      askedAt: now,
+      until: now + pathsLimits.sizesKeptMs,
+    };
+    patient.sizes = sizes;
+    return sizes.pass;
+  }
+
+  /**
    * Asks those paths that are believed to work and were not heard from just now, so that what is said of them is true at
    * this moment. Fulfilled when that is known, or takes too long.
    */
@@ -142,6 +178,7 @@ export class HealthKeeper {
       portal: undefined,
       retryMs: pathsLimits.deadRetryMs,
       patienceMs: 0,
+      sizes: undefined,
     };
     this.#patients.set(path.name, patient);
     this.#lookForPortal(patient);
@@ -154,6 +191,7 @@ export class HealthKeeper {
     if (isElsewhere) {
       patient.examination?.end();
       patient.judge.forget();
+      patient.sizes = undefined;
       patient.heardAt = Number.NEGATIVE_INFINITY;
       this.#lookForPortal(patient);
       return true;
@@ -172,7 +210,12 @@ export class HealthKeeper {
       windowMs: windowOf(patient),
       // Of a path that is dead one answer is all that is waited for.
       probes: judge.verdict.health === 'dead' ? 1 : pathsLimits.probesEach,
-      ask: signal => (this.#options.ask ?? probe)(path, this.#target, pathsLimits.probeMs, signal),
+      ask: signal =>
+        (this.#options.ask ?? probe)(path, this.#target, {
+          timeoutMs: pathsLimits.probeMs,
+          signal,
+          onConnected: question => void this.examineSizes(path.name, question),
+        }),
       onAnswer: evidence => this.#hear(patient, evidence),
       onSilence: () => this.#silent(patient),
     });

@@ -28,6 +28,8 @@ export type Evidence =
   | { readonly kind: 'answer'; readonly rttMs: number | undefined; readonly lost?: number }
   /** It was asked several times over, and nothing came back, while another path answered. */
   | { readonly kind: 'silence' }
+  /** Whether packets as large as connections send them get through, or `small` ones only. */
+  | { readonly kind: 'sizes'; readonly pass: 'all' | 'small' }
   /** A page that only a free network gives was given. */
   | { readonly kind: 'free' }
   | { readonly kind: 'portal'; readonly place: string };
@@ -39,6 +41,8 @@ export interface Verdict {
   readonly reason: string | null;
   /** The least round trip lately, in milliseconds. */
   readonly rttMs: number | undefined;
+  /** Larger packets are lost on it without a word: TCP works with small segments only. */
+  readonly takesSmallOnly: boolean;
 }
 
 /**
@@ -54,13 +58,19 @@ export class HealthJudge {
   /** Round trips of the last answers, in milliseconds. */
   readonly #roundTrips: number[] = [];
   #rttMs: number | undefined;
+  #takesSmallOnly = false;
 
   constructor(limits: JudgeLimits = judgeLimits) {
     this.#limits = limits;
   }
 
   get verdict(): Verdict {
-    return { health: this.#health, reason: this.#reason(), rttMs: this.#rttMs };
+    return {
+      health: this.#health,
+      reason: this.#reason(),
+      rttMs: this.#rttMs,
+      takesSmallOnly: this.#takesSmallOnly,
+    };
   }
 
   /** The longest of the last few round trips, in milliseconds: what lies in queues counts, too. */
@@ -77,6 +87,9 @@ export class HealthJudge {
     } else if (evidence.kind === 'free') {
       this.#portal = undefined;
       this.#hearAnswer(undefined, 0);
+    } else if (evidence.kind === 'sizes') {
+      this.#takesSmallOnly = evidence.pass === 'small';
+      if (this.#health !== 'dead' && this.#health !== 'captive') this.#weigh();
     } else if (evidence.kind === 'silence') {
       this.#note(false);
       this.#health = 'dead';
@@ -93,6 +106,7 @@ export class HealthJudge {
     this.#lately.length = 0;
     this.#roundTrips.length = 0;
     this.#rttMs = undefined;
+    this.#takesSmallOnly = false;
   }
 
   #hearAnswer(rttMs: number | undefined, lost: number): void {
@@ -110,8 +124,16 @@ export class HealthJudge {
       this.#health = 'captive';
       return;
     }
-    const late = this.#lately.filter(isInTime => !isInTime).length;
-    this.#health = late >= this.#limits.degradedAfter ? 'degraded' : 'up';
+    this.#weigh();
+  }
+
+  /** How well a path works that does. */
+  #weigh(): void {
+    this.#health = this.#takesSmallOnly || this.#isLate() ? 'degraded' : 'up';
+  }
+
+  #isLate(): boolean {
+    return this.#lately.filter(isInTime => !isInTime).length >= this.#limits.degradedAfter;
   }
 
   #isSlow(rttMs: number | undefined): boolean {
@@ -129,7 +151,9 @@ export class HealthJudge {
       case 'dead':
         return 'it is up, but nothing comes back';
       case 'degraded':
-        return 'much is lost on it, or comes late';
+        return this.#takesSmallOnly
+          ? 'only small packets pass: larger ones are lost without a word (MTU)'
+          : 'much is lost on it, or comes late';
       case 'captive':
         return `a portal answers in place of the world: ${this.#portal}`;
       default:

@@ -1,12 +1,22 @@
 import { errorCode } from '@manypath/core';
-import { connect } from '@manypath/mptcp';
+import { connect, info } from '@manypath/mptcp';
 import type { Path } from '../discovery/path.ts';
 import type { Evidence } from './judge.ts';
+import type { SizeQuestion } from './packet-sizes.ts';
 
 /** What is asked for a sign of life: anything that answers a TCP SYN, with a connection or with a refusal. */
 export interface ProbeTarget {
   readonly host: string;
   readonly port: number;
+}
+
+/** How a probe is made. */
+export interface ProbeOptions {
+  /** When silence counts as an answer, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal;
+  /** Told of a connection to the target, not to a router. */
+  readonly onConnected?: (question: SizeQuestion) => void;
 }
 
 /** The port asked on a path's own router when there is nothing better: a refusal is an answer too. */
@@ -20,13 +30,11 @@ const synRetransmitMs = 950;
  * where ICMP does not, and costs some 300 bytes.
  *
  * @param target Usually the relay; default: the path's own router. Where there is neither, nobody is asked.
- * @param timeoutMs When silence counts as an answer.
  */
 export async function probe(
   { name, addresses }: Path,
   target: ProbeTarget | undefined,
-  timeoutMs: number,
-  signal: AbortSignal,
+  { timeoutMs, signal, onConnected }: ProbeOptions,
 ): Promise<Evidence | undefined> {
   const [first] = addresses;
   if (first === undefined) return undefined;
@@ -40,8 +48,13 @@ export async function probe(
   try {
     const socket = await connect({ ...asked, device: name, mptcp: false, timeout: timeoutMs, signal });
     socket.on('error', () => {});
+    const heard = answer();
+    const [leg] = info(socket).subflows;
+    if (target !== undefined && leg !== undefined) {
+      onConnected?.({ address: leg.remote.address, segmentBytes: leg.segmentSize });
+    }
     socket.destroy();
-    return answer();
+    return heard;
   } catch (error) {
     if (signal.aborted) return undefined;
     if (isRefusal(error)) return answer();

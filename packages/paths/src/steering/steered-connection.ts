@@ -257,9 +257,12 @@ export class SteeredConnection {
   #unshunned(outlooks: readonly PathOutlook[]): readonly PathOutlook[] {
     const now = this.#clock.now();
     for (const [path, until] of this.#shunned) if (until <= now) this.#shunned.delete(path);
-    if (this.#shunned.size === 0) return outlooks;
+    if (this.#shunned.size === 0 && !outlooks.some(({ takesSmallOnly }) => takesSmallOnly)) return outlooks;
+    // Segments are as large as the other paths take them: on one that takes small ones only they would be lost.
     const judged = outlooks.map(outlook =>
-      this.#shunned.has(outlook.path.name) ? { ...outlook, health: 'dead' as const } : outlook,
+      this.#shunned.has(outlook.path.name) || outlook.takesSmallOnly
+        ? { ...outlook, health: 'dead' as const }
+        : outlook,
     );
     // Where every path is silent it is more likely the other side.
     return judged.some(({ health }) => health !== 'dead') ? judged : outlooks;

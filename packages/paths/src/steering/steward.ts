@@ -10,7 +10,7 @@ import type { SteeringRights } from './steering-rights.ts';
 
 /** What a {@link Steward} works with. */
 export interface StewardOptions {
-  readonly paths: Pick<PathSet, 'outlooks' | 'onChange' | 'doubt' | 'works' | 'alive'>;
+  readonly paths: Pick<PathSet, 'outlooks' | 'onChange' | 'doubt' | 'works' | 'alive' | 'examineSizes'>;
   /** `undefined` where single connections cannot be steered: then the kernel's path manager does what it can. */
   readonly rights: SteeringRights | undefined;
   readonly logger: PathsLogger;
@@ -110,6 +110,11 @@ export class Steward {
   tell(path: string, outcome: 'answered' | 'silent', rttMs?: number): void {
     if (outcome === 'silent') this.#options.paths.doubt(path);
     else this.#options.paths.works(path, rttMs);
+  }
+
+  /** As of `PathSet`. */
+  examineSizes(...question: Parameters<PathSet['examineSizes']>): ReturnType<PathSet['examineSizes']> {
+    return this.#options.paths.examineSizes(...question);
   }
 
   /**
