@@ -7,6 +7,8 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
+  accessSync,
+  constants,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -39,7 +41,9 @@ function checkNode() {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const [wantedMajor = 0, wantedMinor = 0] = minimumNode;
   if (major > wantedMajor || (major === wantedMajor && minor >= wantedMinor)) return;
-  fail(`Node.js ${minimumNode.join('.')} or newer is needed; this is ${process.versions.node}.`);
+  fail(
+    `Node.js ${minimumNode.join('.')} or newer is needed; this is ${process.versions.node}. ./manypath fetches one by itself.`,
+  );
 }
 
 /** What the installed tree was made from: the lock file, and the Node major and platform native parts fit. */
@@ -104,7 +108,7 @@ function build() {
 
 /** Two commands started together must not install into the same tree at once: the second waits for the first. */
 function withLock(action) {
-  mkdirSync(dirname(lockFolder), { recursive: true });
+  checkWritable();
   let announced = false;
   while (!tryLock()) {
     if (!announced) say('waiting for another manypath that is installing or building');
@@ -114,6 +118,18 @@ function withLock(action) {
   // On exit rather than in a `finally`: a failure below ends the process.
   process.once('exit', () => rmSync(lockFolder, { recursive: true, force: true }));
   action();
+}
+
+/** A clone of somebody else can be used once it is built, but not built. */
+function checkWritable() {
+  try {
+    mkdirSync(dirname(lockFolder), { recursive: true });
+    for (const folder of [root, dirname(lockFolder)]) accessSync(folder, constants.W_OK);
+  } catch (error) {
+    if (!['EACCES', 'EPERM', 'EROFS'].includes(error.code)) throw error;
+    say(`${root} is not built, or not as it is now, and you cannot write to it.`);
+    fail('  try: have its owner run ./manypath --version there, or make a clone of your own');
+  }
 }
 
 function tryLock() {
