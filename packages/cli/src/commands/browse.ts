@@ -161,6 +161,10 @@ async function startGateway(stateDir: string, options: Omit<GatewayOptions, 'sta
     if (errorCode(error) !== 'MANYPATH_GATEWAY_RUNNING') throw error;
     const own = join(stateDir, `browse-${process.pid}`);
     process.once('exit', () => rmSync(own, { recursive: true, force: true }));
+    options.logger?.info(
+      { state: own },
+      'another gateway runs, and is the one that manypath status shows; this one is shown with --state',
+    );
     return Gateway.start({ ...options, stateDir: own });
   }
 }

@@ -1,4 +1,5 @@
 import { formatBytes, formatDuration, type PathStatus, type PathUsage } from '@manypath/core';
+import { paint } from './paint.ts';
 import { textTable } from './text-table.ts';
 
 /** The paths as a person reads them, at most 80 columns wide. */
@@ -26,7 +27,21 @@ export function pathsText(paths: readonly PathStatus[]): string {
     'right',
     'right',
   ]);
-  return `${[table, ...notes(paths)].join('\n')}\n`;
+  return `${[pathsInColour(table, paths), ...notes(paths)].join('\n')}\n`;
+}
+
+/** A table of paths, a row each below its head: those that carry nothing now in red, those in doubt in yellow. */
+export function pathsInColour(table: string, paths: readonly PathStatus[]): string {
+  return table
+    .split('\n')
+    .map((line, index) => {
+      const path = paths[index - 1];
+      if (path === undefined) return paint('bold', line);
+      if (!path.up || !path.carrier || path.health === 'dead' || path.health === 'captive')
+        return paint('red', line);
+      return path.health === 'degraded' ? paint('yellow', line) : line;
+    })
+    .join('\n');
 }
 
 /** `up`, or what is the matter. */

@@ -1,6 +1,7 @@
 import { type ConnectionStatus, formatBytes, formatDuration, type StatusDocument } from '@manypath/core';
 import { multipathLines } from './multipath-text.ts';
-import { healthText } from './paths-text.ts';
+import { paint } from './paint.ts';
+import { healthText, pathsInColour } from './paths-text.ts';
 import { textTable } from './text-table.ts';
 
 const shownConnections = 20;
@@ -26,7 +27,10 @@ function relaySection({ relay, multipath }: StatusDocument): string {
     return `${lane.state}, ${paths}, ${lane.streams} streams`;
   });
   return [
-    `Relay ${relay.address}: ${relay.state}${reason}${retry}`,
+    paint(
+      relay.state === 'ready' ? 'green' : 'red',
+      `Relay ${relay.address}: ${relay.state}${reason}${retry}`,
+    ),
     ...lanes.map(line => `  lane: ${line}`),
     use,
   ].join('\n');
@@ -40,22 +44,20 @@ function pathsSection({ paths }: StatusDocument): string {
     path.addresses.join(' '),
     path.usage.capReached ? `${path.tier}!` : path.tier,
     path.endpoint ? healthText(path) : `${healthText(path)}, no endpoint`,
-    formatBytes(path.bytesIn),
-    formatBytes(path.bytesOut),
+    formatBytes(path.usage.todayBytes),
   ]);
-  const table = textTable(['PATH', 'KIND', 'ADDRESSES', 'TIER', 'HEALTH', 'IN', 'OUT'], rows, [
+  const table = textTable(['PATH', 'KIND', 'ADDRESSES', 'TIER', 'HEALTH', 'TODAY'], rows, [
     'left',
     'left',
     'left',
     'left',
     'left',
-    'right',
     'right',
   ]);
   const reasons = paths.flatMap(({ name, healthReason }) =>
     healthReason === null ? [] : [`${name}: ${healthReason}`],
   );
-  return [table, ...reasons].join('\n');
+  return [pathsInColour(table, paths), ...reasons].join('\n');
 }
 
 function connectionsSection({ connections }: StatusDocument): string {

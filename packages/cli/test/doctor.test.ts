@@ -1,0 +1,100 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parsePairing } from '@manypath/core';
+import { type Relay, startRelay } from '@manypath/relay';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { checkConfig } from '../src/doctor/check-config.ts';
+import { checkRelay } from '../src/doctor/check-relay.ts';
+import { doctorText } from '../src/doctor/doctor-text.ts';
+import { bad, good, note } from '../src/doctor/finding.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'manypath-cli-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('what the doctor says of a relay', () => {
+  let relay: Relay;
+  beforeAll(async () => {
+    const publicHost = { host: '127.0.0.1', port: 0 };
+    relay = await startRelay({ stateDir: join(folder, 'relay'), listen: publicHost, allowPrivate: true });
+  });
+  afterAll(() => relay.close());
+
+  /** The finding over loopback, for a pairing with something in it changed. */
+  async function over(change: (url: URL) => void) {
+    const url = new URL(relay.pairing);
+    url.host = `127.0.0.1:${relay.address.port}`;
+    change(url);
+    const [finding] = await checkRelay(parsePairing(url.href), ['lo']);
+    return finding;
+  }
+
+  it('is good where the relay takes this pairing', async () => {
+    expect(await over(() => {})).toMatchObject({ ok: true, cause: expect.stringContaining('Multipath TCP') });
+  });
+
+  it('tells a wrong secret, another key, a wrong name and a closed port apart, each with what to do', async () => {
+    const findings = [
+      await over(url => {
+        url.username = 'A'.repeat(url.username.length);
+      }),
+      await over(url => {
+        url.searchParams.set('pin', 'A'.repeat(43));
+      }),
+      await over(url => {
+        url.hostname = 'relay.invalid';
+      }),
+      await over(url => {
+        url.port = '9';
+      }),
+    ];
+    expect(findings.map(finding => finding?.ok)).toEqual([false, false, false, false]);
+    expect(findings[0]).toMatchObject({
+      cause: expect.stringContaining('secret'),
+      fix: expect.stringContaining('pair again'),
+    });
+    expect(findings[1]).toMatchObject({
+      cause: expect.stringContaining('somebody else'),
+      fix: expect.stringContaining('in between'),
+    });
+    expect(findings[2]).toMatchObject({ cause: expect.stringContaining('name leads nowhere') });
+    expect(findings[3]).toMatchObject({ fix: expect.stringContaining('start it on the server') });
+    expect(new Set(findings.map(finding => finding?.fix)).size).toBe(4);
+  });
+});
+
+describe('what the doctor says of the configuration', () => {
+  const place = (text: string) => {
+    const file = join(folder, 'config.json');
+    writeFileSync(file, text);
+    return { file, named: false };
+  };
+
+  it('is the key that is wrong, and good where nothing is', () => {
+    expect(checkConfig(place('{"pahts":{}}'))).toMatchObject([
+      { ok: false, cause: expect.stringContaining('pahts') },
+    ]);
+    expect(checkConfig(place('not JSON'))).toMatchObject([{ ok: false }]);
+    expect(checkConfig(place('{}'))).toMatchObject([{ ok: true }]);
+  });
+});
+
+describe('what the doctor prints', () => {
+  it('has what is wrong last, and says how much that is', () => {
+    const text = doctorText([
+      bad('a', 'it is broken', 'mend it'),
+      good('b', 'it works'),
+      note('c', 'it is alone', 'add one'),
+    ]);
+    expect(text).toBe(
+      '✓ it works\n• it is alone\n    → add one\n✗ it is broken\n    → mend it\n\n1 thing is wrong.\n',
+    );
+  });
+
+  it('does not say that all is well where something could be better', () => {
+    expect(doctorText([note('c', 'it is alone', 'add one')])).toContain(
+      'Nothing is wrong; 1 thing could be better.',
+    );
+    expect(doctorText([good('b', 'it works')])).toContain('Nothing stops Multipath TCP here.');
+  });
+});
