@@ -1,19 +1,27 @@
 /**
- * Waits for SIGINT, SIGTERM or SIGHUP. Call it first and await it last, so that a signal that comes while a command
+ * Waits for SIGINT, SIGTERM or SIGHUP, or the signals that are given. Call it first and await it last, so that a signal that comes while a command
  * still starts ends it cleanly too.
  *
  * The first signal asks the command to end cleanly. A second one ends the process at once, for the person who
  * cannot wait.
  */
-export function untilSignal(): Promise<NodeJS.Signals> {
+export function untilSignal(
+  signals: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP'],
+): Promise<NodeJS.Signals> {
   return new Promise(resolve => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    for (const signal of signals) {
       process.once(signal, () => {
         process.once(signal, () => process.exit(130));
         resolve(signal);
       });
     }
   });
+}
+
+/** Goes on when the terminal goes, as at the end of an SSH session: what would be written to it is for nobody. */
+export function surviveTerminal(): void {
+  process.on('SIGHUP', () => {});
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 }
 
 /** Waits until `signal` is aborted. */

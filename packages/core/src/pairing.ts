@@ -13,6 +13,8 @@ export interface Pairing {
   readonly pin: string | undefined;
   /** Whether the proxy is spoken to in TLS; only a foreign proxy may do without. */
   readonly secure: boolean;
+  /** Whether it is a Manypath relay, which speaks TLS 1.3 only; another proxy may be older. */
+  readonly isRelay: boolean;
 }
 
 /** A text that should pair with a relay does not. */
@@ -65,6 +67,7 @@ function relayPairing(userInformation: string, address: string, query: string): 
     secret: decode(userInformation),
     pin: pinOf(query),
     secure: true,
+    isRelay: true,
   };
 }
 
@@ -81,6 +84,7 @@ function proxyPairing(scheme: string, userInformation: string, address: string, 
     secret: decode(secret),
     pin: pinOf(query),
     secure: scheme === 'https',
+    isRelay: false,
   };
 }
 

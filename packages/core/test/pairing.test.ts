@@ -19,6 +19,7 @@ describe('a pairing URL', () => {
       secret: 'SECRET',
       pin,
       secure: true,
+      isRelay: true,
     });
   });
 
@@ -37,6 +38,7 @@ describe('a pairing URL', () => {
       secret: 'pass:w@rd',
       pin: undefined,
       secure: true,
+      isRelay: false,
     });
     expect(parsePairing('http://proxy.example')).toEqual({
       address: { host: 'proxy.example', port: 80 },
@@ -44,6 +46,7 @@ describe('a pairing URL', () => {
       secret: '',
       pin: undefined,
       secure: false,
+      isRelay: false,
     });
   });
 
@@ -107,7 +110,12 @@ describe('a pairing URL', () => {
     fc.assert(
       fc.property(secret, host, fc.integer({ min: 1, max: 65_535 }), hash, (text, name, port, digest) => {
         const pairing = { secret: text, address: { host: name, port }, pin: digest };
-        expect(parsePairing(formatPairing(pairing))).toEqual({ ...pairing, user: relayUser, secure: true });
+        expect(parsePairing(formatPairing(pairing))).toEqual({
+          ...pairing,
+          user: relayUser,
+          secure: true,
+          isRelay: true,
+        });
       }),
       searchBriefly,
     );

@@ -14,6 +14,7 @@ const pairing: Pairing = {
   secret: 's',
   pin: undefined,
   secure: true,
+  isRelay: true,
 };
 const target = { host: 'a.example', port: 80 };
 

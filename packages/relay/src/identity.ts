@@ -9,7 +9,7 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import { join } from 'node:path';
-import { encodePem, ManypathError, selfSignedCertificate } from '@manypath/core';
+import { encodePem, errorCode, errorMessage, ManypathError, selfSignedCertificate } from '@manypath/core';
 import { createFile, privateFolder, readPrivateFile, replaceFile } from '@manypath/files';
 
 /** What a relay is known by: the same after every restart. */
@@ -28,14 +28,30 @@ export interface KeyAndCertificate {
   readonly cert: string;
 }
 
+/** Marks a file that was read and says nothing sensible. */
+const damaged = 'EBADMSG';
+
 /** The relay's own files cannot be used (`MANYPATH_RELAY_IDENTITY`). */
 export class RelayIdentityError extends ManypathError {
   constructor(file: string, cause: unknown) {
-    super('MANYPATH_RELAY_IDENTITY', `${file} cannot be used`, {
+    super('MANYPATH_RELAY_IDENTITY', `${file} cannot be used: ${errorMessage(cause)}`, {
       cause,
-      hint: 'if it is damaged, remove it: a new one is made, and every client has to be paired again',
+      hint: hintFor(errorCode(cause) ?? '', file),
     });
   }
+}
+
+/** Whatever keeps a sound file from being read or written, removing it would only lose the pairing. */
+function hintFor(code: string, file: string): string {
+  if (['ENOSPC', 'EDQUOT'].includes(code))
+    return 'make room on that disk and start again; the pairing stays as it is';
+  if (code === 'EROFS')
+    return 'that disk is read-only: mount it for writing, or name another folder with --state DIR';
+  if (['EACCES', 'EPERM'].includes(code))
+    return 'start it as the user whom that folder belongs to, or name another folder with --state DIR';
+  if (code === damaged)
+    return `put back a copy of ${file}, or remove it: a new one is made, and every client has to be paired again`;
+  return 'see to it that this folder can be read and written, or name another one with --state DIR';
 }
 
 const day = 86_400_000;
@@ -92,7 +108,7 @@ function keep(file: string, isGood: (text: string) => boolean, make: () => strin
   // Another relay that started at the same time may have made it.
   const kept = made ?? attempt(file, () => readPrivateFile(file))?.trim();
   if (kept === undefined || !isGood(kept))
-    throw new RelayIdentityError(file, new Error('its content is damaged'));
+    throw new RelayIdentityError(file, Object.assign(new Error('its content is damaged'), { code: damaged }));
   return kept;
 }
 

@@ -35,7 +35,16 @@ function sendBytes(stream: ServerHttp2Stream, bytes: number): void {
     'content-length': bytes,
     'cache-control': 'no-store',
   });
-  stream.end(Buffer.alloc(bytes));
+  sendPiece(stream, bytes);
+}
+
+/** The same for all: whatever one client asks for, the next piece is taken when the last one has left. */
+const piece = Buffer.alloc(16_384);
+
+function sendPiece(stream: ServerHttp2Stream, left: number): void {
+  if (stream.destroyed || stream.closed) return;
+  if (left <= piece.length) stream.end(piece.subarray(0, left));
+  else stream.write(piece, () => sendPiece(stream, left - piece.length));
 }
 
 function takeBytes(stream: ServerHttp2Stream, socket: Socket, most: number): void {

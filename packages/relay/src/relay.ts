@@ -156,6 +156,9 @@ class RunningRelay implements Relay {
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#undo.push(() => signal?.removeEventListener('abort', onAbort));
     this.#logger.info({ address: formatAuthority(this.#address) }, 'relay listens');
+    const { plainReason } = this.#listener;
+    if (plainReason !== undefined)
+      this.#logger.warn({}, `gateways reach this relay by one path only. ${plainReason}`);
   }
 
   status(): RelaySnapshot {
@@ -222,12 +225,18 @@ class RunningRelay implements Relay {
       const { targets } = this.#limits;
       if (this.#traffic.targets >= targets) throw new RelayBusyError(`${targets} are open`);
       const socket = await this.#traffic.dialling(() => this.#dialer.dial(target, context));
-      this.#logger.debug(where, 'target dialled');
+      this.#tellOfTarget(where, 'target dialled');
       return socket;
     } catch (error) {
-      this.#logger.debug({ ...where, code: errorCode(error) }, 'target not dialled');
+      this.#tellOfTarget({ ...where, code: errorCode(error) }, 'target not dialled');
       throw error;
     }
+  }
+
+  /** Of interest only to those who asked for hosts. */
+  #tellOfTarget(fields: object, message: string): void {
+    if (this.#options.logHosts) this.#logger.info(fields, message);
+    else this.#logger.debug(fields, message);
   }
 
   async #dialForwarding(target: Authority, context: { signal: AbortSignal }): Promise<Socket> {

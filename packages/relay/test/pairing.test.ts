@@ -13,7 +13,7 @@ import { encodePem, parsePairing, selfSignedCertificate } from '@manypath/core';
 import { createFile } from '@manypath/files';
 import { describe, expect, it } from 'vitest';
 import { loadIdentity, ownCertificate, pinOf } from '../src/identity.ts';
-import { startRelay } from '../src/index.ts';
+import { RelayIdentityError, startRelay } from '../src/index.ts';
 import { guessPublicHost } from '../src/public-host.ts';
 import { connectHttp1, tlsTo } from './support/client.ts';
 import { eventually } from './support/eventually.ts';
@@ -80,7 +80,10 @@ describe('the state folder', () => {
       await relay.close(0);
       writeFileSync(join(stateDir, 'relay', name), 'damaged');
       const again = startRelay({ listen: relay.address, stateDir });
-      await expect(again).rejects.toMatchObject({ code: 'MANYPATH_RELAY_IDENTITY' });
+      await expect(again).rejects.toMatchObject({
+        code: 'MANYPATH_RELAY_IDENTITY',
+        hint: expect.stringContaining('put back a copy'),
+      });
       expect(readFileSync(join(stateDir, 'relay', name), 'utf8')).toBe('damaged');
     });
   }
@@ -251,3 +254,14 @@ function certificateOf(key: string, changed: { notAfter?: Date; altNames?: strin
   });
   return encodePem('CERTIFICATE', der);
 }
+
+it('is never said to be removed for a disk that is full or read-only, or a folder of somebody else', () => {
+  for (const code of ['ENOSPC', 'EDQUOT', 'EROFS', 'EACCES', 'EPERM', 'EIO']) {
+    const { hint = '' } = new RelayIdentityError(
+      '/state/relay/secret',
+      Object.assign(new Error(code), { code }),
+    );
+    expect(hint).not.toMatch(/remove/);
+    expect(hint).toMatch(/disk|--state/);
+  }
+});

@@ -1,7 +1,9 @@
 import { once } from 'node:events';
+import { connect } from 'node:http2';
 import { type Pairing, rateServicePath } from '@manypath/core';
-import { expect, it } from 'vitest';
-import { authorization, http2To } from './support/client.ts';
+import { expect, it, onTestFinished } from 'vitest';
+import { authorization, http2To, tlsTo } from './support/client.ts';
+import { bytesHeld } from './support/memory.ts';
 import { testRelay } from './support/relay.ts';
 
 interface Asked {
@@ -44,6 +46,29 @@ it('sends no more than its limit, and nothing for nonsense', async () => {
     const { body } = await ask(pairing, { method: 'GET', query });
     expect(body.length, query).toBe(bytes);
   }
+});
+
+it('keeps no more of what it sends than has room on the way, however many are asked for', async () => {
+  const { pairing } = await testRelay();
+  const socket = await tlsTo(pairing, ['h2']);
+  // With the windows that are usual, 64 KB in all.
+  const session = connect('https://relay', { createConnection: () => socket });
+  session.on('error', () => {});
+  onTestFinished(() => session.destroy());
+  const before = await bytesHeld();
+  const streams = Array.from({ length: 32 }, () => {
+    const stream = session.request({
+      ':method': 'GET',
+      ':path': `${rateServicePath}?bytes=4194304`,
+      'proxy-authorization': authorization(pairing),
+    });
+    // Nobody reads them.
+    stream.on('error', () => {});
+    return stream;
+  });
+  await Promise.all(streams.map(stream => once(stream, 'response')));
+  // 32 measurements of 4 MB are 128 MB.
+  expect((await bytesHeld()) - before).toBeLessThan(16 << 20);
 });
 
 it('tells how fast an upload arrived', async () => {

@@ -33,6 +33,15 @@ it('counts the bytes of tunnels while they are open', async () => {
   expect(relay.status()).toMatchObject({ tunnels: 1, bytesFromClients: 1000, bytesFromTargets: 1000 });
 });
 
+it('tells of each host at the usual level of the log when asked to', async () => {
+  const told: object[] = [];
+  const logger: RelayLogger = { debug() {}, info: fields => void told.push(fields), warn() {} };
+  const { pairing } = await testRelay({ logger, logHosts: true });
+  const target = await echoOrigin();
+  await connectHttp1(pairing, target);
+  expect(told).toContainEqual({ target });
+});
+
 for (const logHosts of [false, true]) {
   it(`${logHosts ? 'logs' : 'does not log'} hosts ${logHosts ? 'when asked to' : 'by default'}, and never the secret`, async () => {
     const lines: string[] = [];

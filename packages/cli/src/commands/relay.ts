@@ -1,4 +1,12 @@
-import { type Authority, formatAuthority, parseAuthority, parseListen } from '@manypath/core';
+import {
+  type Authority,
+  addressScope,
+  formatAuthority,
+  parseAuthority,
+  parseIpAddress,
+  parseListen,
+  parsePairing,
+} from '@manypath/core';
 import { preferredCongestion } from '@manypath/mptcp';
 import { setServerLimits } from '@manypath/paths';
 import { type Relay, type RelayOptions, startRelay } from '@manypath/relay';
@@ -6,8 +14,9 @@ import type { Command } from 'commander';
 import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
-import { createLogger } from '../terminal/log.ts';
-import { untilSignal } from '../until-signal.ts';
+import { createLogger, type Logger } from '../terminal/log.ts';
+import { withOwnCommand } from '../terminal/own-command.ts';
+import { surviveTerminal, untilSignal } from '../until-signal.ts';
 
 interface RelayCommandOptions extends CommonOptions {
   listen: string;
@@ -28,9 +37,10 @@ export function addRelayCommand(program: Command): void {
     .summary('run the relay, on a server that both of your links can reach')
     .description(
       'Takes MPTCP connections from gateways and dials origins for them.\n' +
-        'Prints a pairing URL: give it to `manypath browse --relay` or `manypath up --relay`.\n' +
-        'The pairing stays the same after a restart. The relay is a standard forward proxy over\n' +
-        'TLS 1.3 (user manypath), so curl and other programs can use it too.',
+        'Prints a pairing URL: paste it into `manypath pair` on your laptop. It is a secret.\n' +
+        'The pairing stays the same after a restart, and logging out does not end the relay.\n' +
+        'It is a standard forward proxy over TLS 1.3 (user manypath), so curl and other\n' +
+        'programs can use it too.',
     )
     .option('--listen <host:port>', 'where to listen, or a port alone', '[::]:8443')
     .option('--public <host[:port]>', 'how gateways reach this relay (default: the address of this host)')
@@ -45,8 +55,12 @@ export function addRelayCommand(program: Command): void {
     .action(runRelay);
 }
 
-async function runRelay(options: RelayCommandOptions): Promise<void> {
-  const signalled = untilSignal();
+async function runRelay(options: RelayCommandOptions, command: Command): Promise<void> {
+  if ((options.cert === undefined) !== (options.key === undefined)) {
+    command.error('error: --cert and --key go together: the certificate, and its private key');
+  }
+  surviveTerminal();
+  const signalled = untilSignal(['SIGINT', 'SIGTERM']);
   const events = new EventOutput(options.json);
   const logger = createLogger(options.logLevel, options.json);
   const stateDir = stateFolder(options.state);
@@ -62,7 +76,8 @@ async function runRelay(options: RelayCommandOptions): Promise<void> {
     if (relay.withoutMultipath !== null) {
       logger.warn({}, `every client gets one path: ${relay.withoutMultipath} Then start the relay again.`);
     }
-    if (!events.enabled) process.stdout.write(readyText(relay));
+    if (!events.enabled) process.stdout.write(withOwnCommand(readyText(relay)));
+    hintAtPublicAddress(relay.pairing, options.public, logger);
     await signalled;
     await relay.close();
   } finally {
@@ -85,5 +100,26 @@ function relayOptions(options: RelayCommandOptions): Omit<RelayOptions, 'stateDi
 }
 
 function readyText({ address, pairing }: Relay): string {
-  return `The relay listens on ${formatAuthority(address)}. On your laptop run:\n\n  manypath browse --relay '${pairing}'\n\n`;
+  return [
+    `The relay listens on ${formatAuthority(address)}. On your laptop run`,
+    '',
+    '  manypath pair',
+    '',
+    'and paste this line, which is a secret: whoever has it can use this relay.',
+    '',
+    `  ${pairing}`,
+    '',
+    '',
+  ].join('\n');
+}
+
+/** Behind NAT a host does not know by which address it is reached. */
+function hintAtPublicAddress(pairing: string, chosen: string | undefined, logger: Logger): void {
+  const { host } = parsePairing(pairing).address;
+  if (chosen !== undefined || parseIpAddress(host) === undefined || addressScope(host) === 'public') return;
+  logger.warn(
+    {},
+    `the pairing names ${host}, which is reached from this network only: from elsewhere, start it with ` +
+      '--public NAME or --public ADDRESS, as others see this host',
+  );
 }

@@ -56,8 +56,7 @@ async function secured(raw: Socket, pairing: Pairing, signal: AbortSignal): Prom
     socket: raw,
     ...(isIP(host) === 0 ? { servername: host } : { host }),
     ALPNProtocols: ['h2', 'http/1.1'],
-    // A Manypath relay speaks TLS 1.3 only; another proxy may be older.
-    minVersion: pairing.pin === undefined ? 'TLSv1.2' : 'TLSv1.3',
+    minVersion: pairing.isRelay ? 'TLSv1.3' : 'TLSv1.2',
     // With a pin the key itself is compared below, and the names in the certificate say nothing more.
     rejectUnauthorized: pairing.pin === undefined,
   });

@@ -77,7 +77,7 @@ export class StandInRelay {
 
   get pairing(): Pairing {
     const address = { host: '127.0.0.1', port: this.port };
-    return { address, user: 'manypath', secret: this.secret, pin, secure: true };
+    return { address, user: 'manypath', secret: this.secret, pin, secure: true, isRelay: true };
   }
 
   async listen(port = this.port): Promise<void> {
