@@ -156,9 +156,6 @@ class RunningRelay implements Relay {
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#undo.push(() => signal?.removeEventListener('abort', onAbort));
     this.#logger.info({ address: formatAuthority(this.#address) }, 'relay listens');
-    const { plainReason } = this.#listener;
-    if (plainReason !== undefined)
-      this.#logger.warn({}, `gateways reach this relay by one path only. ${plainReason}`);
   }
 
   status(): RelaySnapshot {
