@@ -49,7 +49,10 @@ describe.skipIf(reason)(`a page that wants streams${reason ? ` (skipped: ${reaso
     );
 
   /** Answers the question that opens, after something made it open. */
-  async function answering(answer: 'no' | 'once' | 'always', act: () => Promise<string>): Promise<string[]> {
+  async function answering(
+    answer: 'no' | 'never' | 'once' | 'always',
+    act: () => Promise<string>,
+  ): Promise<string[]> {
     const asked = stage.context.waitForEvent('page');
     const result = act();
     const question = await asked;
@@ -60,7 +63,34 @@ describe.skipIf(reason)(`a page that wants streams${reason ? ` (skipped: ${reaso
     return [await result, text];
   }
 
-  it('has the user asked, who sees who asks for what; a no holds until the page is loaded again', async () => {
+  /** Does something on the settings page, in the list of what pages may. */
+  async function inSettings(button: string): Promise<void> {
+    const options = await stage.context.newPage();
+    await options.goto(`chrome-extension://${extensionId}/options.html`);
+    const place = options.locator('#streams').getByRole('button', { name: button });
+    await place.click();
+    await place.waitFor({ state: 'detached' });
+    await options.close();
+  }
+
+  /** How many windows ask while something is done. */
+  async function windowsDuring(act: () => Promise<unknown>): Promise<number> {
+    let count = 0;
+    const opened = (page: Page) => {
+      count += 1;
+      void page.close();
+    };
+    stage.context.on('page', opened);
+    await act();
+    // A window that was asked for before this one is there before it.
+    const last = stage.context.waitForEvent('page', page => page.url() === 'about:blank');
+    stage.context.off('page', opened);
+    await stage.context.newPage().then(page => page.close());
+    await last;
+    return count;
+  }
+
+  it('has the user asked, who sees who asks for what; a no holds for all pages of the origin', async () => {
     const page = await stage.open(`${stage.origin}/`);
     const [result, text] = await answering('no', () => attempt(page, stage.host, services.upper));
     expect(result).toBe('NotAllowedError');
@@ -68,6 +98,48 @@ describe.skipIf(reason)(`a page that wants streams${reason ? ` (skipped: ${reaso
     expect(text).toContain(`${stage.host}, port ${services.upper}`);
     expect(text).toContain('a private network');
     expect(await attempt(page, stage.host, services.upper)).toBe('NotAllowedError');
+    const again = await stage.open(`${stage.origin}/`);
+    const windows = await windowsDuring(async () => {
+      const results = await Promise.all(
+        Array.from({ length: 30 }, (_, index) =>
+          attempt(index % 2 === 0 ? page : again, stage.host, services.upper),
+        ),
+      );
+      expect(new Set(results)).toEqual(new Set(['NotAllowedError']));
+    });
+    expect(windows).toBe(0);
+    await page.close();
+    await again.close();
+    await inSettings(`Forget that ${stage.origin} was refused`);
+  });
+
+  it('has one window, whatever its frames want at once', async () => {
+    const page = await stage.open(`${stage.origin}/`);
+    let results: string[] = [];
+    const [, text] = await answering('no', async () => {
+      results = await Promise.all(
+        Array.from({ length: 12 }, (_, index) => attempt(page, stage.host, 7100 + index)),
+      );
+      return '';
+    });
+    expect(new Set(results)).toEqual(new Set(['NotAllowedError']));
+    expect(text).toContain('port 7100');
+    expect(stage.context.pages().filter(({ url }) => url().includes('consent'))).toEqual([]);
+    await page.close();
+    await inSettings(`Forget that ${stage.origin} was refused`);
+  });
+
+  it('may be told never, which is kept until it is revoked', async () => {
+    const page = await stage.open(`http://${stage.host}:${otherSitePort}/`);
+    const [result] = await answering('never', () => attempt(page, stage.host, services.upper));
+    expect(result).toBe('NotAllowedError');
+    const windows = await windowsDuring(async () => {
+      expect(await attempt(page, stage.host, services.echo)).toBe('NotAllowedError');
+    });
+    expect(windows).toBe(0);
+    await inSettings(`Ask about http://${stage.host}:${otherSitePort} again`);
+    const [allowed] = await answering('once', () => attempt(page, stage.host, services.echo));
+    expect(allowed).toBe('opened');
     await page.close();
   });
 

@@ -1,7 +1,7 @@
 import { localPlaceOf, needsLocal, type StreamWish } from '@manypath/core';
 import { signal } from '@preact/signals';
 import { type ComponentChild, h, render } from 'preact';
-import type { ConsentAnswer, ConsentQuestion } from '../streams/consent.ts';
+import type { ConsentAnswer, ConsentChoice, ConsentQuestion } from '../streams/consent-window.ts';
 
 /** For so long nothing can be pressed, in milliseconds: who is typing or clicking elsewhere has not read this. */
 const readMs = 500;
@@ -10,9 +10,13 @@ const question = signal<ConsentQuestion | 'over' | undefined>(undefined);
 const isReadable = signal(false);
 
 const port = chrome.runtime.connect({ name: `consent:${location.hash.slice(1)}` });
+let reading: ReturnType<typeof setTimeout> | undefined;
 port.onMessage.addListener((message: ConsentQuestion) => {
   question.value = message;
-  setTimeout(() => {
+  isReadable.value = false;
+  // What is added while somebody reads wants to be read as well.
+  clearTimeout(reading);
+  reading = setTimeout(() => {
     isReadable.value = true;
   }, readMs);
 });
@@ -38,6 +42,7 @@ function Page(): ComponentChild {
     local.length === 0 ? null : h('p', { class: 'warning', role: 'note' }, localWords(local)),
     h('div', { class: 'choices' }, [
       choice('no', 'Do not allow'),
+      choice('never', 'Never ask for this site'),
       choice('once', 'Allow once'),
       choice('always', 'Always allow'),
     ]),
@@ -54,9 +59,10 @@ function localWords(wishes: readonly StreamWish[]): string {
   return `This leads to ${[...places].join(' and ')}, where things may trust whoever can reach them. Allow it only to a page that you trust as well.`;
 }
 
-function choice(answer: ConsentAnswer['answer'], words: string): ComponentChild {
+function choice(answer: ConsentChoice, words: string): ComponentChild {
   const onClick = () => {
-    port.postMessage({ answer } satisfies ConsentAnswer);
+    const seen = typeof question.value === 'object' ? question.value.wishes.length : 0;
+    port.postMessage({ answer, seen } satisfies ConsentAnswer);
     close();
   };
   return h('button', { type: 'button', id: answer, disabled: !isReadable.value, onClick }, words);

@@ -1,36 +1,18 @@
 import { isGrantHost, needsLocal, type StreamGrant, type StreamWish } from '@manypath/core';
+import { type ConsentChoice, ConsentWindows } from './consent-window.ts';
 import { addGrants, grantFor, grantsIn, readGrants } from './grants.ts';
+import { addDenial, addRefusal, isRefused, readDenials, readRefusals } from './refusals.ts';
 import type { PageIdentity, Verdict } from './stream-switch.ts';
-
-/** What the page that asks the user is told, and answers; on a port named `consent:ID`. */
-export interface ConsentQuestion {
-  readonly origin: string;
-  readonly wishes: readonly StreamWish[];
-}
-export interface ConsentAnswer {
-  readonly answer: 'once' | 'always' | 'no';
-}
-
-/** Questions that wait for the user at once; further ones are answered with no. */
-const mostQuestions = 20;
-
-interface Question {
-  readonly page: PageIdentity;
-  readonly wishes: readonly StreamWish[];
-  readonly answered: Promise<ConsentAnswer['answer']>;
-  answer(answer: ConsentAnswer['answer']): void;
-}
 
 const notAllowed = (reason: string): Verdict => ({ allowed: false, local: false, reason });
 
-/** Knows what the user allowed, and asks them where they were not asked yet. */
+/** Knows what the user allowed, and what not, and asks them where they were not asked yet. */
 export class Consent {
   readonly #config: () => Promise<Readonly<Record<string, unknown>>>;
-  readonly #questions = new Map<string, Question>();
+  readonly #windows = new ConsentWindows(keepAnswer);
   /** What was allowed to a page until it goes. */
   readonly #once = new WeakMap<PageIdentity, StreamGrant[]>();
-  readonly #refused = new WeakMap<PageIdentity, StreamWish[]>();
-  /** Pages with what they were allowed once, for {@link allows}. */
+  /** What was allowed for always when that was read last. */
   #known: readonly StreamGrant[] = [];
 
   /** @param config Tells the gateway's configuration. */
@@ -43,17 +25,7 @@ export class Consent {
     const bad = wishes.find(({ host }) => !isGrantHost(host));
     if (bad !== undefined) return notAllowed(`nobody can be allowed "${bad.host}"`);
     const missing = await this.#missing(page, wishes);
-    if (missing.length === 0) return { allowed: true, local: this.#isLocal(page, wishes), reason: '' };
-    const refused = this.#refused.get(page) ?? [];
-    if (missing.some(wish => refused.some(one => isSame(one, wish)))) return notAllowed(refusal(missing));
-    const answer = await this.#ask(page, missing);
-    if (answer === 'no') {
-      this.#refused.set(page, [...refused, ...missing]);
-      return notAllowed(refusal(missing));
-    }
-    const grants = missing.map(wish => grantOf(page, wish));
-    if (answer === 'always') await addGrants(grants);
-    else this.#once.set(page, [...(this.#once.get(page) ?? []), ...grants]);
+    if (missing.length > 0 && !(await this.#askFor(page, missing))) return notAllowed(refusal(missing));
     return { allowed: true, local: wishes.some(needsLocal) || this.#isLocal(page, wishes), reason: '' };
   }
 
@@ -66,17 +38,20 @@ export class Consent {
 
   /** Serves the page that asks the user. */
   serve(port: chrome.runtime.Port): void {
-    const id = /^consent:(.+)$/.exec(port.name)?.[1];
-    const question = id === undefined ? undefined : this.#questions.get(id);
-    if (question === undefined) {
-      port.disconnect();
-      return;
+    this.#windows.serve(port);
+  }
+
+  /** Asks the user, unless they have said what they want, and keeps the answer. @returns Whether they allow it. */
+  async #askFor(page: PageIdentity, wishes: readonly StreamWish[]): Promise<boolean> {
+    const { origin } = page;
+    if ((await readDenials()).includes(origin)) return false;
+    if (isRefused(await readRefusals(), origin, wishes)) return false;
+    const answer = await this.#windows.ask(origin, wishes);
+    if (answer === 'once') {
+      const grants = wishes.map(wish => grantOf(origin, wish));
+      this.#once.set(page, [...(this.#once.get(page) ?? []), ...grants]);
     }
-    const { page, wishes } = question;
-    port.postMessage({ origin: page.origin, wishes } satisfies ConsentQuestion);
-    port.onMessage.addListener((message: ConsentAnswer) => question.answer(message.answer));
-    // Who closes the window has not allowed anything.
-    port.onDisconnect.addListener(() => question.answer('no'));
+    return answer === 'once' || answer === 'always';
   }
 
   async #missing(page: PageIdentity, wishes: readonly StreamWish[]): Promise<StreamWish[]> {
@@ -94,39 +69,22 @@ export class Consent {
     const grants = [...this.#known, ...(this.#once.get(page) ?? [])].filter(({ local }) => local === true);
     return wishes.some(wish => grantFor(grants, page.origin, wish) !== undefined);
   }
-
-  /** Opens a window that asks; the same question is asked once, however often a page has it. */
-  async #ask(page: PageIdentity, wishes: readonly StreamWish[]): Promise<ConsentAnswer['answer']> {
-    for (const { page: other, wishes: asked, answered } of this.#questions.values()) {
-      const isAsked = wishes.every(wish => asked.some(one => isSame(one, wish)));
-      if (other.origin === page.origin && isAsked) return answered;
-    }
-    if (this.#questions.size >= mostQuestions) return 'no';
-    const id = crypto.randomUUID();
-    let answer: (answer: ConsentAnswer['answer']) => void = () => {};
-    const answered = new Promise<ConsentAnswer['answer']>(resolve => {
-      answer = resolve;
-    });
-    this.#questions.set(id, { page, wishes, answered, answer });
-    try {
-      const url = `consent.html#${id}`;
-      await chrome.windows.create({ url, type: 'popup', width: 460, height: 400, focused: true });
-      return await answered;
-    } catch {
-      return 'no';
-    } finally {
-      this.#questions.delete(id);
-    }
-  }
 }
 
-function grantOf({ origin }: PageIdentity, wish: StreamWish): StreamGrant {
+/** Keeps an answer that holds longer than the page. */
+async function keepAnswer(
+  origin: string,
+  wishes: readonly StreamWish[],
+  answer: ConsentChoice,
+): Promise<void> {
+  if (answer === 'never') await addDenial(origin);
+  if (answer === 'no') await addRefusal(origin, wishes);
+  if (answer === 'always') await addGrants(wishes.map(wish => grantOf(origin, wish)));
+}
+
+function grantOf(origin: string, wish: StreamWish): StreamGrant {
   const { host, port } = wish;
   return { origin, host: host.toLowerCase(), port, ...(needsLocal(wish) ? { local: true } : {}) };
-}
-
-function isSame(one: StreamWish, other: StreamWish): boolean {
-  return one.host === other.host && one.port === other.port && needsLocal(one) === needsLocal(other);
 }
 
 function refusal(wishes: readonly StreamWish[]): string {
