@@ -1,14 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync } from 'node:fs';
+import { chmodSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Lab } from '@manypath/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hostSettings } from './support/host-settings.ts';
 import { manypathArguments, startManypath, temporaryFolder } from './support/manypath.ts';
+import { asOrdinaryUser, ordinaryUser } from './support/ordinary-user.ts';
 import { whyNoLab } from './support/requirements.ts';
 
-/** An ordinary user: nobody. */
-const uid = 65_534;
+const uid = ordinaryUser;
 
 describe.skipIf(whyNoLab())(`a user without rights${whyNoLab() ? ` (skipped: ${whyNoLab()})` : ''}`, () => {
   let lab: Lab;
@@ -25,11 +26,8 @@ describe.skipIf(whyNoLab())(`a user without rights${whyNoLab() ? ` (skipped: ${w
   });
 
   /** A command as that user. */
-  function asUser(command: readonly string[], helper = socket): string[] {
-    const nobody = ['--reuid', String(uid), '--regid', String(uid), '--clear-groups', '--inh-caps=-all'];
-    const environment = [`HOME=${folder.path}`, `MANYPATH_HELPER=${helper}`];
-    return ['setpriv', ...nobody, '--bounding-set=-all', 'env', ...environment, ...command];
-  }
+  const asUser = (command: readonly string[], helper = socket) =>
+    asOrdinaryUser(command, folder.path, helper);
 
   const startHelper = (user: number) =>
     startManypath(
@@ -72,6 +70,109 @@ describe.skipIf(whyNoLab())(`a user without rights${whyNoLab() ? ` (skipped: ${w
     await until(() => inClient('ip mptcp endpoint') === before[1]);
     await helper.stop();
     expect(settings()).toEqual(before);
+  });
+
+  it('has all that was set up for it taken out when the last gateway ends, while the helper stays', async () => {
+    const before = hostSettings(lab.namespaces.client);
+    const helper = await startHelper(uid);
+    const [one, other] = [await startUp('one'), await startUp('other')];
+    await one.stop();
+    expect(inClient('ip mptcp endpoint')).toContain(lab.addresses.clientB);
+    await other.stop();
+    await expect.poll(() => hostSettings(lab.namespaces.client)).toEqual(before);
+    await helper.stop();
+    expect(hostSettings(lab.namespaces.client)).toEqual(before);
+  });
+
+  it('shares the settings with a gateway of root, and each takes out its own', async () => {
+    const before = hostSettings(lab.namespaces.client);
+    const helper = await startHelper(uid);
+    const asRoot = (state: string, ...flags: string[]) =>
+      startManypath(
+        ['up', '--json', '--listen', '127.0.0.1:0', '--state', join(folder.path, state), ...flags],
+        command => lab.spawn('client', command),
+      );
+    // Beside a helper that nobody uses.
+    const alone = await asRoot('root-alone');
+    await alone.stop();
+    expect(hostSettings(lab.namespaces.client)).toEqual(before);
+    // Beside one that keeps paths for somebody.
+    const served = await startUp('beside');
+    const meanwhile = hostSettings(lab.namespaces.client);
+    const root = await asRoot('root-beside');
+    expect(hostSettings(lab.namespaces.client)).toEqual(meanwhile);
+    await served.stop();
+    await expect.poll(() => inClient('ip mptcp endpoint')).toContain(lab.addresses.clientB);
+    await root.stop();
+    expect(hostSettings(lab.namespaces.client)).toEqual(before);
+    await helper.stop();
+  });
+
+  it('is told why it cannot start, also with a helper', async () => {
+    const helper = await startHelper(uid);
+    const up = await startUp('first');
+    const { port } = up.ready.proxy as { port: number };
+    for (const [state, code] of [
+      ['second', 'MANYPATH_GATEWAY_LISTEN_FAILED'],
+      ['first', 'MANYPATH_GATEWAY_RUNNING'],
+    ] as const) {
+      const words = ['up', '--listen', `127.0.0.1:${port}`, '--state', join(folder.path, state)];
+      const failed = await lab.exec('client', asUser([...manypathArguments, ...words]), {
+        allowFailure: true,
+      });
+      expect(failed.code).toBe(1);
+      expect(failed.stderr).toContain(code);
+      expect(failed.stderr).not.toContain('HELPER_GONE');
+    }
+    await up.stop();
+    await helper.stop();
+  });
+
+  it('cannot keep sockets of all others left to user space', async () => {
+    const helper = await startHelper(uid);
+    const script = join(folder.path, 'greedy.mjs');
+    writeFileSync(
+      script,
+      `import { connect } from 'node:net';
+       const socket = connect(process.argv[2]);
+       const ask = verb => socket.write(JSON.stringify({ id: 1, verb, version: 1 }) + '\\n');
+       socket.on('data', () => setTimeout(() => ask('open-window'), 1));
+       ask('hello');`,
+    );
+    const greedy = lab.spawn('client', asUser([process.execPath, script, socket]));
+    let open = 0;
+    const samples = 100;
+    for (let sample = 0; sample < samples; sample += 1) {
+      if (inClient('sysctl -n net.mptcp.pm_type').trim() === '1') open += 1;
+      await sleep(20);
+    }
+    greedy.kill('SIGKILL');
+    expect(open / samples).toBeLessThan(0.4);
+    await helper.stop();
+    expect(inClient('sysctl -n net.mptcp.pm_type').trim()).toBe('0');
+  });
+
+  it('leaves no trace in the helper, nor many lines, when it is not served', async () => {
+    const helper = await startHelper(uid + 1);
+    const open = () => readdirSync(`/proc/${helper.child.pid}/fd`).length;
+    const script = join(folder.path, 'stranger.mjs');
+    // Never reads, never closes.
+    writeFileSync(
+      script,
+      `import { connect } from 'node:net';
+       for (let n = 0; n < 300; n += 1) connect({ path: process.argv[2] }).on('error', () => {}).pause();
+       setTimeout(() => {}, 60_000);`,
+    );
+    await sleep(100);
+    const before = open();
+    const stranger = lab.spawn('client', asUser([process.execPath, script, socket]));
+    await expect.poll(() => helper.log(), { timeout: 10_000 }).toContain('turned away');
+    await expect.poll(open, { timeout: 10_000 }).toBeLessThanOrEqual(before);
+    await sleep(500);
+    expect(open()).toBeLessThanOrEqual(before);
+    expect(helper.log().split('turned away')).toHaveLength(2);
+    stranger.kill('SIGKILL');
+    await helper.stop();
   });
 
   it('gets nothing from a helper that serves others', async () => {

@@ -1,4 +1,3 @@
-import { errorCode, errorMessage } from '@manypath/core';
 import {
   DirectSteering,
   HelperClient,
@@ -11,29 +10,27 @@ import {
 } from '@manypath/paths';
 import type { Logger } from './terminal/log.ts';
 
-/** Who sets the paths up in the kernel and steers connections: this process, the helper, or nobody. */
+/** Who sets the paths up in the kernel and steers connections: this process, or the helper. */
 export interface KernelRights {
   readonly keeper: Keeper;
-  /** `undefined` where the kernel chooses the subflows. */
-  readonly steering: SteeringRights | undefined;
+  readonly steering: SteeringRights;
   /** To be called when the keeper has ended. */
   close(): Promise<void>;
 }
 
-/** Takes what rights there are. */
+/** Takes the rights of this process, or else those of the helper, whenever one is there. */
 export async function openKernelRights(stateDir: string, logger: Logger): Promise<KernelRights> {
-  const mayChange = mayChangeKernel();
-  const helper = mayChange ? undefined : await reachHelper(logger);
-  if (helper !== undefined) {
-    return {
-      keeper: new RemoteKeeper(helper),
-      steering: new RemoteSteering(helper),
-      close: () => helper.close(),
-    };
+  if (mayChangeKernel()) {
+    const keeper = SettingsKeeper.open({ stateDir, logger });
+    const steering = new DirectSteering(keeper);
+    return { keeper, steering, close: async () => steering.close() };
   }
-  const keeper = SettingsKeeper.open({ stateDir, logger });
-  const steering = mayChange ? new DirectSteering(keeper) : undefined;
-  return { keeper, steering, close: async () => steering?.close() };
+  const helper = await HelperClient.open(helperSocket(), { logger });
+  return {
+    keeper: new RemoteKeeper(helper),
+    steering: new RemoteSteering(helper),
+    close: () => helper.close(),
+  };
 }
 
 /** Whether this process has CAP_NET_ADMIN where it counts. */
@@ -50,15 +47,17 @@ export function mayChangeKernel(): boolean {
   }
 }
 
-/** The privileged helper, where one runs that serves this user. */
-export async function reachHelper(logger?: Logger): Promise<HelperClient | undefined> {
+/** Whether a privileged helper runs that serves this user. */
+export async function isHelperThere(): Promise<boolean> {
   try {
-    const path = process.env.MANYPATH_HELPER ?? helperSocketPath;
-    return await HelperClient.connect(path, logger === undefined ? {} : { logger });
-  } catch (error) {
-    if (errorCode(error) === 'MANYPATH_HELPER_REFUSED') {
-      logger?.warn({ reason: errorMessage(error) }, 'the privileged helper does not serve this user');
-    }
-    return undefined;
+    const helper = await HelperClient.connect(helperSocket());
+    await helper.close();
+    return true;
+  } catch {
+    return false;
   }
+}
+
+function helperSocket(): string {
+  return process.env.MANYPATH_HELPER ?? helperSocketPath;
 }

@@ -102,6 +102,10 @@ export const pathsLimits = {
   helperClients: 32,
   /** Those of one user. */
   helperClientsPerUser: 16,
+  /** Connections that are being turned away at once; more are closed without a word. */
+  helperStrangers: 16,
+  /** How long these may take, in milliseconds. */
+  helperStrangerMs: 500,
   /** Over which time those that are turned away are counted before it is said again, in milliseconds. */
   helperRefusalsMs: 60_000,
   /** How long the helper has to answer, in milliseconds. */

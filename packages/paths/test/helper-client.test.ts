@@ -157,6 +157,29 @@ describe('a client of the helper', () => {
     ]);
   });
 
+  it('is found when it comes later, and has what is wanted kept', async () => {
+    const note = (_: object, message: string) => void said.push(message);
+    const client = await HelperClient.open(path, { clock, logger: { info: note, warn: note } });
+    clients.push(client);
+    expect(client.isThere).toBe(false);
+    await client.keep([wlan]);
+    const side = await start();
+    await back(client);
+    expect(side.verbs()).toEqual(['hello', 'keep']);
+    expect(said).toEqual(['the helper has come: it sets up the paths']);
+  });
+
+  it('is told apart from one that does not serve this user, and may serve him later', async () => {
+    const side = await start();
+    side.refuses.add('hello');
+    const note = (_: object, message: string) => void said.push(message);
+    const client = await HelperClient.open(path, { clock, logger: { info: note, warn: note } });
+    clients.push(client);
+    expect(said).toEqual(['the privileged helper does not serve this user']);
+    side.refuses.clear();
+    await back(client);
+  });
+
   it('rejects what is asked meanwhile, and remembers what is to be kept', async () => {
     const first = await start();
     const client = await connect();

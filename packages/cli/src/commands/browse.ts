@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { errorCode, type MultipathUse } from '@manypath/core';
 import { Gateway, type GatewayOptions } from '@manypath/gateway';
 import { type Command, Option } from 'commander';
+import { BackgroundFailures } from '../background-failures.ts';
 import { browse, browseHelp, findBrowser } from '../browser/index.ts';
 import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { configPlace, withConfigOption } from '../config/index.ts';
@@ -72,6 +73,7 @@ async function runBrowse(
   requireBrowser(options.browser);
   const { url, extra } = splitArguments(first, rest);
   const logger = createLogger(options.logLevel, options.json);
+  const failures = BackgroundFailures.watch(logger);
   const stateDir = stateFolder(options.state);
   await offerHelper({ stateDir, json: options.json });
   const opened = await openPaths({
@@ -82,6 +84,7 @@ async function runBrowse(
     relay: RelayChoice.of(options.relay, stateDir, logger),
     failover: options.failover,
   });
+  failures.beforeEnd(() => opened.close());
   const localNames = [...options.localName, ...(opened.config.local ?? [])];
   try {
     const gateway = await startGateway(stateDir, {

@@ -1,5 +1,6 @@
 import { helperSocketPath, PrivilegedHelper } from '@manypath/paths';
 import type { Command } from 'commander';
+import { BackgroundFailures } from '../background-failures.ts';
 import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
@@ -42,9 +43,11 @@ export function addHelperCommand(program: Command): void {
 async function runHelper(options: HelperCommandOptions): Promise<void> {
   const ended = options.untilStdinCloses ? untilStdinCloses() : untilSignal();
   const logger = createLogger(options.logLevel, options.json);
+  const failures = BackgroundFailures.watch(logger);
   const listen = inheritedSocket() ?? options.socket;
   const stateDir = stateFolder(options.state);
   const helper = await PrivilegedHelper.start({ listen, users: options.user, stateDir, logger });
+  failures.beforeEnd(() => helper.close());
   const events = new EventOutput(options.json);
   events.emit({ event: 'ready', socket: options.socket, users: options.user });
   if (!events.enabled) {

@@ -11,6 +11,7 @@ import { preferredCongestion } from '@manypath/mptcp';
 import { setServerLimits } from '@manypath/paths';
 import { type Relay, type RelayOptions, startRelay } from '@manypath/relay';
 import type { Command } from 'commander';
+import { BackgroundFailures } from '../background-failures.ts';
 import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
@@ -63,8 +64,10 @@ async function runRelay(options: RelayCommandOptions, command: Command): Promise
   const signalled = untilSignal(['SIGINT', 'SIGTERM']);
   const events = new EventOutput(options.json);
   const logger = createLogger(options.logLevel, options.json);
+  const failures = BackgroundFailures.watch(logger);
   const stateDir = stateFolder(options.state);
   const restoreLimits = await setServerLimits({ stateDir, logger });
+  failures.beforeEnd(restoreLimits);
   try {
     const relay = await startRelay({ ...relayOptions(options), stateDir, logger });
     events.emit({

@@ -1,6 +1,7 @@
 import { defaultListen, parseListen } from '@manypath/core';
 import { Gateway } from '@manypath/gateway';
 import { type Command, Option } from 'commander';
+import { BackgroundFailures } from '../background-failures.ts';
 import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { configPlace, withConfigOption } from '../config/index.ts';
 import { offerHelper } from '../helper-offer/index.ts';
@@ -54,6 +55,7 @@ async function runUp(options: UpOptions): Promise<void> {
   const signalled = untilSignal();
   const events = new EventOutput(options.json);
   const logger = createLogger(options.logLevel, options.json);
+  const failures = BackgroundFailures.watch(logger);
   const stateDir = stateFolder(options.state);
   await offerHelper({ stateDir, json: options.json });
   const opened = await openPaths({
@@ -65,6 +67,7 @@ async function runUp(options: UpOptions): Promise<void> {
     failover: options.failover,
     join: options.join,
   });
+  failures.beforeEnd(() => opened.close());
   const { paths, config, forGateway } = opened;
   try {
     const listen = options.listen ?? config.listen;

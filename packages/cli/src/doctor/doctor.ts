@@ -1,7 +1,7 @@
 import { errorMessage, parsePairing } from '@manypath/core';
 import { ControlClient } from '@manypath/gateway';
 import type { ConfigPlace } from '../config/index.ts';
-import { mayChangeKernel, reachHelper } from '../kernel-rights.ts';
+import { isHelperThere, mayChangeKernel } from '../kernel-rights.ts';
 import { checkConfig } from './check-config.ts';
 import { checkCounters } from './check-counters.ts';
 import { checkHost } from './check-host.ts';
@@ -58,8 +58,5 @@ async function runningPaths(stateDir: string) {
 
 /** By itself, or through the helper. */
 async function canManage(): Promise<boolean> {
-  if (mayChangeKernel()) return true;
-  const helper = await reachHelper();
-  await helper?.close();
-  return helper !== undefined;
+  return mayChangeKernel() || (await isHelperThere());
 }

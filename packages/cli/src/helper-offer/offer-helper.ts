@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasEndpoint, readHeldSettings } from '../held-settings.ts';
-import { mayChangeKernel, reachHelper } from '../kernel-rights.ts';
+import { isHelperThere, mayChangeKernel } from '../kernel-rights.ts';
 import { isOnPath } from '../system-packages.ts';
 import { withOwnCommand } from '../terminal/own-command.ts';
 import { wrapText } from '../terminal/wrap.ts';
@@ -35,7 +35,7 @@ export async function offerHelper({ stateDir, json }: HelperOfferOptions): Promi
   const refusal = join(stateDir, refusalFile);
   const program = ['sudo', 'pkexec'].find(isOnPath);
   if (program === undefined || existsSync(refusal) || mayChangeKernel() || !hasPathsToSetUp()) return;
-  if (await isHelped()) return;
+  if (await isHelperThere()) return;
   process.stderr.write(`${wrapText(question).join('\n')}\n`);
   switch (await askPerson(`Start it with ${program}? [Y]es, [a]lways (installs it), [n]o: `)) {
     case 'yes':
@@ -56,10 +56,4 @@ function hasPathsToSetUp(): boolean {
   } catch {
     return false;
   }
-}
-
-async function isHelped(): Promise<boolean> {
-  const helper = await reachHelper();
-  helper?.close();
-  return helper !== undefined;
 }

@@ -5,7 +5,7 @@ import { withOwnCommand } from './own-command.ts';
 import { wrapText } from './wrap.ts';
 
 /** Exit codes beyond 0 and 1, after sysexits.h. */
-export const exitCodes = { usage: 64, unavailable: 69, noPermission: 77 } as const;
+export const exitCodes = { usage: 64, unavailable: 69, software: 70, noPermission: 77 } as const;
 
 /** How many causes of causes are told: more is for debuggers. */
 const deepest = 4;

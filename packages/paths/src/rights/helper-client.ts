@@ -1,4 +1,4 @@
-import { type Clock, Condition, errorCode, systemClock, type Timer } from '@manypath/core';
+import { type Clock, Condition, errorCode, errorMessage, systemClock, type Timer } from '@manypath/core';
 import { pathsLimits } from '../limits.ts';
 import type { PathsLogger } from '../path-set.ts';
 import { HelperGoneError } from './errors.ts';
@@ -20,6 +20,7 @@ const silent = { info: () => {}, warn: () => {} };
 export class HelperClient {
   readonly #path: string;
   readonly #clock: Clock;
+  readonly #logger: NonNullable<HelperClientOptions['logger']>;
   readonly #gone: Condition;
   #conversation: HelperConversation | undefined;
   #kept: readonly WantedPath[] | undefined;
@@ -28,23 +29,37 @@ export class HelperClient {
   #closed = false;
 
   /**
+   * Reaches a helper that has to be there.
+   *
    * @throws HelperGoneError `MANYPATH_HELPER_GONE`
    * @throws HelperRefusedError `MANYPATH_HELPER_REFUSED`, this user is not served, or it is another version
    */
   static async connect(path: string, options: HelperClientOptions = {}): Promise<HelperClient> {
-    const { clock = systemClock } = options;
-    return new HelperClient(path, await HelperConversation.open(path, clock), options);
+    const client = new HelperClient(path, options);
+    client.#use(await HelperConversation.open(path, client.#clock));
+    return client;
   }
 
-  private constructor(
-    path: string,
-    conversation: HelperConversation,
-    { logger = silent, clock = systemClock }: HelperClientOptions,
-  ) {
+  /** Reaches the helper, or looks for it from now on. */
+  static async open(path: string, options: HelperClientOptions = {}): Promise<HelperClient> {
+    const client = new HelperClient(path, options);
+    try {
+      client.#use(await HelperConversation.open(path, client.#clock));
+    } catch (error) {
+      if (errorCode(error) === 'MANYPATH_HELPER_REFUSED') {
+        const reason = errorMessage(error);
+        client.#logger.warn({ reason }, 'the privileged helper does not serve this user');
+      }
+      client.#retry();
+    }
+    return client;
+  }
+
+  private constructor(path: string, { logger = silent, clock = systemClock }: HelperClientOptions) {
     this.#path = path;
     this.#clock = clock;
+    this.#logger = logger;
     this.#gone = new Condition(logger, 'the helper is back');
-    this.#use(conversation);
   }
 
   /** Whether the helper is there now. */
@@ -110,6 +125,7 @@ export class HelperClient {
     }
     this.#retryMs = pathsLimits.helperRetryMs;
     this.#use(conversation);
-    this.#gone.ends(this);
+    if (this.#gone.isThere) this.#gone.ends(this);
+    else this.#logger.info({ socket: this.#path }, 'the helper has come: it sets up the paths');
   }
 }

@@ -59,6 +59,8 @@ export class PrivilegedHelper {
   readonly #refusals: Refusals;
   readonly #clients = new Map<Socket, Client>();
   readonly #sockets = new Set<Socket>();
+  /** Those that are being turned away. */
+  readonly #strangers = new Set<Socket>();
   readonly #unsettled: Condition;
   /** Changes of what is kept, one after the other. */
   readonly #changes: SerialQueue;
@@ -130,9 +132,7 @@ export class PrivilegedHelper {
     const peer = peerCredentials(socket);
     if (peer === undefined || !this.#serves(peer.uid)) {
       this.#refusals.note(peer?.uid);
-      // It has no say in how long this takes.
-      const reason = new HelperRefusedError('you are not among its users, or it has too many clients');
-      socket.end(encodeJsonLine(failure(null, reason)), () => socket.destroy());
+      this.#turnAway(socket);
       return;
     }
     const client: Client = { uid: peer.uid, paths: [] };
@@ -151,6 +151,22 @@ export class PrivilegedHelper {
         socket.end(encodeJsonLine(failure(null, error)));
       }
     });
+  }
+
+  /** Tells a stranger why, once it has said something; it has no say in how long that takes. */
+  #turnAway(socket: Socket): void {
+    if (this.#strangers.size >= pathsLimits.helperStrangers) {
+      socket.destroy();
+      return;
+    }
+    this.#strangers.add(socket);
+    const timer = systemClock.after(pathsLimits.helperStrangerMs, () => socket.destroy());
+    socket.once('close', () => {
+      timer.cancel();
+      this.#strangers.delete(socket);
+    });
+    const reason = new HelperRefusedError('you are not among its users, or have too many connections');
+    socket.once('data', () => socket.end(encodeJsonLine(failure(null, reason)), () => socket.destroy()));
   }
 
   async #answer(socket: Socket, message: unknown): Promise<void> {

@@ -5,12 +5,15 @@ import type { EndpointUse, WantedPath } from './verbs.ts';
 
 /** Has the helper set the paths up. It is told which, and plans the settings itself from what the kernel says. */
 export class RemoteKeeper implements Keeper {
-  readonly permitted = true;
   readonly #helper: HelperClient;
 
   /** @param helper Stays its owner's to close. */
   constructor(helper: HelperClient) {
     this.#helper = helper;
+  }
+
+  get permitted(): boolean {
+    return this.#helper.isThere;
   }
 
   apply(wanted: readonly Setting[]): Promise<void> {

@@ -11,13 +11,12 @@ export class RemoteSteering implements SteeringRights {
     this.#helper = helper;
   }
 
+  get isThere(): boolean {
+    return this.#helper.isThere;
+  }
+
   async openSocket(family: 4 | 6): Promise<number> {
-    try {
-      await this.#helper.ask({ verb: 'open-window' });
-    } catch {
-      // Away, or asked too often: the kernel chooses the subflows of this one.
-      return openMptcpSocket(family);
-    }
+    await this.#helper.ask({ verb: 'open-window' });
     const fd = openMptcpSocket(family);
     // It shuts by itself soon should this not arrive.
     this.#helper.ask({ verb: 'close-window' }).catch(() => {});

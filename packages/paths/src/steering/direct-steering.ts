@@ -9,6 +9,7 @@ export interface SocketWindow {
 
 /** Steers connections from this process, which has CAP_NET_ADMIN and may write sysctls. */
 export class DirectSteering implements SteeringRights {
+  readonly isThere = true;
   readonly #manager = PathManager.open();
   readonly #window: SocketWindow;
 

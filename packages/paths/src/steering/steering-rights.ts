@@ -30,9 +30,11 @@ export interface NewSubflow {
  * Each method is rejected with `NetlinkError` `MPTCP_NETLINK_FAILED`, or with what the helper says.
  */
 export interface SteeringRights {
+  /** Whether they can be had now: a helper may come and go. */
+  readonly isThere: boolean;
   /**
    * Makes an MPTCP socket whose subflows are left to user space: the kernel neither joins paths nor announces addresses for
-   * it. The caller owns the descriptor. Where that is not possible just now, the kernel's path manager has it.
+   * it. The caller owns the descriptor.
    */
   openSocket(family: 4 | 6): Promise<number>;
   createSubflow(subflow: NewSubflow): Promise<void>;

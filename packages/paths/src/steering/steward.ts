@@ -56,12 +56,12 @@ export class Steward {
   }
 
   /**
-   * Makes the sockets of connections that can be steered; to be given to `connect` of @manypath/mptcp. Where that fails, because
+   * Makes the sockets of connections that can be steered, where they can be now; to be given to `connect` of @manypath/mptcp. Where that fails, because
    * the helper went away or Multipath TCP is off, the kernel's own path manager has the socket, if there is one at all.
    */
   get openSocket(): OpenDescriptor | undefined {
     const { rights } = this.#options;
-    if (rights === undefined) return undefined;
+    if (!rights?.isThere) return undefined;
     return async family => {
       try {
         return await rights.openSocket(family);
@@ -131,7 +131,8 @@ export class Steward {
   steer(socket: Socket, hints: SteeringHints): void {
     const { rights, paths, logger } = this.#options;
     const { remoteAddress, remotePort } = socket;
-    if (rights === undefined || remoteAddress === undefined || remotePort === undefined) return;
+    // What was made without them has its subflows chosen by the kernel.
+    if (!rights?.isThere || remoteAddress === undefined || remotePort === undefined) return;
     // What is plain TCP stays that.
     if (!info(socket).multipath) return;
     const dialled = unmappedAddress(remoteAddress);
