@@ -27,5 +27,5 @@ const { values } = parseArgs({
 rmSync(values.to, { recursive: true, force: true });
 mkdirSync(values.to, { recursive: true });
 const files = [await packCommandLine(values.to), ...packLibraries(values.to)];
-if (values.deb) files.push(await buildDeb(values.to, values.arch));
+if (values.deb) files.push(await buildDeb(values.to, { arch: values.arch }));
 for (const file of files) process.stdout.write(`${file}\n`);

@@ -19,19 +19,27 @@ const architectures = { x64: 'amd64', arm64: 'arm64' };
 
 const program = 'usr/lib/manypath';
 
+/** Where shells look for what completes a command; the script for zsh is made for a user's own file. */
+const completions = {
+  bash: 'usr/share/bash-completion/completions/manypath',
+  fish: 'usr/share/fish/vendor_completions.d/manypath.fish',
+};
+
 /**
  * Builds the package. Debian 12 has a Node that is too old, so the package has one of its own.
  *
+ * @param compression Of dpkg-deb: `xz`, `zstd`, `gzip` or `none`.
+ * @param node Another Node to put into it. Default: the release that is pinned, from npm's registry.
  * @returns Its path.
  */
-export function buildDeb(target, arch) {
+export function buildDeb(target, { arch, compression = 'xz', node }) {
   const architecture = architectures[arch];
   if (architecture === undefined)
     throw new Error(`there is no package for ${arch}, only for ${Object.keys(architectures)}`);
   return inTemporaryFolder(async temporary => {
     const folder = join(temporary, 'root');
     const write = writerInto(folder);
-    await addProgram(folder, arch);
+    await addProgram(folder, { arch, node });
     addUnits(write);
     addDocuments(folder, write);
     write('DEBIAN/control', control(architecture, run(['du', '-sk', join(folder, 'usr')]).split(/\s/)[0]));
@@ -39,7 +47,7 @@ export function buildDeb(target, arch) {
     write('DEBIAN/prerm', prerm, 0o755);
     run(['chmod', '-R', 'u=rwX,go=rX', folder]);
     const file = join(target, `manypath_${version}_${architecture}.deb`);
-    run(['dpkg-deb', '--root-owner-group', '-Zxz', '--build', folder, file]);
+    run(['dpkg-deb', '--root-owner-group', `-Z${compression}`, '--build', folder, file]);
     return file;
   });
 }
@@ -53,10 +61,10 @@ function writerInto(folder) {
   };
 }
 
-async function addProgram(folder, arch) {
-  const node = join(await fetchNode(arch), 'bin', 'node');
+async function addProgram(folder, { arch, node = undefined }) {
+  const bundled = node ?? join(await fetchNode(arch), 'bin', 'node');
   mkdirSync(join(folder, dirname(program)), { recursive: true });
-  copyProgram(join(folder, program), { node });
+  copyProgram(join(folder, program), { node: bundled });
   const native = join(folder, program, 'node_modules', '@koromix');
   rmSync(native, { recursive: true, force: true });
   mkdirSync(native);
@@ -80,7 +88,13 @@ function addDocuments(folder, write) {
   for (const name of ['README.md', 'CHANGELOG.md']) copyFileSync(join(root, name), join(folder, place, name));
   copyFileSync(join(root, 'LICENSE'), join(folder, place, 'copyright'));
   symlinkSync('../../../lib/manypath/docs', join(folder, place, 'docs'));
-  write('usr/share/man/man1/manypath.1', manual());
+  write('usr/share/man/man1/manypath.1', printed('completion', 'man'));
+  for (const [shell, file] of Object.entries(completions)) write(file, printed('completion', shell));
+}
+
+/** What the command line prints. */
+function printed(...parameters) {
+  return `${run([process.execPath, join(root, 'packages/cli/dist/main.js'), ...parameters])}\n`;
 }
 
 function control(architecture, kilobytes) {
@@ -118,39 +132,3 @@ if [ "$1" = remove ]; then
   for what in --helper --system; do /usr/bin/manypath uninstall "$what" >/dev/null || true; done
 fi
 `;
-
-/** The manual page: what the command says of itself. */
-function manual() {
-  const escaped = text =>
-    text
-      .replaceAll('\\', '\\\\')
-      .replace(/^([.'])/gm, '\\&$1')
-      .replaceAll('-', '\\-');
-  const help = run([process.execPath, join(root, 'packages/cli/dist/main.js'), '--help']);
-  return `.TH MANYPATH 1 "" "Manypath ${version}"
-.SH NAME
-manypath \\- Multipath TCP for the browser you already have
-.SH SYNOPSIS
-.B manypath
-.I command
-[options]
-.SH DESCRIPTION
-.nf
-${escaped(help)}
-.fi
-.PP
-.B manypath help
-.I command
-tells the options of a command.
-.SH FILES
-.TP
-.I ~/.config/manypath/config.json
-tiers, caps and rules
-.TP
-.I ~/.local/state/manypath
-keys, pairing and what was learned
-.TP
-.I /usr/share/doc/manypath/docs
-pages about everything
-`;
-}

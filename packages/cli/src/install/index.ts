@@ -9,7 +9,7 @@ export {
 } from './helper-units.ts';
 export { writeNativeHost } from './host-manifest.ts';
 export { type Installation, type InstallOptions, install } from './install.ts';
-export { type HelperInstallation, helperInstallCommand, installHelper } from './install-helper.ts';
+export { type HelperInstallation, installHelper } from './install-helper.ts';
 export { helperText, installText, uninstallText } from './install-text.ts';
 export { systemPlaces, userPlaces } from './places.ts';
 export { serviceUnit, unitName } from './service-unit.ts';

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { ownVersion, programs } from '../own-files.ts';
+import { ownVersion } from '../own-files.ts';
 import { InstallNotRootError, InstallUsersError } from './errors.ts';
 import { ensureFolder, isAsItShouldBe, missingFolders, readableByAll, replaceFile } from './files.ts';
 import {
@@ -116,12 +116,4 @@ function takeUp({ dryRun, changed }: { dryRun: boolean; changed: boolean }): Ser
   if (!hasSystemd()) return { state: 'written', reason: 'systemd does not run this machine' };
   const reason = startHelper({ changed });
   return reason === undefined ? { state: 'started', reason: null } : { state: 'written', reason };
-}
-
-/**
- * What a person, or a program in their name, runs as root to have the helper for good: a program and its arguments. With sudo before
- * it the helper serves whoever called sudo.
- */
-export function helperInstallCommand(): readonly string[] {
-  return [process.execPath, programs.commandLine, 'install', '--helper'];
 }
