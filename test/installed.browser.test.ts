@@ -64,9 +64,7 @@ describe.skipIf(why !== undefined)(
       expect(profiles.some(path => path.endsWith('NativeMessagingHosts/org.manypath.host.json'))).toBe(true);
       const commandLines = execFileSync('ps', ['-ww', '-eo', 'args'], { encoding: 'utf8' });
       expect(commandLines).toContain(join('manypath', 'node_modules', '@manypath', 'extension', 'dist'));
-      const ended = once(browser.child, 'exit');
-      browser.child.kill('SIGTERM');
-      await ended;
+      await browser.stop();
     });
 
     it('names the folder of the extension to load', () => {

@@ -54,9 +54,9 @@ export class InstallUnsafeError extends ManypathError {
 
 /** What is installed for the whole machine is root's. */
 export class InstallNotRootError extends ManypathError {
-  constructor(option: '--system' | '--helper') {
+  constructor(command: 'install' | 'uninstall', option: '--system' | '--helper') {
     super('MANYPATH_INSTALL_NOT_ROOT', `with ${option} this is for the administrator of the machine`, {
-      hint: 'run it with sudo',
+      hint: `sudo manypath ${command} ${option}`,
     });
   }
 }

@@ -43,7 +43,7 @@ export function uninstall({ places, kind = 'browsers', dryRun }: UninstallOption
   const trees = record.trees.filter(tree => other?.trees.includes(tree) !== true);
   if (dryRun) return { files: [...record.files, ...trees], folders: record.folders };
   if (places.system && process.getuid?.() !== 0) {
-    throw new InstallNotRootError(kind === 'helper' ? '--helper' : '--system');
+    throw new InstallNotRootError('uninstall', kind === 'helper' ? '--helper' : '--system');
   }
   const daemon = daemonOf(places, kind, record);
   daemon?.stop();
