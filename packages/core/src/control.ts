@@ -69,6 +69,8 @@ export interface SubflowStatus {
   /** `host:port` */
   readonly local: string;
   readonly remote: string;
+  /** Name of the path it is on; `null` when it is on none, or that is not known. */
+  readonly path?: string | null;
   /** Smoothed round-trip time in milliseconds. */
   readonly rttMs: number;
   readonly bytesIn: number;

@@ -47,17 +47,14 @@ export interface MultipathFacts {
   readonly kernel: 'works' | 'switched-off' | 'kernel-without-mptcp' | 'blocked';
   /** Whether subflows can be made over every path: by this process, or by the helper. */
   readonly rights: boolean;
-  readonly paths: readonly Pick<
-    PathStatus,
-    'name' | 'up' | 'carrier' | 'health' | 'tier' | 'endpoint' | 'addresses'
-  >[];
+  readonly paths: readonly Pick<PathStatus, 'name' | 'up' | 'carrier' | 'health' | 'tier' | 'endpoint'>[];
   /** `null` when no relay is configured. */
   readonly relay: {
     readonly ready: boolean;
     /** What happens to connections while it is not. */
     readonly failover: 'refuse' | 'straight';
-    /** `locals`: addresses of this host that their subflows have. */
-    readonly lanes: readonly { readonly mptcp: boolean; readonly locals: readonly string[] }[];
+    /** `paths`: names of those that their subflows are on. */
+    readonly lanes: readonly { readonly mptcp: boolean; readonly paths: readonly string[] }[];
   } | null;
 }
 
@@ -85,8 +82,8 @@ export function judgeMultipath({ kernel, rights, paths, relay }: MultipathFacts)
     const text = 'One path at a time: Multipath TCP is off at the relay, or removed on the way.';
     return said('relay-plain', single, text);
   }
-  const locals = new Set(lanes.flatMap(lane => lane.locals));
-  const carrying = usable.filter(({ addresses }) => addresses.some(address => locals.has(address)));
+  const underSubflows = new Set(lanes.flatMap(lane => lane.paths));
+  const carrying = usable.filter(({ name }) => underSubflows.has(name));
   if (carrying.length < 2) {
     const name = carrying[0]?.name ?? first;
     return said('one-subflow', [name], `One path so far: ${name}; the others have not joined.`);

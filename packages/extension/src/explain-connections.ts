@@ -18,7 +18,7 @@ export function explainConnection(
   paths: readonly Pick<PathStatus, 'name' | 'addresses'>[],
 ): Explanation {
   const { route, mptcp, multipath, reason, subflows } = connection;
-  const used = new Set(subflows.map(({ local }) => pathOf(local, paths)));
+  const used = new Set(subflows.map(({ local, path }) => path ?? pathOf(local, paths)));
   const names = [...used].filter(name => name !== undefined);
   const relayed = route === 'relay' ? 'through the relay' : 'to the server itself';
   if (route === null) return { manner: 'dialling', paths: names, words: 'being connected' };

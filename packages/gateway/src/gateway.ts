@@ -25,7 +25,7 @@ import {
   type TrafficHistory,
 } from '@manypath/core';
 import { createServer, type Lookup, originalDestination, RouteSocket } from '@manypath/mptcp';
-import type { PathChange, Steward } from '@manypath/paths';
+import type { PathChange, PathSet, Steward } from '@manypath/paths';
 import type { Connection, Dialect } from './connection.ts';
 import { ControlServer } from './control/control-server.ts';
 import { EventLog } from './control/event-log.ts';
@@ -38,7 +38,7 @@ import { GatewayClosedError, GatewayListenError, GatewayRunningError, RelayAwayE
 import { Front, type TunnelWish } from './front.ts';
 import { RelayLink, type RelayLinkOptions } from './lanes/relay-link.ts';
 import { type GatewayLimits, gatewayLimits } from './limits.ts';
-import { living } from './living-subflows.ts';
+import { living, type PathNames } from './living-subflows.ts';
 import { LocalGuard } from './local-guard.ts';
 import { LocalNames } from './local-names.ts';
 import { LocalNetworks, type RouteLookup } from './local-networks.ts';
@@ -66,6 +66,8 @@ export interface PathSource extends PathKnowledge {
   records?(): readonly PathRecord[];
   /** Calls `listener` when they change. @returns What ends that. */
   onChange?(listener: (change: PathChange) => void): () => void;
+  /** The path that a subflow is on. */
+  pathOf?: PathSet['pathOf'];
   /** Finds out how paths are of which nothing was heard just now, so that `status` is true at this moment. */
   freshen?(): Promise<void>;
 }
@@ -279,7 +281,7 @@ export class Gateway {
     const relay = this.#relayStatus(paths);
     return {
       paths,
-      connections: living(this.#registry.status(), paths),
+      connections: living(this.#registry.status(), this.#pathNames(paths)),
       relay,
       multipath: this.#multipathUse(paths, relay),
       totals: this.#registry.totals(),
@@ -300,7 +302,11 @@ export class Gateway {
     const status = this.#relay?.status();
     if (status === undefined) return null;
     const lanes = [...status.lanes, ...(this.#relayForStreams?.status().lanes ?? [])];
-    return { ...status, lanes: living(lanes, paths) };
+    return { ...status, lanes: living(lanes, this.#pathNames(paths)) };
+  }
+
+  #pathNames(paths: readonly PathStatus[]): PathNames {
+    return { paths, pathOf: ends => this.#options.paths?.pathOf?.(ends) };
   }
 
   /** What each path carried in the last two minutes. */

@@ -1,4 +1,4 @@
-import { type MultipathFacts, parseAuthority, type RelayStatus } from '@manypath/core';
+import type { MultipathFacts, RelayStatus } from '@manypath/core';
 import { multipathSupport } from '@manypath/mptcp';
 
 /** Whether this kernel speaks Multipath TCP now, in the words of `judgeMultipath`. */
@@ -18,7 +18,7 @@ export function relayFacts(
     ready: state === 'ready',
     lanes: lanes.map(({ mptcp, subflows }) => ({
       mptcp,
-      locals: subflows.map(({ local }) => parseAuthority(local).host),
+      paths: subflows.flatMap(({ path }) => path ?? []),
     })),
   };
 }

@@ -3,6 +3,7 @@ import { Condition, errorCode, errorMessage, SerialQueue, systemClock, type Time
 import { discoverPaths } from './discovery/discover-paths.ts';
 import type { Path } from './discovery/path.ts';
 import { pathStatuses } from './discovery/path-status.ts';
+import { type Ends, SubflowPlaces } from './discovery/subflow-places.ts';
 import { HealthKeeper } from './health/health-keeper.ts';
 import type { SizeQuestion } from './health/packet-sizes.ts';
 import type { ProbeTarget } from './health/probe.ts';
@@ -58,6 +59,7 @@ export class PathSet {
   readonly #stop = new AbortController();
   readonly #listeners = new Set<(change: PathChange) => void>();
   readonly #known = new Set<string>();
+  readonly #places = new SubflowPlaces();
   readonly #forgetTiers: () => void;
   readonly #health: HealthKeeper;
   /** Looks at the paths, one after the other. */
@@ -176,6 +178,11 @@ export class PathSet {
         upMbps: learned?.upMbps,
       };
     });
+  }
+
+  /** The path that a connection of plain TCP or a subflow is on, by its ends; `undefined` when it is on none. */
+  pathOf(ends: Ends): Path | undefined {
+    return this.#places.pathOf(ends, this.#paths);
   }
 
   /** Has paths prove themselves by reaching this from now on, e.g. the relay; `undefined` for their own routers. */

@@ -92,6 +92,7 @@ function hospital() {
   const clock = new SimulatedClock();
   const dead = new Set<string>();
   const heard = new Set<string>();
+  const heardAt = new Map<string, number>();
   const rttMs = new Map<string, number>();
   const sizes = new Map<string, 'all' | 'small'>();
   const asked: string[] = [];
@@ -112,7 +113,7 @@ function hospital() {
         else clock.after(tookMs, () => isLost() || resolve(answer(tookMs)));
         signal.addEventListener('abort', () => resolve(undefined), { once: true });
       }),
-    hasHeard: ({ name }) => heard.has(name),
+    hasHeard: ({ name }, withinMs) => heard.has(name) || clock.now() - (heardAt.get(name) ?? -1e9) < withinMs,
     askSizes: async ({ name }) => sizes.get(name),
   });
   const path = (name: string, network = 'home'): Path => ({
@@ -136,7 +137,21 @@ function hospital() {
     await pass(100);
     asked.length = 0;
   };
-  return { keeper, dead, heard, rttMs, sizes, asked, path, health, pass, ward, changes: () => changes };
+  return {
+    keeper,
+    clock,
+    dead,
+    heard,
+    heardAt,
+    rttMs,
+    sizes,
+    asked,
+    path,
+    health,
+    pass,
+    ward,
+    changes: () => changes,
+  };
 }
 
 describe('the health of paths', () => {
@@ -226,6 +241,20 @@ describe('the health of paths', () => {
     }
     expect(health('a')).not.toBe('dead');
     expect(changes()).toBe(before);
+    keeper.close();
+  });
+
+  it('is dead when what came over it came before the last doubt, although it was being asked already', async () => {
+    const { keeper, clock, dead, heardAt, health, pass, ward } = hospital();
+    await ward('a', 'b');
+    dead.add('a');
+    keeper.doubt('a');
+    await pass(20);
+    heardAt.set('a', clock.now());
+    await pass(200);
+    keeper.doubt('a');
+    await pass(120);
+    expect(health('a')).toBe('dead');
     keeper.close();
   });
 

@@ -19,7 +19,7 @@ beforeEach(async () => {
   });
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
   meter = new UsageMeter({
-    pathOf: address => (address.startsWith('127.') ? 'wlan0' : undefined),
+    pathOf: ({ local: { address } }) => (address.startsWith('127.') ? 'wlan0' : undefined),
     onCarried: more => void carried.push(...more),
     pause: () => 100,
     clock,

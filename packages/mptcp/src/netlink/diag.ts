@@ -138,6 +138,22 @@ export class DiagReader {
       : undefined;
   }
 
+  /**
+   * The device that the TCP socket with these ends is bound to, of those with the numbers `indexes`; `undefined` when it is bound to
+   * none of them, or not there.
+   */
+  boundDevice(local: SocketAddress, remote: SocketAddress, indexes: readonly number[]): number | undefined {
+    return indexes.find(index => {
+      const request = {
+        operation: `find the device of the connection from ${local.address} port ${local.port}`,
+        type: SOCK_DIAG_BY_FAMILY,
+        payload: encodePairQuery(bare(local), bare(remote), index),
+      };
+      const [socket] = whenThere(() => this.#socket.request(request, only(decodeDiagSocket))) ?? [];
+      return socket?.boundIndex === index;
+    });
+  }
+
   /** Every established TCP socket, subflows among them, with how long ago something came for it. */
   lastHeard(): HeardDiagSocket[] {
     return this.#dump('list the TCP connections', 'tcp', diagStates.established, decodeHeardDiag);

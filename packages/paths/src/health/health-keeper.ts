@@ -33,8 +33,9 @@ interface Patient {
   readonly judge: HealthJudge;
   /** What is under way, and after it how that ended. */
   examination: Examination | undefined;
-  /** When it last gave a sign of life, by the clock. */
+  /** When it last gave a sign of life, and was last doubted, by the clock. */
   heardAt: number;
+  doubtedAt: number;
   /** When to ask again: it is dead, or nobody answered over any path. */
   retry: Timer | undefined;
   portal: PortalWatch | undefined;
@@ -91,7 +92,9 @@ export class HealthKeeper {
   /** A path may be dead: it is asked now. */
   doubt(name: string): void {
     const patient = this.#patients.get(name);
-    if (patient === undefined || this.#stop.signal.aborted || patient.examination?.isOpen) return;
+    if (patient === undefined || this.#stop.signal.aborted) return;
+    patient.doubtedAt = this.#clock.now();
+    if (patient.examination?.isOpen) return;
     this.#examine(patient);
     if (patient.judge.verdict.health === 'dead') return;
     // Who answers meanwhile tells that it is this path, and not what is asked.
@@ -174,6 +177,7 @@ export class HealthKeeper {
       judge: new HealthJudge(),
       examination: undefined,
       heardAt: Number.NEGATIVE_INFINITY,
+      doubtedAt: Number.NEGATIVE_INFINITY,
       retry: undefined,
       portal: undefined,
       retryMs: pathsLimits.deadRetryMs,
@@ -226,7 +230,9 @@ export class HealthKeeper {
   #silent(patient: Patient): void {
     const { path, examination, judge } = patient;
     if (examination === undefined) return;
-    if (judge.verdict.health !== 'dead' && this.#hasHeard(path, this.#clock.now() - examination.beganAt)) {
+    // What came before the last doubt says nothing against it.
+    const since = Math.max(examination.beganAt, patient.doubtedAt);
+    if (judge.verdict.health !== 'dead' && this.#hasHeard(path, this.#clock.now() - since)) {
       // Its queue is full: what is asked waits behind what comes.
       examination.end();
       this.#hear(patient, { kind: 'answer', rttMs: undefined });

@@ -3,6 +3,7 @@ import { type Clock, errorMessage, systemClock, type Timer } from '@manypath/cor
 import { info, type SocketAddress, type SubflowInfo } from '@manypath/mptcp';
 import { mappedAddress, unmappedAddress } from '../dial/mapped-address.ts';
 import type { Path, PathAddress } from '../discovery/path.ts';
+import { type Ends, isShared } from '../discovery/subflow-places.ts';
 import type { PathOutlook } from '../outlook.ts';
 import type { PathsLogger } from '../path-set.ts';
 import { LifeWatch } from './life-watch.ts';
@@ -16,6 +17,8 @@ export interface SteeredConnectionOptions {
   readonly rights: SteeringRights;
   /** The paths now, in the order in which the host prefers them. */
   readonly outlooks: () => readonly PathOutlook[];
+  /** The path that a subflow is on; `undefined` when it is on none. */
+  readonly pathOf: (ends: Ends) => string | undefined;
   /** Whether a transfer may begin at any moment, so that the connection is to be looked at often. */
   readonly isInUse: () => boolean;
   /** Has something small sent, so that a path that takes it and never answers shows. */
@@ -89,7 +92,7 @@ export class SteeredConnection {
   readonly #shunned = new Map<string, number>();
   /** Numbers of local addresses; the first one is that of the first subflow. */
   readonly #ids = new Map<string, number>();
-  /** What subflows that are on their way will be, by their local address. */
+  /** What subflows that are on their way will be, by their path. */
   readonly #created = new Map<string, SubflowRole>();
   #plan: Roles = { lead: undefined, of: new Map() };
   #timer: Timer | undefined;
@@ -160,7 +163,7 @@ export class SteeredConnection {
     // Until the other side's key is known there is nothing that could be joined.
     if (!multipath || token === undefined || !flags.remoteKeyReceived) return;
     const outlooks = this.#options.outlooks();
-    const known = this.#subflowsByPath(subflows, outlooks);
+    const known = this.#subflowsByPath(subflows);
     const open = known.filter(({ info }) => info.state === 'established');
     this.#noteTransfer(subflows);
     this.#noteLife(open);
@@ -186,14 +189,12 @@ export class SteeredConnection {
     this.#options.onOpeningWindow?.(window);
   }
 
-  #subflowsByPath(subflows: readonly SubflowInfo[], outlooks: readonly PathOutlook[]): OpenSubflow[] {
+  #subflowsByPath(subflows: readonly SubflowInfo[]): OpenSubflow[] {
     const known: OpenSubflow[] = [];
     for (const subflow of subflows) {
       if (subflow.state !== 'established' && subflow.state !== 'syn-sent') continue;
-      const outlook = outlooks.find(({ path }) =>
-        path.addresses.some(({ address }) => address === subflow.local.address),
-      );
-      known.push({ key: keyOf(subflow), path: outlook?.path.name ?? '', info: subflow });
+      const path = this.#options.pathOf(subflow) ?? '';
+      known.push({ key: keyOf(subflow), path, info: subflow });
     }
     for (const key of this.#roles.keys()) {
       if (!known.some(subflow => subflow.key === key)) this.#roles.delete(key);
@@ -299,12 +300,18 @@ export class SteeredConnection {
         await rights.createSubflow({
           token,
           localAddress: local.address,
-          localId: this.#idOf(local.address),
+          localId: this.#idOf(
+            local.address,
+            isShared(
+              local.address,
+              outlooks.map(outlook => outlook.path),
+            ),
+          ),
           device: path.name,
           remote,
           backup: role === 'backup',
         });
-        this.#created.set(local.address, role);
+        this.#created.set(name, role);
       });
     }
   }
@@ -344,8 +351,8 @@ export class SteeredConnection {
     // First what is to carry, then what is not to any more.
     for (const wanted of ['active', 'backup'] as const) {
       for (const { key, path, info: subflow } of open) {
-        if (!this.#roles.has(key)) this.#roles.set(key, this.#created.get(subflow.local.address) ?? 'active');
-        this.#created.delete(subflow.local.address);
+        if (!this.#roles.has(key)) this.#roles.set(key, this.#created.get(path) ?? 'active');
+        this.#created.delete(path);
         if (this.#plan.of.get(path) !== wanted || this.#roleOf(key) === wanted) continue;
         await this.#tryTo(`make a subflow ${wanted}`, path, async () => {
           await this.#options.rights.setBackup(token, this.#asKernel(subflow), wanted === 'backup');
@@ -359,12 +366,18 @@ export class SteeredConnection {
   async #leaveDeadPaths(token: number, open: readonly OpenSubflow[]): Promise<void> {
     const staying = open.filter(({ path }) => this.#plan.of.has(path));
     if (staying.length === 0) return;
+    const paths = this.#options.outlooks().map(outlook => outlook.path);
+    const idOf = ({ local }: SubflowInfo) =>
+      local.port === this.#socket.localPort ? 0 : this.#idOf(local.address, isShared(local.address, paths));
+    const stayingIds = new Set(staying.map(({ info }) => idOf(info)));
     for (const { path, info: subflow } of open) {
       if (this.#plan.of.has(path)) continue;
       this.#tries.delete(path);
-      const id = this.#idOf(subflow.local.address);
+      const id = idOf(subflow);
       // The other side is told over a path that works: what it had sent here it then sends again at once.
-      await this.#tryTo('withdraw an address', path, () => this.#options.rights.removeAddress(token, id));
+      if (!stayingIds.has(id)) {
+        await this.#tryTo('withdraw an address', path, () => this.#options.rights.removeAddress(token, id));
+      }
       await this.#tryTo('close a subflow', path, () =>
         this.#options.rights.destroySubflow(token, this.#asKernel(subflow)),
       );
@@ -385,11 +398,15 @@ export class SteeredConnection {
     }
   }
 
-  /** The number of a local address on this connection. */
-  #idOf(address: string): number {
-    const known = this.#ids.get(address);
+  /**
+   * The number of a local address on this connection. Where several paths have the same address the first subflow has number 0 and all
+   * others another one: the kernel takes no two for one address.
+   */
+  #idOf(address: string, isShared = false): number {
+    const key = isShared ? `shared ${address}` : address;
+    const known = this.#ids.get(key);
     if (known !== undefined) return known;
-    this.#ids.set(address, this.#ids.size);
+    this.#ids.set(key, this.#ids.size);
     return this.#ids.size - 1;
   }
 

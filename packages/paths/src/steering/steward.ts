@@ -10,7 +10,10 @@ import type { SteeringRights } from './steering-rights.ts';
 
 /** What a {@link Steward} works with. */
 export interface StewardOptions {
-  readonly paths: Pick<PathSet, 'outlooks' | 'onChange' | 'doubt' | 'works' | 'alive' | 'examineSizes'>;
+  readonly paths: Pick<
+    PathSet,
+    'outlooks' | 'onChange' | 'doubt' | 'works' | 'alive' | 'examineSizes' | 'pathOf'
+  >;
   /** `undefined` where single connections cannot be steered: then the kernel's path manager does what it can. */
   readonly rights: SteeringRights | undefined;
   readonly logger: PathsLogger;
@@ -143,6 +146,7 @@ export class Steward {
       rights,
       logger,
       outlooks: () => this.outlooks(),
+      pathOf: ends => paths.pathOf(ends)?.name,
       onDoubt: path => paths.doubt(path),
       onAlive: path => paths.alive(path),
       onFailover: (path, stallMs) => {

@@ -13,6 +13,7 @@ import {
 } from '@manypath/core';
 import type { SocketInfo } from '@manypath/mptcp';
 import type { Path, PathKind } from '../discovery/path.ts';
+import { type Ends, isShared, SubflowPlaces } from '../discovery/subflow-places.ts';
 import { pathsLimits } from '../limits.ts';
 import { type PathRules, ruleFor, tierAtCap } from './path-rules.ts';
 import { dayOf, monthStartOf } from './periods.ts';
@@ -75,12 +76,14 @@ export class Tiers {
   readonly #kinds = new Map<string, PathKind>();
   /** Path by local address. */
   readonly #addresses = new Map<string, string>();
+  readonly #places = new SubflowPlaces();
   readonly #listeners = new Set<(changed: readonly string[]) => void>();
   /** Until when a path that has just reached its cap is not used at all, by the clock. */
   readonly #leaving = new Map<string, number>();
   /** Tiers as they were last told of. */
   readonly #told = new Map<string, PathTier>();
   #rules: PathRules;
+  #paths: readonly Path[] = [];
   #timer: Timer | undefined;
   #closed = false;
 
@@ -108,7 +111,7 @@ export class Tiers {
     });
     this.#meter = new UsageMeter({
       clock,
-      pathOf: address => this.#pathOf(address),
+      pathOf: ends => this.#pathOf(ends),
       onCarried: carried => this.#take(carried),
       pause: () => this.#pause(),
       ...(read === undefined ? {} : { read }),
@@ -150,6 +153,7 @@ export class Tiers {
 
   /** Takes in which paths there are now, and which addresses connections over them come from. */
   usePaths(paths: readonly Path[]): void {
+    this.#paths = paths;
     this.#addresses.clear();
     for (const { name, kind, addresses } of paths) {
       this.#kinds.set(name, kind);
@@ -338,7 +342,10 @@ export class Tiers {
     return ruleFor(this.#rules, name, this.#kinds.get(name) ?? 'unknown');
   }
 
-  #pathOf(address: string): string | undefined {
+  #pathOf(ends: Ends): string | undefined {
+    const { address } = ends.local;
+    const isAmbiguous = isShared(address, this.#paths);
+    if (isAmbiguous) return this.#places.pathOf(ends, this.#paths)?.name;
     return this.#addresses.get(address) ?? this.#interfaceOf(address);
   }
 

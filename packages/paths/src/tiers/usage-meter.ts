@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { type Clock, systemClock, type Timer } from '@manypath/core';
 import { info, type SocketInfo, type SubflowInfo } from '@manypath/mptcp';
+import type { Ends } from '../discovery/subflow-places.ts';
 
 /** What a connection has carried over one path since the last look. */
 export interface Carried {
@@ -17,8 +18,8 @@ export interface Carried {
 
 /** Options of {@link UsageMeter}. */
 export interface UsageMeterOptions {
-  /** The path that a connection from this address of the host is on; `undefined` for none, e.g. loopback. */
-  readonly pathOf: (address: string) => string | undefined;
+  /** The path that a connection with these ends is on; `undefined` for none, e.g. loopback. */
+  readonly pathOf: (ends: Ends) => string | undefined;
   /** Takes what was carried since the last call, of all connections; in one go, so that it is judged once. */
   readonly onCarried: (carried: readonly Carried[]) => void;
   /** How long to wait until the next look, in milliseconds. */
@@ -170,8 +171,8 @@ export class UsageMeter {
     return carried;
   }
 
-  #seen({ local }: SubflowInfo): Seen {
-    const path = this.#options.pathOf(local.address);
+  #seen(subflow: SubflowInfo): Seen {
+    const path = this.#options.pathOf(subflow);
     return { path, bytesIn: 0, bytesOut: 0, overhead: 1, rttMs: 0, lastIn: 0, lastOut: 0 };
   }
 }

@@ -66,7 +66,11 @@ export function planPaths(
     const tier = tierOf(path);
     return tier === 'never' ? [] : firstOfEachFamily(path).map(address => endpointOf(path, address, tier));
   });
-  return unique([...routing, ...endpoints.slice(0, maximumEndpoints)]);
+  // The kernel takes an address once; of paths with the same one the best has the endpoint.
+  const first = endpoints.filter(
+    ({ address }, position) => endpoints.findIndex(other => other.address === address) === position,
+  );
+  return unique([...routing, ...first.slice(0, maximumEndpoints)]);
 }
 
 function routingOf(path: Path, { address, family, prefixLength, gateway }: PathAddress): Setting[] {
