@@ -1,4 +1,6 @@
-import { type Pump, startPump } from '@manypath/mptcp';
+import { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type Pump, startPump, takeError } from '@manypath/mptcp';
 import type { ForwardLimits } from './limits.ts';
 import type { ReadableLeg } from './reader.ts';
 
@@ -41,11 +43,7 @@ export class Direction {
 
   start(): void {
     const destination = this.#destination.stream;
-    this.#source.stream.once('end', () => {
-      this.ended = true;
-      this.sentEnd = true;
-      destination.end();
-    });
+    this.#source.stream.once('end', () => this.#passEnd());
     destination.once('finish', () => {
       this.delivered = true;
     });
@@ -58,6 +56,17 @@ export class Direction {
   stop(): void {
     this.#triedPump = true;
     this.#pump?.stop();
+  }
+
+  #passEnd(): void {
+    const broken = whatBroke(this.#source.stream);
+    if (broken !== undefined) {
+      this.#options.onBroken(this.#source, broken);
+      return;
+    }
+    this.ended = true;
+    this.sentEnd = true;
+    this.#destination.stream.end();
   }
 
   /** Socket to socket: the kernel mostly takes a chunk at once, and the buffer is free again; else wait for that. */
@@ -99,4 +108,12 @@ export class Direction {
     });
     return this.#pump !== undefined;
   }
+}
+
+/** What broke a leg that seems to have ended; `undefined` when it did end. */
+function whatBroke(stream: Duplex): Error | undefined {
+  if (stream instanceof Socket) return takeError(stream);
+  // Streams of HTTP/2 that lose their connection end first, and close in error afterwards.
+  const isAborted = 'aborted' in stream && stream.aborted === true;
+  return isAborted ? new Error('the stream was aborted') : undefined;
 }

@@ -6,8 +6,8 @@ import type { Duplex } from 'node:stream';
 import { ManypathError, SimulatedClock } from '@manypath/core';
 import { resetSocket } from '@manypath/mptcp';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type RelayHandle, type RelayOptions, relayBytes } from '../src/relay-bytes.ts';
-import { type LegPair, legKinds } from './legs.ts';
+import { type RelayHandle, type RelayOptions, RelayResetError, relayBytes } from '../src/relay-bytes.ts';
+import { event, type LegPair, legKinds } from './legs.ts';
 
 const open: LegPair[] = [];
 afterEach(() => {
@@ -116,8 +116,7 @@ for (const clientKind of Object.keys(legKinds)) {
         upstream.on('error', () => {});
         const gone = new Promise(resolve => upstream.once('close', resolve));
         client.write('hello');
-        await until(() => handle.bytesFromClient === 5);
-        upstream.resume();
+        await event(upstream, 'data');
         client.on('error', () => {});
         breakOff(client);
         await gone;
@@ -134,7 +133,7 @@ for (const clientKind of Object.keys(legKinds)) {
             }),
         );
         client.write('hello');
-        await until(() => handle.bytesFromClient === 5);
+        await event(upstream, 'data');
         handle.abort(new Error('enough'));
         await Promise.all(ends);
         expect((await settled(handle)).error?.message).toBe('enough');
@@ -144,6 +143,19 @@ for (const clientKind of Object.keys(legKinds)) {
 }
 
 describe('a relayed connection', () => {
+  it.each(['tcp', 'mptcp'])(
+    'over %s is not complete when it was reset right behind its last bytes',
+    async kind => {
+      const { client, upstream, handle } = await relayed(kind, 'tcp');
+      upstream.on('error', () => {}).resume();
+      client.write('all but the e');
+      resetSocket(client as Socket);
+      const { bytesFromClient, error } = await settled(handle);
+      expect(bytesFromClient).toBe(13);
+      expect(error).toBeInstanceOf(RelayResetError);
+    },
+  );
+
   it('is ended when no byte goes either way for too long, sooner when half of it has ended', async () => {
     const clock = new SimulatedClock();
     const { client, upstream, handle } = await relayed('tcp', 'tcp', {

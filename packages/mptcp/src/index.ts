@@ -49,6 +49,7 @@ export {
   setSocketOption,
 } from './socket-options.ts';
 export { multipathSupport } from './support.ts';
+export { takeError } from './take-error.ts';
 export {
   type UndiciConnectCallback,
   type UndiciConnectOptions,
