@@ -140,7 +140,7 @@ describe.skipIf(why)(`how the paths are used${why ? ` (skipped: ${why})` : ''}`,
         await up.fetch(100_000);
         if (relay !== undefined) {
           await expect
-            .poll(async () => (await up.status()).relay?.lanes.some(lane => lane.multipath), {
+            .poll(async () => (await up.status()).relay?.lanes.some(lane => lane.mptcp), {
               timeout: 10_000,
             })
             .toBe(true);

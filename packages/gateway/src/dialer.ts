@@ -145,10 +145,7 @@ export class Dialer {
     if (mayGoStraight(error, meant, isByRule ? 'refuse' : failover)) return true;
     if (isByRule || signal.aborted || !isNameUnknown(error) || isIP(target.host) !== 0) return false;
     // A name that only servers of this side know, and nothing told so.
-    return straight.lookup(target.host, { family: 0, signal }).then(
-      found => found.length > 0,
-      () => false,
-    );
+    return (await straight.addressesHere(target.host)).length > 0;
   }
 
   /** Whether nothing is to wait for a relay that was not reached the last time. */

@@ -55,7 +55,7 @@ export const gatewayLimits = {
   /** How long a request waits for a lane on which nothing arrives until the lane is asked for a sign of life, in milliseconds. */
   laneDoubtMs: 500,
   /** How lately something must have come over a lane for a client to be served ahead of the relay's answer, in milliseconds. */
-  laneFreshMs: 5_000,
+  laneFreshMs: 1_000,
   /** Lanes that one request tries. */
   laneTries: 3,
   /** Time between two looks at the kernel, while lanes are plain TCP because Multipath TCP is off there, in milliseconds. */

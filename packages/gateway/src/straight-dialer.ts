@@ -172,6 +172,11 @@ export class StraightDialer {
     return this.#resolver.ownAddresses(host);
   }
 
+  /** See {@link PathResolver.addressesHere}. */
+  addressesHere(host: string): Promise<readonly string[]> {
+    return this.#resolver.addressesHere(host);
+  }
+
   /** Whether the user wrote a name into the hosts file. */
   isInHosts(host: string): Promise<boolean> {
     return this.#resolver.isInHosts(host);

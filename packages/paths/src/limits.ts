@@ -63,6 +63,8 @@ export const pathsLimits = {
   namesKept: 1024,
   /** How long a name may take to be looked up by our own means before the system's resolver is asked, in milliseconds. */
   nameMs: 6000,
+  /** How long the servers of this side have for a name that the relay may know better, in milliseconds. */
+  nameHereMs: 1500,
   /** How long what files say of name servers is believed, in milliseconds. */
   nameFilesMs: 2000,
   /** Longest such file that is read, in bytes. */

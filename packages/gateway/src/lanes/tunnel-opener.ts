@@ -47,7 +47,7 @@ export class TunnelOpener {
       const early = options.reach === undefined && known.has(target) && this.#isFresh(lane);
       try {
         const tunnel = await pool.ask(lane, target, { ...options, early });
-        if (early) return this.#known(tunnel, target);
+        if (early) return this.#known(tunnel, lane, target, options.signal);
         if (await this.#isAnswered(tunnel, lane, options.signal, mayLeave)) {
           known.add(target);
           return tunnel;
@@ -60,12 +60,16 @@ export class TunnelOpener {
     }
   }
 
-  /** The client sends on meanwhile; a refusal breaks the tunnel off. */
-  #known(tunnel: Tunnel, target: Authority): Tunnel {
-    const answered = tunnel.answered.then(
-      () => this.#options.known.add(target),
+  /** The client sends on meanwhile; a refusal breaks the tunnel off, and so does a lane that is left, since nothing can be sent again. */
+  #known(tunnel: Tunnel, lane: Lane, target: Authority, signal: AbortSignal): Tunnel {
+    const { known } = this.#options;
+    const answered = this.#isAnswered(tunnel, lane, signal, true).then(
+      isAnswered => {
+        if (!isAnswered) throw new LaneLostError();
+        known.add(target);
+      },
       error => {
-        this.#options.known.delete(target);
+        known.delete(target);
         throw error;
       },
     );

@@ -80,10 +80,21 @@ export class PathResolver {
   async ownAddresses(host: string): Promise<readonly string[]> {
     const inHosts = await this.#files.inHosts(host);
     if (inHosts.length > 0 || !(await this.#files.isInOwnDomain(host))) return inHosts;
-    const signal = AbortSignal.timeout(pathsLimits.nameMs);
-    const found = await this.lookup(host, { family: 0, signal }).catch(() => []);
-    const addresses = found.map(({ address }) => address);
+    const addresses = await this.addressesHere(host);
     return addresses.some(address => !isPublicAddress(address)) ? addresses : [];
+  }
+
+  /** What is known here of a host within a moment: where a relay knows better, nobody is to wait for it. */
+  async addressesHere(host: string): Promise<readonly string[]> {
+    const overdue = new AbortController();
+    const nothing = new Promise<readonly []>(resolve => {
+      overdue.signal.addEventListener('abort', () => resolve([]), { once: true });
+    });
+    const timer = this.#clock.after(pathsLimits.nameHereMs, () => overdue.abort());
+    const found = this.lookup(host, { family: 0, signal: overdue.signal }).catch(() => []);
+    const addresses = (await Promise.race([found, nothing])).map(({ address }) => address);
+    timer.cancel();
+    return addresses;
   }
 
   /** Forgets every answer: the network changed. */
