@@ -44,7 +44,11 @@ function outcomeOf(
   for (const [index, piece] of pieces.entries()) {
     if (!take(reader.push(piece))) continue;
     const rest = Buffer.concat([reader.rest, ...pieces.slice(index + 1)]).toString('latin1');
-    if (rest !== '') outcome.rest = rest;
+    if (rest !== '') {
+      outcome.rest = rest;
+      // What comes after the answer is for the connection to see.
+      if (outcome.reusable !== undefined) outcome.reusable = false;
+    }
     return outcome.head === undefined ? outcome : { ...outcome, body };
   }
   if (ends) take(reader.finish());
