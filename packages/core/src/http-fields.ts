@@ -7,6 +7,7 @@ export type HeaderField = readonly [name: string, value: string];
 export const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for
 export const controlCharacters = /[\u0000-\u0008\u000a-\u001f\u007f]/;
+const everyControl = new RegExp(controlCharacters, 'g');
 // biome-ignore lint/suspicious/noControlCharactersInRegex: with these a value would be more than one line, or cut off
 const lineBreakers = /[\u0000\r\n]/;
 
@@ -50,10 +51,10 @@ export function parseField(line: string, { controls = false } = {}): HeaderField
 
 /**
  * Reads one line of an answer's head as browsers do: blanks before the colon are removed (RFC 9112 §5.1), a line without a name
- * is left out, and what would be read as an end of the line becomes a blank.
+ * is left out, and control characters become blanks, since some readers take them for the end of the line, and some take none.
  */
 export function readFieldTolerantly(line: string): { field: HeaderField | undefined; tidy: boolean } {
-  const mended = withoutLineBreakers(line);
+  const mended = withoutControls(line);
   const colon = mended.indexOf(':');
   const written = mended.slice(0, Math.max(0, colon));
   const name = trimBlanks(written);
@@ -62,9 +63,9 @@ export function readFieldTolerantly(line: string): { field: HeaderField | undefi
   return { field: [name, trimBlanks(mended.slice(colon + 1))], tidy };
 }
 
-/** Zero bytes are dropped and bare carriage returns become blanks; RFC 9110 §5.5, RFC 9112 §2.2. */
-export function withoutLineBreakers(text: string): string {
-  return lineBreakers.test(text) ? text.replaceAll('\0', '').replace(/[\r\n]/g, ' ') : text;
+/** Zero bytes are dropped, and other control characters become blanks; RFC 9110 §5.5, RFC 9112 §2.2. */
+export function withoutControls(text: string): string {
+  return controlCharacters.test(text) ? text.replaceAll('\0', '').replace(everyControl, ' ') : text;
 }
 
 /** Whether a field can be written so that it is one field for every reader. */

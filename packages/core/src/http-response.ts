@@ -1,7 +1,7 @@
 import { ByteWriter } from './byte-cursor.ts';
 import { concatBytes, decodeLatin1 } from './bytes.ts';
 import { HttpBodyError, type HttpBodyLength, HttpBodyReader } from './http-body.ts';
-import { type HeaderField, readFieldTolerantly, trimBlanks, withoutLineBreakers } from './http-fields.ts';
+import { type HeaderField, readFieldTolerantly, trimBlanks, withoutControls } from './http-fields.ts';
 import { keepsAlive, type ResponseFraming, responseFraming } from './http-framing.ts';
 import type { HttpResponseHead } from './http-head.ts';
 import { HttpHeadError } from './http-head-error.ts';
@@ -287,7 +287,7 @@ function parseStatusLine(line: string): Omit<HttpResponseHead, 'headers'> {
   if (digits === '') return { status: 200, reason: 'OK', version };
   const status = Number(digits);
   if (digits.length !== 3 || status < 100) throw new HttpHeadError(400, `there is no status ${digits}`);
-  return { status, reason: trimBlanks(withoutLineBreakers(reason)), version };
+  return { status, reason: trimBlanks(withoutControls(reason)), version };
 }
 
 /** What servers of other protocols say first: nobody asked them for a page. */

@@ -249,8 +249,7 @@ export class Http1Connection {
       onSwitched: upstream => this.#options.onSwitched(this.#release(), upstream),
     });
     this.#request = request;
-    // What has come of the body is taken in another turn, when somebody wants it.
-    queueMicrotask(() => this.#advance());
+    this.#advance();
     return request;
   }
 

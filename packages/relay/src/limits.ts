@@ -51,7 +51,7 @@ export const relayLimits = {
   /** Header bytes of one HTTP/2 request. */
   headerListBytes: 65_536,
   /** Header fields of one HTTP/2 request. */
-  headerFields: 200,
+  headerFields: 1_000,
   /** How long the lookup and the dialling of a target may take, in milliseconds. */
   dialMs: 20_000,
   /** How long the answer to a wrong secret is held back, in milliseconds; doubles with each one from an address. */

@@ -77,7 +77,10 @@ export const ways: Record<string, () => Promise<Way>> = {
   'a relay in HTTP/2': async () => {
     const relay = await relayHere();
     const socket = await tlsTo(relay, 'h2');
-    const session = http2Connect('https://relay', { createConnection: () => socket as never });
+    const session = http2Connect('https://relay', {
+      createConnection: () => socket as never,
+      maxHeaderListPairs: 10_000,
+    } as object);
     session.on('error', () => {});
     afterThisTest(() => session.destroy());
     return {
