@@ -31,6 +31,7 @@ import { type DialContext, RelayBusyError, TargetDialer } from './dial.ts';
 import { Http2Front } from './http2-front.ts';
 import { loadIdentity, type RelayIdentity } from './identity.ts';
 import { type RelayLimits, relayLimits } from './limits.ts';
+import { writePairing } from './pairing-file.ts';
 import { guessPublicHost } from './public-host.ts';
 import type { Relay, RelayLogger, RelayOptions, RelaySnapshot } from './relay-options.ts';
 import { CertificateFromFiles, SelfMadeCertificate, type ServerCertificate } from './server-certificate.ts';
@@ -155,6 +156,7 @@ class RunningRelay implements Relay {
     const onAbort = () => void this.close();
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#undo.push(() => signal?.removeEventListener('abort', onAbort));
+    this.#keepPairing();
     this.#logger.info({ address: formatAuthority(this.#address) }, 'relay listens');
   }
 
@@ -227,6 +229,16 @@ class RunningRelay implements Relay {
     } catch (error) {
       this.#tellOfTarget({ ...where, code: errorCode(error) }, 'target not dialled');
       throw error;
+    }
+  }
+
+  /** So that it can be asked for later; it works without. */
+  #keepPairing(): void {
+    try {
+      writePairing(this.#options.stateDir, this.pairing);
+    } catch (error) {
+      const why = { code: errorCode(error), error: errorMessage(error) };
+      this.#logger.warn(why, 'the pairing cannot be written down for `manypath relay pairing`');
     }
   }
 

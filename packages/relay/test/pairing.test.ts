@@ -61,7 +61,7 @@ describe('the state folder', () => {
     const { stateDir } = await testRelay();
     const folder = join(stateDir, 'relay');
     expect(modeOf(folder)).toBe(0o700);
-    expect(readdirSync(folder).sort()).toEqual(['cert.pem', 'key.pem', 'secret']);
+    expect(readdirSync(folder).sort()).toEqual(['cert.pem', 'key.pem', 'pairing', 'secret']);
     for (const name of readdirSync(folder)) expect(modeOf(join(folder, name))).toBe(0o600);
   });
 

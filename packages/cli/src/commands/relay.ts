@@ -1,5 +1,4 @@
 import {
-  type Authority,
   addressScope,
   formatAuthority,
   parseAuthority,
@@ -18,23 +17,19 @@ import { EventOutput } from '../terminal/events.ts';
 import { createLogger, type Logger } from '../terminal/log.ts';
 import { withOwnCommand } from '../terminal/own-command.ts';
 import { surviveTerminal, untilSignal } from '../until-signal.ts';
+import { addRelayServiceCommands } from './relay-install.ts';
+import {
+  certificateOf,
+  everywhere,
+  type RelayServerOptions,
+  withRelayServerOptions,
+} from './relay-options.ts';
 
-interface RelayCommandOptions extends CommonOptions {
-  listen: string;
-  public?: string;
-  allowPrivate: boolean;
-  congestion?: string;
-  cert?: string;
-  key?: string;
-  logHosts: boolean;
-}
-
-/** IPv6 and IPv4. */
-const everywhere: Authority = { host: '::', port: 8443 };
+interface RelayCommandOptions extends CommonOptions, RelayServerOptions {}
 
 /** `manypath relay`: what runs on the VPS. */
 export function addRelayCommand(program: Command): void {
-  withCommonOptions(program.command('relay'))
+  const relay = withRelayServerOptions(withCommonOptions(program.command('relay')))
     .summary('run the relay, on a server that both of your links can reach')
     .description(
       'Takes MPTCP connections from gateways and dials origins for them.\n' +
@@ -43,23 +38,12 @@ export function addRelayCommand(program: Command): void {
         'It is a standard forward proxy over TLS 1.3 (user manypath), so curl and other\n' +
         'programs can use it too.',
     )
-    .option('--listen <host:port>', 'where to listen, or a port alone', '[::]:8443')
-    .option('--public <host[:port]>', 'how gateways reach this relay (default: the address of this host)')
-    .option('--allow-private', 'also dial loopback, private, link-local and metadata addresses', false)
-    .option('--cert <file>', 'a real certificate (PEM, with its chain); then no pin is needed')
-    .option('--key <file>', 'the key of that certificate (PEM)')
-    .option(
-      '--congestion <name>',
-      'congestion control towards gateways (default: cubic where the kernel has bbr)',
-    )
-    .option('--log-hosts', 'write the hosts that are dialled to the log', false)
     .action(runRelay);
+  addRelayServiceCommands(relay);
 }
 
 async function runRelay(options: RelayCommandOptions, command: Command): Promise<void> {
-  if ((options.cert === undefined) !== (options.key === undefined)) {
-    command.error('error: --cert and --key go together: the certificate, and its private key');
-  }
+  const certificate = certificateOf(options, command);
   surviveTerminal();
   const signalled = untilSignal(['SIGINT', 'SIGTERM']);
   const events = new EventOutput(options.json);
@@ -69,7 +53,7 @@ async function runRelay(options: RelayCommandOptions, command: Command): Promise
   const restoreLimits = await setServerLimits({ stateDir, logger });
   failures.beforeEnd(restoreLimits);
   try {
-    const relay = await startRelay({ ...relayOptions(options), stateDir, logger });
+    const relay = await startRelay({ ...relayOptions(options, certificate), stateDir, logger });
     events.emit({
       event: 'ready',
       listen: relay.address,
@@ -88,17 +72,20 @@ async function runRelay(options: RelayCommandOptions, command: Command): Promise
   }
 }
 
-function relayOptions(options: RelayCommandOptions): Omit<RelayOptions, 'stateDir'> {
+function relayOptions(
+  options: RelayCommandOptions,
+  certificate: RelayOptions['certificate'],
+): Omit<RelayOptions, 'stateDir'> {
   const listen = parseListen(options.listen, everywhere);
   const congestion = options.congestion ?? preferredCongestion();
-  const { cert, key, allowPrivate, logHosts } = options;
+  const { allowPrivate, logHosts } = options;
   return {
     listen,
     allowPrivate,
     logHosts,
     ...(options.public === undefined ? {} : { publicHost: parseAuthority(options.public, listen.port) }),
     ...(congestion === undefined ? {} : { congestion }),
-    ...(cert === undefined || key === undefined ? {} : { certificate: { cert, key } }),
+    ...(certificate === undefined ? {} : { certificate }),
   };
 }
 

@@ -54,9 +54,10 @@ export class InstallUnsafeError extends ManypathError {
 
 /** What is installed for the whole machine is root's. */
 export class InstallNotRootError extends ManypathError {
-  constructor(command: 'install' | 'uninstall', option: '--system' | '--helper') {
-    super('MANYPATH_INSTALL_NOT_ROOT', `with ${option} this is for the administrator of the machine`, {
-      hint: `sudo manypath ${command} ${option}`,
+  /** @param words Those of the command line, but for the first: `install --system`. */
+  constructor(words: string) {
+    super('MANYPATH_INSTALL_NOT_ROOT', `manypath ${words} is for the administrator of the machine`, {
+      hint: `sudo manypath ${words}`,
     });
   }
 }

@@ -10,8 +10,10 @@ export {
 export { writeNativeHost } from './host-manifest.ts';
 export { type Installation, type InstallOptions, install } from './install.ts';
 export { type HelperInstallation, installHelper } from './install-helper.ts';
-export { helperText, installText, uninstallText } from './install-text.ts';
+export { installRelay, type RelayInstallation } from './install-relay.ts';
+export { helperText, installText, relayText, uninstallText } from './install-text.ts';
 export { systemPlaces, userPlaces } from './places.ts';
+export { relayStateDir, relayUnit, relayUnitName } from './relay-unit.ts';
 export { serviceUnit, unitName } from './service-unit.ts';
 export { copyProgram } from './system-program.ts';
 export { uninstall } from './uninstall.ts';

@@ -48,7 +48,7 @@ export interface HelperInstallation {
  * @throws InstallRecordError `MANYPATH_INSTALL_RECORD_INVALID`
  */
 export function installHelper({ places, users, dryRun }: HelperInstallOptions): HelperInstallation {
-  if (!dryRun && process.getuid?.() !== 0) throw new InstallNotRootError('install', '--helper');
+  if (!dryRun && process.getuid?.() !== 0) throw new InstallNotRootError('install --helper');
   const before = readRecord(places, 'helper');
   const served = [...new Set([...(before?.users ?? []), ...users])].sort((left, right) => left - right);
   if (served.length === 0) throw new InstallUsersError();

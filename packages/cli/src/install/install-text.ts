@@ -3,7 +3,9 @@ import { homedir } from 'node:os';
 import { debianFlagsFile, type ExtensionAdvice, extensionAdvice } from './extension-advice.ts';
 import type { Installation, InstalledFile } from './install.ts';
 import type { HelperInstallation } from './install-helper.ts';
+import type { RelayInstallation } from './install-relay.ts';
 import type { InstallKind } from './record.ts';
+import { relayStateDir, relayUnitName } from './relay-unit.ts';
 import { enableCommand } from './systemd.ts';
 import type { Uninstallation } from './uninstall.ts';
 
@@ -46,6 +48,42 @@ export function helperText(installation: HelperInstallation, dryRun: boolean): s
   return `${lines.join('\n')}\n`;
 }
 
+/**
+ * For people: what was installed for the relay, and what is left to do.
+ *
+ * @param pairing What clients are paired with; `undefined` while the relay has not made it.
+ */
+export function relayText(
+  { program, files, service, command }: RelayInstallation,
+  { dryRun, pairing }: { dryRun: boolean; pairing: string | undefined },
+): string {
+  const lines = writtenLines({ files }, dryRun);
+  if (program.copy !== null)
+    lines.push(...copyLines({ folder: program.copy, reason: program.reason ?? '' }, dryRun));
+  lines.push('');
+  if (service.state === 'started') {
+    lines.push(
+      'The relay runs, now and after every boot. See how it does with:',
+      `  journalctl -u ${relayUnitName}`,
+    );
+  } else if (!dryRun) {
+    lines.push('The relay was not started:', `  ${service.reason}`);
+    lines.push('To start it, and what has to be run at every boot:', `  sudo ${command.join(' ')} &`);
+  }
+  if (pairing !== undefined) {
+    lines.push(
+      '',
+      'On your laptop run',
+      '  manypath pair',
+      'and paste this line, which is a secret:',
+      `  ${pairing}`,
+    );
+    lines.push('To see it again: sudo manypath relay pairing');
+  }
+  lines.push('', 'To undo all this: sudo manypath relay uninstall');
+  return `${lines.join('\n')}\n`;
+}
+
 /** For people: what was removed. */
 export function uninstallText(
   { files, folders }: Uninstallation,
@@ -58,7 +96,8 @@ export function uninstallText(
     lines.push(dryRun ? 'and these folders, if they are empty then:' : 'and these folders:');
     lines.push(...folders.map(folder => `  ${short(folder)}`));
   }
-  if (kind === 'helper') return `${lines.join('\n')}\n`;
+  if (kind === 'relay') lines.push('Key and secret of the relay stay:', `  ${relayStateDir}`);
+  if (kind !== 'browsers') return `${lines.join('\n')}\n`;
   lines.push('The extension itself is removed on the extensions page of the browser.');
   if (existsSync(debianFlagsFile)) lines.push('You still have:', `  ${debianFlagsFile}`);
   return `${lines.join('\n')}\n`;

@@ -75,8 +75,7 @@ export type PlannedFile = FileContent & { readonly purpose: InstalledFile['purpo
 export function install(options: InstallOptions): Installation {
   if (process.platform !== 'linux') throw new InstallPlatformError(process.platform);
   const { places, dryRun } = options;
-  if (places.system && !dryRun && process.getuid?.() !== 0)
-    throw new InstallNotRootError('install', '--system');
+  if (places.system && !dryRun && process.getuid?.() !== 0) throw new InstallNotRootError('install --system');
   const targets = installTargets(places, options);
   const program = places.system ? systemProgram(places) : undefined;
   const planned = plan(options, targets, program ?? ownProgram());

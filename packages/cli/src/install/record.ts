@@ -5,6 +5,7 @@ import { ensureFolder, readIfThere, replaceFile } from './files.ts';
 import { helperServiceName, helperSocketName } from './helper-units.ts';
 import { manifestName, wrapperName } from './host-manifest.ts';
 import type { InstallPlaces } from './places.ts';
+import { relayUnitName } from './relay-unit.ts';
 import { unitName } from './service-unit.ts';
 import { copyName } from './system-program.ts';
 
@@ -20,10 +21,17 @@ export interface InstallRecord {
   readonly users: readonly number[];
 }
 
-/** What was installed: the native host and the daemon, or the privileged helper. */
-export type InstallKind = 'browsers' | 'helper';
+/** What was installed: the native host and the daemon, the privileged helper, or the relay. */
+export type InstallKind = 'browsers' | 'helper' | 'relay';
 
-const recordNames: Record<InstallKind, string> = { browsers: 'installed.json', helper: 'helper.json' };
+const recordNames: Record<InstallKind, string> = {
+  browsers: 'installed.json',
+  helper: 'helper.json',
+  relay: 'relay.json',
+};
+
+/** All kinds of installations, which may share a copy of the program. */
+export const installKinds = Object.keys(recordNames) as readonly InstallKind[];
 
 const formatVersion = 1;
 const ourFiles: readonly string[] = [
@@ -32,6 +40,7 @@ const ourFiles: readonly string[] = [
   unitName,
   helperServiceName,
   helperSocketName,
+  relayUnitName,
 ];
 
 /** Where the record is. */

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { isOnPath } from '../system-packages.ts';
 import { helperServiceName, helperSocketName } from './helper-units.ts';
+import { relayUnitName } from './relay-unit.ts';
 import { unitName } from './service-unit.ts';
 
 /** What a person types to have the daemon run from now on. */
@@ -49,6 +50,24 @@ export function stopHelper(): void {
 export function forgetHelper(): void {
   systemctl('--system', ['daemon-reload']);
   systemctl('--system', ['reset-failed', helperServiceName, helperSocketName]);
+}
+
+/** Has the relay run now and after every boot. @returns Why it does not; `undefined` when it does. */
+export function startRelay({ changed }: { changed: boolean }): string | undefined {
+  const steps = [['daemon-reload'], ['enable', '--now', relayUnitName]];
+  if (changed) steps.push(['restart', relayUnitName]);
+  return inTurn('--system', steps);
+}
+
+/** Ends the relay for good, as far as systemd can be reached; to be called before its unit goes. */
+export function stopRelay(): void {
+  systemctl('--system', ['disable', '--now', relayUnitName]);
+}
+
+/** Has systemd forget the unit of the relay, which has gone. */
+export function forgetRelay(): void {
+  systemctl('--system', ['daemon-reload']);
+  systemctl('--system', ['reset-failed', relayUnitName]);
 }
 
 function inTurn(scope: Scope, steps: readonly (readonly string[])[]): string | undefined {

@@ -5,13 +5,14 @@ import type { InstallPlaces } from './places.ts';
 import {
   type InstallKind,
   type InstallRecord,
+  installKinds,
   mergeRecords,
   readRecord,
   recordFile,
   writeRecord,
 } from './record.ts';
 import { unitName } from './service-unit.ts';
-import { forgetHelper, forgetService, stopHelper, stopService } from './systemd.ts';
+import { forgetHelper, forgetRelay, forgetService, stopHelper, stopRelay, stopService } from './systemd.ts';
 
 /** What {@link uninstall} removed, or would remove. */
 export interface Uninstallation {
@@ -38,20 +39,20 @@ export interface UninstallOptions {
 export function uninstall({ places, kind = 'browsers', dryRun }: UninstallOptions): Uninstallation {
   const record = readRecord(places, kind);
   if (record === undefined) return { files: [], folders: [] };
-  const other = places.system ? readRecord(places, otherKind(kind)) : undefined;
-  // A copy of the program serves helper and browsers.
-  const trees = record.trees.filter(tree => other?.trees.includes(tree) !== true);
+  const others = places.system ? otherRecords(places, kind) : [];
+  // A copy of the program serves them all.
+  const trees = record.trees.filter(tree => !others.some(other => other.record.trees.includes(tree)));
   if (dryRun) return { files: [...record.files, ...trees], folders: record.folders };
   if (places.system && process.getuid?.() !== 0) {
-    throw new InstallNotRootError('uninstall', kind === 'helper' ? '--helper' : '--system');
+    throw new InstallNotRootError(commandFor[kind]);
   }
   const daemon = daemonOf(places, kind, record);
   daemon?.stop();
   const files = [...record.files.filter(removeFile), ...trees.filter(removeTree)];
   daemon?.forget();
-  // Folders that the other one has files in are left to it.
-  if (other !== undefined)
-    writeRecord(places, mergeRecords(other, { folders: record.folders }), otherKind(kind));
+  // Folders that others have files in are left to them.
+  for (const other of others)
+    writeRecord(places, mergeRecords(other.record, { folders: record.folders }), other.kind);
   // Last the record: until then this can be repeated.
   removeFile(recordFile(places, kind));
   // Inner folders are longer than those they are in.
@@ -59,12 +60,25 @@ export function uninstall({ places, kind = 'browsers', dryRun }: UninstallOption
   return { files, folders: inwards.filter(removeIfEmpty) };
 }
 
-function otherKind(kind: InstallKind): InstallKind {
-  return kind === 'helper' ? 'browsers' : 'helper';
+const commandFor: Record<InstallKind, string> = {
+  browsers: 'uninstall --system',
+  helper: 'uninstall --helper',
+  relay: 'relay uninstall',
+};
+
+function otherRecords(
+  places: InstallPlaces,
+  kind: InstallKind,
+): { kind: InstallKind; record: InstallRecord }[] {
+  return installKinds.flatMap(other => {
+    const record = other === kind ? undefined : readRecord(places, other);
+    return record === undefined ? [] : [{ kind: other, record }];
+  });
 }
 
 function daemonOf(places: InstallPlaces, kind: InstallKind, { files }: InstallRecord) {
   if (kind === 'helper') return { stop: stopHelper, forget: forgetHelper };
+  if (kind === 'relay') return { stop: stopRelay, forget: forgetRelay };
   if (places.system || !files.some(file => basename(file) === unitName)) return undefined;
   return { stop: stopService, forget: forgetService };
 }
