@@ -38,6 +38,15 @@ describe('the rate of arrivals', () => {
     expect(rate.mbps()).toBeLessThan(24);
   });
 
+  it('is not taken from arrivals whose time was told late', () => {
+    const rate = new ArrivalRate({ turnMs: 0 });
+    for (let at = 0; at <= 120; at += 2) {
+      const isLate = at % 40 === 0;
+      rate.add((2 * 30_000) / 8, at + (isLate ? 1.9 : 0), at);
+    }
+    expect(rate.mbps()).toBeLessThan(32);
+  });
+
   it('is not told of too little', () => {
     const rate = new ArrivalRate();
     arrive(rate, 65_536, 20, 0);

@@ -30,11 +30,12 @@ export class ArrivalMeter {
   }
 
   #ask(): void {
+    const asked = performance.now();
     const [subflow] = info(this.#socket).subflows;
     if (subflow === undefined) return;
     const { segmentsReceived, receivedSegmentSize } = subflow;
     const more = segmentsReceived - (this.#segments ?? segmentsReceived);
     this.#segments = segmentsReceived;
-    this.#rate.add(more * receivedSegmentSize, performance.now());
+    this.#rate.add(more * receivedSegmentSize, performance.now(), asked);
   }
 }

@@ -4,10 +4,14 @@ import { LifeWatch } from '../src/steering/life-watch.ts';
 
 /** A connection of two subflows, looked at every 30 ms. */
 class Connection {
-  readonly a = { bytesReceived: 0, bytesAcked: 0, rttMs: 20, rttVarianceMs: 2 };
-  readonly b = { bytesReceived: 0, bytesAcked: 0, rttMs: 20, rttVarianceMs: 2 };
+  readonly a = { bytesReceived: 0, bytesAcked: 0, rttMs: 20, rttVarianceMs: 2, lastDataReceivedMs: 5000 };
+  readonly b = { bytesReceived: 0, bytesAcked: 0, rttMs: 20, rttVarianceMs: 2, lastDataReceivedMs: 5000 };
   #now = 1000;
   readonly #watch = new LifeWatch();
+
+  pass(milliseconds: number): void {
+    this.#now += milliseconds;
+  }
 
   /** @returns When each subflow was doubted, in milliseconds from now, and over which something came at the end. */
   run(milliseconds: number, step: () => void) {
@@ -62,6 +66,16 @@ describe('a subflow over which nothing comes any more', () => {
     connection.run(600, () => {});
     const over = connection.run(3000, () => {});
     expect(over.doubted).toEqual({ a: [], b: [] });
+  });
+
+  it('is no sign of life when nobody looked for so long that it may have come before', () => {
+    const connection = new Connection();
+    connection.run(60, () => {});
+    connection.pass(2000);
+    connection.a.bytesReceived = 1000;
+    connection.b.bytesReceived = 1000;
+    connection.b.lastDataReceivedMs = 10;
+    expect(connection.run(30, () => {}).alive).toEqual(['b']);
   });
 
   it('is given the time of its round trips', () => {

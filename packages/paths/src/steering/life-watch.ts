@@ -2,7 +2,7 @@ import type { SubflowInfo } from '@manypath/mptcp';
 
 /** What a look at the subflows of a connection told. */
 export interface Looked {
-  /** Over these something came since the last look. */
+  /** Over these something came just now. */
   readonly alive: readonly string[];
   /** Over these nothing comes any more, although they carried something and others go on. */
   readonly doubtful: readonly string[];
@@ -17,6 +17,8 @@ export interface LifeLimits {
   carriedBytes: number;
   /** What the others carried since, in bytes. */
   othersBytes: number;
+  /** How long ago something may have come that counts as just now, in milliseconds: looks may be far apart. */
+  justNowMs: number;
 }
 
 export const lifeLimits: LifeLimits = {
@@ -24,6 +26,7 @@ export const lifeLimits: LifeLimits = {
   quietMostMs: 3520,
   carriedBytes: 65_536,
   othersBytes: 65_536,
+  justNowMs: 60,
 };
 
 interface Watched {
@@ -44,6 +47,7 @@ export class LifeWatch {
   readonly #limits: LifeLimits;
   readonly #watched = new Map<string, Watched>();
   #total = 0;
+  #lookedAt = Number.NEGATIVE_INFINITY;
   /** When something last came over any of them. */
   #aliveAt = Number.NEGATIVE_INFINITY;
 
@@ -53,17 +57,23 @@ export class LifeWatch {
 
   /** @param subflows By a key that stays with a subflow. @param now By a steady clock, in milliseconds. */
   look(subflows: ReadonlyMap<string, SubflowInfo>, now: number): Looked {
-    const alive: string[] = [];
+    const { justNowMs } = this.#limits;
+    const isLate = now - this.#lookedAt > justNowMs;
+    this.#lookedAt = now;
+    const heard: string[] = [];
     for (const [key, { bytesReceived, bytesAcked }] of subflows) {
       const bytes = bytesReceived + bytesAcked;
       const watched = this.#watched.get(key);
       const more = watched === undefined ? 0 : bytes - watched.bytes;
       this.#total += more;
       if (watched === undefined) this.#watched.set(key, this.#begin(bytes, now));
-      else if (more > 0) alive.push(key);
+      else if (more > 0) heard.push(key);
     }
-    if (alive.length > 0) this.#aliveAt = now;
-    for (const key of alive) this.#note(key, subflows.get(key), now);
+    if (heard.length > 0) this.#aliveAt = now;
+    for (const key of heard) this.#note(key, subflows.get(key), now);
+    const alive = heard.filter(
+      key => !isLate || (subflows.get(key)?.lastDataReceivedMs ?? Number.POSITIVE_INFINITY) <= justNowMs,
+    );
     const doubtful: string[] = [];
     for (const [key, watched] of this.#watched) {
       const subflow = subflows.get(key);
