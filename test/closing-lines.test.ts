@@ -26,7 +26,7 @@ describe('the closing lines of a run', { timeout: 60_000 }, () => {
       'skipped, it rains:',
       '  outcomes.cases.ts: says itself why it is skipped',
       'skipped, needs the sun:',
-      '  outcomes.cases.ts: around a test that is skipped (needs the sun) > has its reason',
+      '  outcomes.cases.ts: around a test that is skipped (needs the sun) > has its reason (whatever else it says)',
       'skipped, needs root:',
       '  retries.lab-cases.ts: cannot run here (needs root)',
       '3 passed, 2 failed, 3 skipped',

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import type { Reporter, SerializedError, TestCase, TestModule, Vitest } from 'vitest/node';
+import type { Reporter, SerializedError, TestCase, TestModule, TestSuite, Vitest } from 'vitest/node';
 import {
   closingLines,
   type RunReport,
@@ -68,13 +68,23 @@ function nameOf({ module, fullName }: TestCase): string {
   return `${module.relativeModuleId}: ${fullName}`;
 }
 
-/** Why a test was skipped: what it said itself, or what stands in brackets at the end of its name or that of one around it. */
+/**
+ * Why a test was skipped: what it said itself, or what stands in brackets at the end of a name, its own or that of one around
+ * it; the outermost that is skipped tells.
+ */
 function reasonOf(test: TestCase): string | undefined {
   const result = test.result();
   if (result.state === 'skipped' && result.note !== undefined) return result.note;
-  for (let task: TestCase['parent'] | TestCase = test; task.type !== 'module'; task = task.parent) {
-    const inBrackets = /\((?:skipped: )?([^()]+)\)$/.exec(task.name)?.[1];
-    if (inBrackets !== undefined) return inBrackets;
-  }
-  return undefined;
+  return around(test)
+    .filter(({ options }) => options.mode === 'skip')
+    .map(({ name }) => /\((?:skipped: )?([^()]+)\)$/.exec(name)?.[1])
+    .find(reason => reason !== undefined);
+}
+
+/** A test and the groups that it is in, the outermost first. */
+function around(test: TestCase): (TestCase | TestSuite)[] {
+  const chain: (TestCase | TestSuite)[] = [];
+  for (let task: TestCase['parent'] | TestCase = test; task.type !== 'module'; task = task.parent)
+    chain.unshift(task);
+  return chain;
 }
