@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { InvalidArgumentError } from 'commander';
 
-/** Who called sudo, if that is another than root: a list of one user number, or none. */
+/** Who called sudo or pkexec, if that is another than root: a list of one user number, or none. */
 export function callerOfSudo(): number[] {
-  const caller = Number(process.env.SUDO_UID ?? Number.NaN);
+  const caller = Number(process.env.SUDO_UID ?? process.env.PKEXEC_UID ?? Number.NaN);
   return Number.isInteger(caller) && caller > 0 ? [caller] : [];
 }
 

@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, mkdirSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, realpathSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { ownPackage, ownProgram, type Program, programs } from '../own-files.ts';
 import { InstallFileError, InstallUnsafeError } from './errors.ts';
@@ -105,9 +105,10 @@ function writeProgram(folder: string, node: string | undefined): void {
   chmodSync(script, 0o755);
 }
 
+/** Not by Node's own `copyFile`: since version 24 the copy belongs to whom the original belongs to. */
 function copyFile(from: string, to: string, mode: number): void {
   mkdirSync(dirname(to), { recursive: true });
-  copyFileSync(from, to);
+  writeFileSync(to, readFileSync(from), { flag: 'wx' });
   chmodSync(to, mode);
 }
 

@@ -38,11 +38,13 @@ class Installed implements Disposable {
   readonly folder: string;
   readonly program: string;
 
-  constructor(where: string) {
+  /** @param owner Number of the user that it belongs to. */
+  constructor(where: string, owner: number) {
     this.folder = mkdtempSync(join(where, 'manypath-system-'));
     chmodSync(this.folder, 0o755);
     this.program = join(this.folder, 'program');
     copyProgram(this.program);
+    if (owner !== 0) execFileSync('chown', ['-R', String(owner), this.program]);
   }
 
   [Symbol.dispose](): void {
@@ -52,7 +54,7 @@ class Installed implements Disposable {
 
 let installed: Installed;
 beforeAll(() => {
-  installed = new Installed(unsafe);
+  installed = new Installed(unsafe, 65_534);
 });
 afterAll(() => installed[Symbol.dispose]());
 
@@ -174,7 +176,7 @@ describe.runIf(isRoot)('manypath install --system', () => {
   });
 
   it('leaves a program where it is that only root can change', () => {
-    using inSafe = new Installed(safe);
+    using inSafe = new Installed(safe, 0);
     using here = new Machine(inSafe.program);
     const installation = here.install();
     expect(installation.copy).toBeNull();
