@@ -21,7 +21,7 @@ describe('the rate of the last moments', () => {
     rate.count(1000);
     rate.look(200);
     expect(rate.expected(200)).toBe(62_500);
-    expect(rate.expected(650)).toBe(12_500);
+    expect(rate.expected(750)).toBe(12_500);
   });
 
   it('waits for a span that tells something, and loses nothing meanwhile', () => {
