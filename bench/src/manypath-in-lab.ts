@@ -31,8 +31,9 @@ export async function startUp(
   lab: Lab,
   { state, port, pairing, more = [] }: UpOptions,
 ): Promise<ChildProcess> {
-  const upArguments = ['up', '--json', '--listen', `127.0.0.1:${port}`, '--relay', pairing, ...more];
+  const upArguments = ['up', '--json', '--listen', `127.0.0.1:${port}`, ...more];
   const up = lab.spawn('client', [process.execPath, main, ...upArguments, '--state', state], {
+    env: { MANYPATH_RELAY: pairing },
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   await readyEvent(up);

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { ManypathError } from '@manypath/core';
+import { askPerson } from './terminal/ask-person.ts';
 
 /** A program from outside npm, and the Debian package that brings it. */
 interface SystemProgram {
@@ -44,24 +45,25 @@ export class MissingProgramsError extends ManypathError {
 /**
  * Sees to it that the programs a command needs are installed.
  *
- * As root on a Debian-like machine what is missing is installed, said on stderr; otherwise the error carries
- * the one command to run.
+ * As root on a Debian-like machine what is missing is installed: that is said on stderr, and somebody at a terminal is asked
+ * first, unless `CI` or `MANYPATH_YES` is set. Otherwise the error carries the one command to run.
  *
- * @throws MissingProgramsError `MANYPATH_PROGRAMS_MISSING`
+ * @throws MissingProgramsError `MANYPATH_PROGRAMS_MISSING`, also when the answer is no
  */
-export function requirePrograms(names: readonly SystemProgramName[]): void {
+export async function requirePrograms(names: readonly SystemProgramName[]): Promise<void> {
   const missing = names.map(name => programs[name]).filter(({ program }) => !isOnPath(program));
   if (missing.length === 0) return;
   if (process.getuid?.() !== 0 || !isOnPath('apt-get')) throw new MissingProgramsError(missing);
+  if (!(await mayInstall(missing))) throw new MissingProgramsError(missing);
   install(missing);
   const stillMissing = missing.filter(({ program }) => !isOnPath(program));
   if (stillMissing.length > 0) throw new MissingProgramsError(stillMissing);
 }
 
 /** As {@link requirePrograms}, for programs that a command can do without: what cannot be installed stays missing. */
-export function offerPrograms(names: readonly SystemProgramName[]): void {
+export async function offerPrograms(names: readonly SystemProgramName[]): Promise<void> {
   try {
-    requirePrograms(names);
+    await requirePrograms(names);
   } catch (error) {
     if (!(error instanceof MissingProgramsError)) throw error;
   }
@@ -80,6 +82,14 @@ function isExecutable(file: string): boolean {
   } catch {
     return false;
   }
+}
+
+async function mayInstall(missing: readonly SystemProgram[]): Promise<boolean> {
+  const { CI, MANYPATH_YES } = process.env;
+  if (!process.stdin.isTTY || !process.stderr.isTTY || CI || MANYPATH_YES) return true;
+  process.stderr.write(`manypath: not installed: ${missing.map(({ program }) => program).join(', ')}\n`);
+  const choice = await askPerson(`Install ${packagesOf(missing).join(', ')} with apt-get? [Y]es, [n]o: `);
+  return choice === 'yes' || choice === 'always';
 }
 
 function install(missing: readonly SystemProgram[]): void {

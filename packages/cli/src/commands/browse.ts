@@ -67,10 +67,10 @@ async function runBrowse(
   rest: readonly string[],
   options: BrowseCommandOptions,
 ): Promise<void> {
-  requirePrograms(['setpriv']);
+  await requirePrograms(['setpriv']);
   // Without these the browser still opens, and says what is lost.
-  if (options.isolate) offerPrograms(['unshare', 'nsenter', 'ip', 'nft']);
-  requireBrowser(options.browser);
+  if (options.isolate) await offerPrograms(['unshare', 'nsenter', 'ip', 'nft']);
+  await requireBrowser(options.browser);
   const { url, extra } = splitArguments(first, rest);
   const logger = createLogger(options.logLevel, options.json);
   const failures = BackgroundFailures.watch(logger);
@@ -135,12 +135,12 @@ function extensionFor(profile: string, stateDir: string): string | undefined {
 }
 
 /** On a fresh machine Chromium is installed; one that was named must be there. */
-function requireBrowser(chosen: string | undefined): void {
+async function requireBrowser(chosen: string | undefined): Promise<void> {
   try {
     findBrowser({ chosen });
   } catch (error) {
     if (errorCode(error) !== 'MANYPATH_BROWSER_NOT_FOUND' || chosen !== undefined) throw error;
-    requirePrograms(['chromium']);
+    await requirePrograms(['chromium']);
   }
 }
 

@@ -34,7 +34,7 @@ export function addDemoCommand(program: Command): void {
 }
 
 async function runDemo({ json, rate, megabytes, logLevel }: DemoOptions): Promise<void> {
-  requirePrograms(['chromium', 'ip', 'tc', 'nft', 'unshare', 'setpriv']);
+  await requirePrograms(['chromium', 'ip', 'tc', 'nft', 'unshare', 'setpriv']);
   await Lab.requireOrReenter();
   const events = new EventOutput(json);
   const out = json ? process.stderr : process.stdout;

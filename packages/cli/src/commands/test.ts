@@ -33,7 +33,7 @@ export function addTestCommand(program: Command): void {
  */
 async function test(filters: readonly string[]): Promise<number> {
   if (!existsSync(join(root, 'vitest.config.ts'))) throw new NotACloneError();
-  requirePrograms([
+  await requirePrograms([
     'chromium',
     'ip',
     'tc',

@@ -104,9 +104,11 @@ async function startBrowser(
     '--disable-sync',
     '--disable-gpu',
   ];
-  const options = ['--json', '--headless', '--relay', pairing, '--state', state, '--log-level', logLevel];
+  const options = ['--json', '--headless', '--state', state, '--log-level', logLevel];
   const child = lab.spawn('client', [...manypath, 'browse', ...options, '--', ...browserArguments], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+    // Not on its command line, which everybody on this machine can read.
+    env: { MANYPATH_RELAY: pairing },
   });
   await readyEvent(child, 'browser', logLevel);
   return child;

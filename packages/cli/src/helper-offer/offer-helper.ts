@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { hasEndpoint, readHeldSettings } from '../held-settings.ts';
 import { isHelperThere, mayChangeKernel } from '../kernel-rights.ts';
 import { isOnPath } from '../system-packages.ts';
+import { askPerson } from '../terminal/ask-person.ts';
 import { withOwnCommand } from '../terminal/own-command.ts';
 import { wrapText } from '../terminal/wrap.ts';
-import { askPerson } from './ask-person.ts';
 import { installHelper, startHelper } from './start-helper.ts';
 
 /** To whom the helper is offered. */

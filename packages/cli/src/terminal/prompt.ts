@@ -22,21 +22,3 @@ export function askHidden(question: string): Readable {
   });
   return answer;
 }
-
-/**
- * Asks a question that is answered with y or n.
- *
- * @returns Whether the answer was yes; also an empty one is.
- */
-export async function askYesOrNo(question: string): Promise<boolean> {
-  const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await new Promise<string>(resolve => {
-      lines.question(`${question} [Y/n] `, resolve);
-      lines.once('close', () => resolve('no'));
-    });
-    return /^(y|yes)?$/i.test(answer.trim());
-  } finally {
-    lines.close();
-  }
-}
