@@ -193,7 +193,7 @@ describe('a plain request in HTTP/2', () => {
 
   it('cannot smuggle a second request to the origin', async () => {
     const seen: string[] = [];
-    const { session, head } = await setUp((request, response) => {
+    const { pairing, head } = await setUp((request, response) => {
       seen.push(`${request.method} ${request.url}`);
       request.resume().once('end', () => response.end());
     });
@@ -203,6 +203,8 @@ describe('a plain request in HTTP/2', () => {
       { ':method': 'POST', 'content-length': '4' },
     ];
     for (const trick of tricks) {
+      // Some releases of Node end the whole connection of who tries that.
+      const session = await http2To(pairing);
       const stream = session.request(head(trick), { endStream: false });
       stream.on('error', () => {}).resume();
       stream.end(smuggled);
