@@ -27,6 +27,8 @@ const programs = {
   script: { program: 'script', debianPackage: 'bsdutils' },
   sudo: { program: 'sudo', debianPackage: 'sudo' },
   git: { program: 'git', debianPackage: 'git' },
+  squid: { program: 'squid', debianPackage: 'squid' },
+  tinyproxy: { program: 'tinyproxy', debianPackage: 'tinyproxy' },
 } satisfies Record<string, SystemProgram>;
 
 export type SystemProgramName = keyof typeof programs;

@@ -8,7 +8,7 @@ import { npmProgram, root, runProgram } from '../checks/run-program.ts';
 import { addReports, closingLines, type RunReport, reportOf, skippedCheck } from '../checks/run-report.ts';
 import { runTests } from '../checks/run-tests.ts';
 import { TemporaryFolder } from '../checks/temporary-folder.ts';
-import { requirePrograms } from '../system-packages.ts';
+import { offerPrograms, requirePrograms } from '../system-packages.ts';
 
 /** `manypath test`: everything that CI runs. */
 export function addTestCommand(program: Command): void {
@@ -48,6 +48,8 @@ async function test(filters: readonly string[]): Promise<number> {
     'sudo',
     'git',
   ]);
+  // Other proxies, to compare with: where they cannot be installed, that test is skipped and says so.
+  offerPrograms(['squid', 'tinyproxy']);
   process.env.MANYPATH_SEED ??= String(randomInt(2 ** 31));
   using folder = new TemporaryFolder();
   const reports = filters.length > 0 ? [await runTests({ filters })] : await everything(folder);
