@@ -47,7 +47,8 @@ describe.skipIf(reason)(`the extension in manypath browse${reason ? ` (skipped: 
 
   it('is there, and shows both paths', async () => {
     await expect.poll(() => popup.locator('[data-path]').count(), { timeout: 5000 }).toBe(2);
-    expect(await popup.getByRole('status').textContent()).toContain('2 paths');
+    // Lanes are joined by the second path a moment after they are made.
+    await expect.poll(() => popup.getByRole('status').textContent(), { timeout: 5000 }).toContain('2 paths');
     await expect.poll(whoami).toBe('relay');
   });
 

@@ -1,6 +1,7 @@
 import { chmodSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import type { StatusDocument } from '@manypath/core';
 import { Lab } from '@manypath/lab';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -77,14 +78,14 @@ describe.skipIf(why)(`how the paths are used${why ? ` (skipped: ${why})` : ''}`,
   }
 
   /** A gateway of `user`, with the helper where that is meant. */
-  async function startUp(user: User, relay?: RunningManypath) {
+  async function startUp(user: User, relay?: RunningManypath, before: readonly string[] = []) {
     const socket = join(folder.path, `helper-${rounds}.sock`);
     if (user === 'a user with the helper') {
       await start('client', ['helper', '--socket', socket, '--user', uid]);
     }
     const through = relay === undefined ? [] : ['--relay', String(relay.ready.pairing)];
     const words = user === 'root' ? ['env', 'MANYPATH_HELPER=/nowhere'] : asUser(socket);
-    const up = await start('client', ['up', '--listen', '0', ...through], words);
+    const up = await start('client', ['up', '--listen', '0', ...through], [...words, ...before]);
     const { port } = up.ready.proxy as { port: number };
     return {
       log: up.log,
@@ -161,6 +162,16 @@ describe.skipIf(why)(`how the paths are used${why ? ` (skipped: ${why})` : ''}`,
     await up.fetch(100_000);
     await until(up, 'relay-plain');
     await expect.poll(() => up.log()).toContain('Multipath TCP is off at the relay');
+  });
+
+  it.each([
+    ['kernel-without-mptcp', '93'],
+    ['blocked', '1'],
+  ])('is one path where the kernel says %s, with rights and a relay', async (reason, errno) => {
+    const refuse = fileURLToPath(new URL('support/refuse-mptcp.mjs', import.meta.url));
+    const up = await startUp('root', await startRelay(), [process.execPath, refuse, errno]);
+    for (const _ of [1, 2]) await up.fetch(100_000);
+    expect((await up.status()).multipath).toMatchObject({ reason, paths: [lab.links[0]?.device] });
   });
 
   it('is one path where it is removed on every way', async () => {

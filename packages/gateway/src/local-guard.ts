@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { isPublicAddress, type Nat64Prefix, scopeThrough } from '@manypath/core';
+import { type AddressScope, isPublicAddress, type Nat64Prefix, scopeThrough } from '@manypath/core';
 import { LocalTargetError } from './errors.ts';
 import type { Reach } from './lanes/lane.ts';
 import type { LocalNames } from './local-names.ts';
@@ -42,10 +42,17 @@ export class LocalGuard {
     if (reach === 'public') return this.#refusing(await this.#isPublic(), true);
     if (reach !== undefined || localNames.named(host)) return undefined;
     if (isIP(host) !== 0) return protectLocal ? this.#refusing(() => true, true) : undefined;
+    const isInHosts = await this.#options.isInHosts(host);
+    // The user wrote it; but a browser has to see that it leads to a local network.
+    if (protectLocal && isInHosts) return this.#refusing(await this.#isNot(local), true);
     if (protectLocal) return this.#refusing(await this.#isPublic(), true);
-    if (localNames.includes(host) || (await this.#options.isInHosts(host))) return undefined;
+    if (isInHosts || localNames.includes(host)) return undefined;
+    return this.#refusing(await this.#isNot(ofThisMachine), false);
+  }
+
+  async #isNot(scopes: ReadonlySet<AddressScope>): Promise<(address: string) => boolean> {
     const translators = await this.#options.translators();
-    return this.#refusing(address => !ofThisMachine.has(scopeThrough(address, translators)), false);
+    return address => !scopes.has(scopeThrough(address, translators));
   }
 
   async #isPublic(): Promise<(address: string) => boolean> {
@@ -62,9 +69,12 @@ export class LocalGuard {
 }
 
 /** What no name of the public DNS has any business with, wherever the gateway runs. */
-const ofThisMachine = new Set<ReturnType<typeof scopeThrough>>([
+const ofThisMachine: ReadonlySet<AddressScope> = new Set([
   'loopback',
   'unspecified',
   'link-local',
   'metadata',
-]);
+] as const);
+
+/** What browsers guard from public pages. */
+const local: ReadonlySet<AddressScope> = new Set([...ofThisMachine, 'private']);

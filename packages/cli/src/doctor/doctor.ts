@@ -1,4 +1,4 @@
-import { errorMessage, parsePairing } from '@manypath/core';
+import { errorMessage, parsePairing, type StatusDocument } from '@manypath/core';
 import { ControlClient } from '@manypath/gateway';
 import type { ConfigPlace } from '../config/index.ts';
 import { isHelperThere, mayChangeKernel } from '../kernel-rights.ts';
@@ -8,6 +8,7 @@ import { checkHost } from './check-host.ts';
 import { checkKernel } from './check-kernel.ts';
 import { checkPaths } from './check-paths.ts';
 import { checkRelay } from './check-relay.ts';
+import { checkUse } from './check-use.ts';
 import { bad, type Finding } from './finding.ts';
 
 export interface DoctorOptions {
@@ -20,14 +21,15 @@ export interface DoctorOptions {
 
 /** Looks at everything that can stop Multipath TCP on this host. */
 export async function examine({ stateDir, relay, config }: DoctorOptions): Promise<Finding[]> {
-  const running = await runningPaths(stateDir);
+  const running = await runningStatus(stateDir);
   const mayManage = await canManage();
   const findings = [
     ...(await tried('kernel', checkKernel)),
-    ...(await tried('paths', () => checkPaths(running, mayManage))),
+    ...(await tried('paths', () => checkPaths(running?.paths, mayManage))),
     ...(await tried('counters', () => checkCounters())),
     ...(await tried('host', () => checkHost())),
     ...checkConfig(config),
+    ...(running === undefined ? [] : [checkUse(running.multipath)]),
   ];
   if (relay === undefined) return findings;
   const paths = findings.flatMap(({ id }) => (/^path-(.+)$/.exec(id) ?? []).slice(1));
@@ -43,11 +45,11 @@ async function tried(id: string, check: () => Finding[] | Promise<Finding[]>): P
   }
 }
 
-async function runningPaths(stateDir: string) {
+async function runningStatus(stateDir: string): Promise<StatusDocument | undefined> {
   try {
     const client = await ControlClient.connect(stateDir);
     try {
-      return (await client.status()).paths;
+      return await client.status();
     } finally {
       client.close();
     }

@@ -29,7 +29,13 @@ const localServers = [
   'http://10.77.1.2:8010/',
   'http://10.77.1.1:8011/',
 ];
-const localNames = ['http://printer.lan:8010/', 'http://nas:8010/', 'http://device.corp.test:8010/'];
+const localNames = [
+  'http://printer.lan:8010/',
+  'http://nas:8010/',
+  'http://device.corp.test:8010/',
+  // Of the hosts file.
+  'http://myapp.test:8004/',
+];
 /** A private address behind a router: no business of the LAN, and to be reached all the same. */
 const behindRouter = 'http://10.99.0.1:8012/';
 const rebinding = ['http://rebind.test:8004/', 'http://rebind-lan.test:8010/'];
@@ -99,7 +105,7 @@ describe.skipIf(missing !== undefined)(`localhost and the LAN${missing ? ` (${mi
 
   it('open in a tab as in any browser', async () => {
     const page = await open('quiet namespace', 'about:blank');
-    for (const url of [...localServers, ...localNames, behindRouter]) {
+    for (const url of [...localServers, ...localNames, behindRouter, 'http://vpn.example.test:8012/']) {
       const response = await page.goto(url);
       expect([url, response?.status()]).toEqual([url, 200]);
     }

@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-const hostsFile = `127.0.0.1 localhost rebind.test
+const hostsFile = `127.0.0.1 localhost rebind.test myapp.test
 203.0.113.5 origin.test public.test
 ::1 localhost
 10.77.1.2 printer.lan nas device.corp.test rebind-lan.test
+10.99.0.1 vpn.example.test
 `;
 
 let count = 0;
