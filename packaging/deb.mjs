@@ -8,6 +8,7 @@ import {
   helperSocket,
   helperSocketName,
   helperStateDir,
+  relayUnitName,
   serviceUnit,
   unitName,
 } from '../packages/cli/dist/install/index.js';
@@ -121,7 +122,7 @@ const postinst = `#!/bin/sh
 set -e
 if [ "$1" = configure ] && [ -d /run/systemd/system ]; then
   systemctl daemon-reload || true
-  [ -z "$2" ] || systemctl try-restart ${helperServiceName} || true
+  [ -z "$2" ] || systemctl try-restart ${helperServiceName} ${relayUnitName} || true
 fi
 `;
 
@@ -129,6 +130,8 @@ fi
 const prerm = `#!/bin/sh
 set -e
 if [ "$1" = remove ]; then
-  for what in --helper --system; do /usr/bin/manypath uninstall "$what" >/dev/null || true; done
+  for what in 'relay uninstall' 'uninstall --helper' 'uninstall --system'; do
+    /usr/bin/manypath $what >/dev/null || true
+  done
 fi
 `;
