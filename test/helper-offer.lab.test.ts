@@ -45,7 +45,10 @@ describe.skipIf(whyNoLab())(
           join(folder.path, name),
         ];
         const asUser = `exec setpriv --reuid ${user} --regid nogroup --clear-groups env LC_ALL=C ${[...environment, ...up].join(' ')}`;
-        const inside = `mount --bind ${sudoers} /etc/sudoers && stty cols 80 && ${asUser}`;
+        const own = ['/usr/local/lib', '/etc/systemd/system'].map(
+          place => `mount -t tmpfs -o mode=755 none ${place}`,
+        );
+        const inside = [`mount --bind ${sudoers} /etc/sudoers`, ...own, 'stty cols 80', asUser].join(' && ');
         const terminal = `unshare --mount sh -c '${inside}'`;
         this.child = lab.spawn(
           'client',
@@ -90,6 +93,18 @@ describe.skipIf(whyNoLab())(
       expect(await terminal.interrupt()).toBe(0);
       while ((await endpoints()) !== before) await sleep(20);
       expect(existsSync(join(folder.path, 'yes', 'no-helper'))).toBe(false);
+    });
+
+    it('installs the helper after "always", and has it now too where systemd does not start it', async () => {
+      const before = await endpoints();
+      const terminal = new Terminal('always', true);
+      await terminal.shows('[n]o: ');
+      terminal.type('a\r');
+      await terminal.shows('/etc/systemd/system/manypath-helper.service');
+      await terminal.shows('Proxy on');
+      expect(await endpoints()).toContain(lab.addresses.clientB);
+      expect(await terminal.interrupt()).toBe(0);
+      while ((await endpoints()) !== before) await sleep(20);
     });
 
     it('goes on after a no, and does not ask again', async () => {

@@ -41,7 +41,9 @@ export async function offerHelper({ stateDir, json }: HelperOfferOptions): Promi
     case 'yes':
       return startHelper(program);
     case 'always':
-      return installHelper(program);
+      await installHelper(program);
+      // Where systemd does not run, nobody starts what was installed.
+      return (await isHelperThere()) ? undefined : startHelper(program);
     case 'no':
       writeFileSync(refusal, '', { mode: 0o600 });
       process.stderr.write(`${withOwnCommand('At any other time: sudo manypath install --helper')}\n`);
