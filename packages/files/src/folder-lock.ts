@@ -1,8 +1,17 @@
 import { closeSync, constants, openSync } from 'node:fs';
-import { type Clock, systemClock } from '@manypath/core';
+import type { Clock } from '@manypath/core';
 import { tryLockFile } from '@manypath/mptcp';
 import { FolderBusyError } from './errors.ts';
 import { filesLimits } from './limits.ts';
+
+/** Keeps the process alive, unlike that of the house: whoever waits for a lock wants to get it. */
+const waitingClock: Clock = {
+  now: () => performance.now(),
+  after(milliseconds, callback) {
+    const handle = setTimeout(callback, milliseconds);
+    return { cancel: () => clearTimeout(handle) };
+  },
+};
 
 /**
  * Runs `action` while no other process does the like in this folder.
@@ -17,7 +26,7 @@ import { filesLimits } from './limits.ts';
 export async function withFolderLock<T>(
   folder: string,
   action: () => T,
-  clock: Clock = systemClock,
+  clock: Clock = waitingClock,
 ): Promise<T> {
   const fd = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {

@@ -119,7 +119,7 @@ export class JsonStore<T> {
     if (this.#pending.length === 0) return;
     const folder = dirname(this.#file);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    await withFolderLock(folder, () => this.#write(), this.#clock);
+    await withFolderLock(folder, () => this.#write());
     this.#retryMs = filesLimits.storeRetryMs;
     this.#unwritable.ends(this);
   }

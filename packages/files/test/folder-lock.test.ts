@@ -61,6 +61,25 @@ describe('the lock of a folder', () => {
     expect(entered).toBe(true);
   });
 
+  it('keeps a process alive that has nothing else to do than to wait for it', async () => {
+    const other = await holder();
+    const script = `
+      import { withFolderLock } from '@manypath/files';
+      process.stdout.write('waits');
+      await withFolderLock(process.argv[1], () => process.stdout.write(' has it'));
+    `;
+    const words = ['--input-type=module', '--eval', script, folder];
+    const waiter = spawn(process.execPath, words, { cwd: import.meta.dirname });
+    children.push(waiter);
+    let printed = '';
+    waiter.stdout.on('data', bytes => {
+      printed += String(bytes);
+    });
+    waiter.stdout.once('data', () => setTimeout(() => other.kill('SIGKILL'), 100));
+    const [code] = await once(waiter, 'exit');
+    expect([code, printed]).toEqual([0, 'waits has it']);
+  });
+
   it('gives up on a process that keeps it', async () => {
     await holder();
     let now = 0;
