@@ -173,6 +173,9 @@ describe.skipIf(whyNoLab())(`a state folder${whyNoLab() ? ` (skipped: ${whyNoLab
       'no control socket: `manypath status` and the extension find nothing until there is one',
     ]);
     remount('rw');
+    // What the lab runs has mounts of its own.
+    const inside = ['--target', String(up.child.pid), '--mount', 'mount', '-o', 'remount,rw', state];
+    execFileSync('nsenter', inside);
     await expect.poll(answers, { timeout: 10_000 }).toBe(true);
     await writtenAgain('');
     expect(warnings(up)).toHaveLength(2);
