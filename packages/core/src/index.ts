@@ -109,6 +109,7 @@ export {
 export { encodeJsonLine, JsonLineDecoder, JsonLineError } from './json-lines.ts';
 export { coreLimits } from './limits.ts';
 export {
+  isHindrance,
   judgeMultipath,
   type MultipathFacts,
   type MultipathReason,

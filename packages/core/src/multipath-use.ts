@@ -92,6 +92,19 @@ export function judgeMultipath({ kernel, rights, paths, relay }: MultipathFacts)
   return said('multipath', used, `${used.length} paths are in use: ${listed(used)}.`);
 }
 
+/** Whether multipath will not come by itself: somebody has to do something, or do without. */
+export function isHindrance(reason: MultipathReason): boolean {
+  return hindrances.has(reason);
+}
+
+const hindrances: ReadonlySet<MultipathReason> = new Set([
+  'switched-off',
+  'kernel-without-mptcp',
+  'blocked',
+  'no-rights',
+  'relay-plain',
+] as const);
+
 /** The sentence, and what to run. */
 export function multipathAdvice({ text, command }: Pick<MultipathUse, 'text' | 'command'>): string {
   return command === null ? text : `${text} To use all: ${command}`;
@@ -111,7 +124,6 @@ const kernelTexts = {
 const commands: Partial<Record<MultipathReason, string>> = {
   'switched-off': 'sudo sysctl -w net.mptcp.enabled=1',
   'no-rights': 'sudo manypath helper',
-  'one-subflow': 'manypath doctor',
 };
 
 function said(reason: MultipathReason, paths: readonly string[], text: string): MultipathUse {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { judgeMultipath, type MultipathFacts, multipathAdvice } from '../src/index.ts';
+import { isHindrance, judgeMultipath, type MultipathFacts, multipathAdvice } from '../src/index.ts';
 
 const path = (name: string, about: object = {}) => ({
   name,
@@ -98,6 +98,28 @@ describe('how the paths are used', () => {
     expect(judged({ relay: { ready: false, failover: 'straight', lanes: [] } })).toMatchObject({
       reason: 'relay-away',
     });
+  });
+
+  it('is hindered where it will not come by itself', () => {
+    for (const reason of [
+      'switched-off',
+      'kernel-without-mptcp',
+      'blocked',
+      'no-rights',
+      'relay-plain',
+    ] as const) {
+      expect(isHindrance(reason)).toBe(true);
+    }
+    for (const reason of [
+      'multipath',
+      'one-subflow',
+      'relay-away',
+      'no-relay',
+      'one-path',
+      'no-path',
+    ] as const) {
+      expect(isHindrance(reason)).toBe(false);
+    }
   });
 
   it('fits into a line of a terminal', () => {

@@ -10,6 +10,7 @@ import {
   controlProtocol,
   defaultListen,
   formatAuthority,
+  isHindrance,
   judgeMultipath,
   type LogEntry,
   type MultipathReason,
@@ -559,7 +560,9 @@ export class Gateway {
     this.#multipathReason = reason;
     if (before === undefined || before === reason) return;
     const { logger = silentLogger } = this.#options;
-    logger[reason === 'multipath' ? 'info' : 'warn'](command === null ? {} : { command }, text);
+    const fields = command === null ? {} : { command };
+    if (isHindrance(reason)) logger.warn(fields, text);
+    else if (isHindrance(before)) logger.info(fields, text);
   }
 
   #noteConnection(target: Authority, dialect: Dialect): Connection {
