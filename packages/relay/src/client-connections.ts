@@ -20,6 +20,7 @@ type ConnectionLimits = Pick<
   | 'strangersPerAddress'
   | 'authenticateMs'
   | 'refusalsPerConnection'
+  | 'rememberedAddresses'
 >;
 
 /** One connection of a client: a stranger's until it has shown the secret. */
@@ -108,7 +109,7 @@ class Pool {
  *
  * When the pool is full, or an address has its share of it, the one is closed that has come least far, and among those
  * alike the one that came first: whoever goes on with the handshake at once is in before others of the same address, who
- * only hold connections, have displaced it.
+ * only hold connections, have displaced it. Addresses that users come from may open many at once, as browsers and programs do.
  */
 export class ClientConnections {
   readonly #limits: ConnectionLimits;
@@ -116,6 +117,8 @@ export class ClientConnections {
   readonly #clock: Clock;
   readonly #strangers = new Pool();
   readonly #users = new Pool();
+  /** Addresses that users came from, the one that was used longest ago first. */
+  readonly #familiar = new Set<string>();
 
   constructor(limits: ConnectionLimits, events: ClientConnectionEvents, clock: Clock = systemClock) {
     this.#limits = limits;
@@ -143,8 +146,9 @@ export class ClientConnections {
     const connection = new ClientConnection(socket, this.#limits, this.#clock);
     const { strangers, strangersPerAddress } = this.#limits;
     const neighbours = this.#strangers.of(connection.peer);
-    if (neighbours.size >= strangersPerAddress) this.#displaceOneOf(neighbours);
-    else if (this.#strangers.size >= strangers) this.#displaceOneOf(this.#strangers.largest());
+    if (neighbours.size >= strangersPerAddress && !this.#familiar.has(connection.peer)) {
+      this.#displaceOneOf(neighbours);
+    } else if (this.#strangers.size >= strangers) this.#displaceOneOf(this.#strangers.largest());
     this.#strangers.add(connection);
     socket.once('close', () => {
       connection.deadline.cancel();
@@ -164,10 +168,20 @@ export class ClientConnections {
       return false;
     }
     connection.isStranger = false;
+    this.#remember(connection.peer);
     connection.deadline.cancel();
     this.#strangers.remove(connection);
     this.#users.add(connection);
     return true;
+  }
+
+  #remember(peer: string): void {
+    this.#familiar.delete(peer);
+    this.#familiar.add(peer);
+    const [oldest] = this.#familiar;
+    if (this.#familiar.size > this.#limits.rememberedAddresses && oldest !== undefined) {
+      this.#familiar.delete(oldest);
+    }
   }
 
   #displaceOneOf(connections: ReadonlySet<ClientConnection>): void {

@@ -6,7 +6,7 @@ export const relayLimits = {
   connectionsPerAddress: 4_096,
   /** Connections that have not shown the secret, all together; each further one displaces one of the address with most. */
   strangers: 1_000,
-  /** Those of one client address (IPv6: of one /64 network); each further one displaces one of them. */
+  /** Those of one client address (IPv6: of one /64 network) that no user came from; each further one displaces one of them. */
   strangersPerAddress: 64,
   /** Tunnels and connections to origins open at once, all together; further requests are answered 503. */
   targets: 16_384,
@@ -62,7 +62,7 @@ export const relayLimits = {
   refusalsHeldBack: 1_024,
   /** Wrong or missing secrets on one connection, after which it is closed. */
   refusalsPerConnection: 16,
-  /** Addresses whose wrong secrets are remembered; the one seen longest ago is forgotten first. */
+  /** Addresses whose wrong secrets, or right ones, are remembered; the one seen longest ago is forgotten first. */
   rememberedAddresses: 4_096,
   /** How long what strangers do is only counted after the log has told of it, in milliseconds. */
   tellAgainMs: 60_000,

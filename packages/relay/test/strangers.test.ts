@@ -37,6 +37,25 @@ it('lets a user in from an address that has its share of silent connections', as
   expect(sockets.filter(socket => !socket.destroyed).length).toBeLessThanOrEqual(4);
 });
 
+it('lets many connections begin at once where a user has come from before', async () => {
+  const { pairing, relay } = await testRelay({ limits: { strangersPerAddress: 4 } });
+  const target = await echoOrigin();
+  await connectHttp1(pairing, target);
+  const answers = await Promise.all(Array.from({ length: 60 }, () => connectHttp1(pairing, target)));
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(60);
+  expect(relay.status().connections).toBe(61);
+});
+
+it('takes turns with others also where a user has come from before', async () => {
+  const { pairing, relay } = await testRelay({ limits: { strangers: 6, strangersPerAddress: 2 } });
+  const target = await echoOrigin();
+  await connectHttp1(pairing, target);
+  for (let at = 0; at < 20; at++) await silent(relay.address);
+  const other = await silent(relay.address, '127.0.0.2');
+  await expectToServe(pairing);
+  expect(other.destroyed).toBe(false);
+});
+
 it('lets a user in when others fill all the room that strangers have', async () => {
   const { pairing, relay } = await testRelay({ limits: { strangers: 6, strangersPerAddress: 4 } });
   for (let host = 2; host < 12; host++) {
