@@ -61,6 +61,7 @@ describe.skipIf(missing !== undefined)(`the extension in Chromium${missing ? ` (
     Gateway.start({
       stateDir: state(),
       listen: { host: '127.0.0.1', port },
+      localNames: ['*.test'],
       lookup: async () => [{ address: '127.0.0.2', family: 4 }],
     });
 

@@ -107,6 +107,7 @@ describe.skipIf(missing !== undefined)(`streams by a gateway${missing ? ` (${mis
         sleeper: { command: ['/bin/sh', '-c', 'echo $$; sleep 1000 & wait'], origins: [origin()] },
         nothing: { command: ['/nowhere/at-all'], origins: [origin()] },
       },
+      localNames: ['*.test'],
       lookup: async () => [{ address: '127.0.0.2', family: 4 }],
       housekeeping: {
         settings: () => ({ file: '', config: { streams: { allow: grants } }, relay: null, isolation: null }),

@@ -68,7 +68,7 @@ export const pathsLimits = {
   /** How long what files say of name servers is believed, in milliseconds. */
   nameFilesMs: 2000,
   /** Longest such file that is read, in bytes. */
-  nameFileBytes: 1_048_576,
+  nameFileBytes: 16_777_216,
   /** How long a path has to answer when it is asked whether it works, in milliseconds; where its queue is long, up to the second. */
   examineMs: 300,
   examineMostMs: 400,

@@ -60,6 +60,16 @@ describe('the hosts file', () => {
     expect(asked).toEqual([]);
   });
 
+  it('may have megabytes, which are not read again while they stay the same', async () => {
+    const blocked = Array.from({ length: 100_000 }, (_, number) => `0.0.0.0 advertisement-${number}.example`);
+    write('hosts', [...blocked, '127.0.0.1 myapp.test'].join('\n'));
+    const { clock, lookup } = machine();
+    expect(await lookup('myapp.test')).toEqual(['127.0.0.1']);
+    expect(await lookup('advertisement-99999.example')).toEqual(['0.0.0.0']);
+    clock.advance(pathsLimits.nameFilesMs);
+    expect(await lookup('myapp.test')).toEqual(['127.0.0.1']);
+  });
+
   it('leaves what it does not have to the servers', async () => {
     write('hosts', '127.0.0.1 myapp.test\n');
     const { lookup, resolver } = machine({ 'other.test': '203.0.113.1', 'myapp.test': '2001:db8::1' });

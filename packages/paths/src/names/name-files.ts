@@ -37,7 +37,7 @@ export class NameFiles {
   readonly #places: NamePlaces;
   readonly #clock: Clock;
   #hosts: { readonly text: string; readonly names: ReadonlyMap<string, readonly string[]> } | undefined;
-  readonly #read = new Map<string, { text: Promise<string>; until: number }>();
+  readonly #read = new Map<string, { found: Promise<FoundText>; until: number }>();
 
   constructor(clock: Clock, places: NamePlaces = systemNamePlaces) {
     this.#clock = clock;
@@ -85,28 +85,45 @@ export class NameFiles {
     return [];
   }
 
-  #text(place: string): Promise<string> {
+  async #text(place: string): Promise<string> {
     const known = this.#read.get(place);
-    if (known !== undefined && known.until > this.#clock.now()) return known.text;
-    const text = readSmall(place);
-    if (this.#read.size > 64) this.#read.clear();
-    this.#read.set(place, { text, until: this.#clock.now() + pathsLimits.nameFilesMs });
-    return text;
+    if (known !== undefined && known.until > this.#clock.now()) return (await known.found).text;
+    const found = read(place, await known?.found);
+    if (this.#read.size > mostTexts) this.#read.clear();
+    this.#read.set(place, { found, until: this.#clock.now() + pathsLimits.nameFilesMs });
+    return (await found).text;
   }
 }
 
 /** Interfaces whose domains are asked for. */
 const mostInterfaces = 64;
+/** Files and folders that are remembered. */
+const mostTexts = 256;
+/** A file that was written so short a time ago may be written again without looking newer, in milliseconds. */
+const unsettledMs = 100;
 
-/** What a file holds, or the names in a folder; nothing when it is not there, may not be read, or is no file of settings. */
-async function readSmall(place: string): Promise<string> {
+/** What a file held, and how the file looked then. */
+interface FoundText {
+  readonly text: string;
+  /** `undefined` while that tells nothing. */
+  readonly look: string | undefined;
+}
+
+/**
+ * What a file holds, or the names in a folder; nothing when it is not there, may not be read, or is no file of settings. Lists against
+ * advertisements in the hosts file have megabytes: what looks as it did is not read again.
+ */
+async function read(place: string, before: FoundText | undefined): Promise<FoundText> {
   try {
     const found = await stat(place);
-    if (found.isDirectory()) return (await readdir(place)).join('\n');
-    if (found.size > pathsLimits.nameFileBytes) return '';
-    return await readFile(place, 'utf8');
+    const isSettled = Date.now() - found.mtimeMs > unsettledMs;
+    const look = isSettled ? `${found.ino} ${found.size} ${found.mtimeMs} ${found.ctimeMs}` : undefined;
+    if (look !== undefined && before?.look === look) return before;
+    if (found.isDirectory()) return { text: (await readdir(place)).join('\n'), look };
+    if (found.size > pathsLimits.nameFileBytes) return { text: '', look };
+    return { text: await readFile(place, 'utf8'), look };
   } catch {
-    return '';
+    return { text: '', look: undefined };
   }
 }
 
