@@ -44,7 +44,7 @@ export default defineConfig({
           include: named('test'),
           exclude: ['**/*.lab.test.ts', '**/*.browser.test.ts', '**/node_modules/**'],
           retry: 0,
-          testTimeout: 15_000,
+          testTimeout: 30_000,
         },
       },
       {

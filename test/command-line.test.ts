@@ -13,7 +13,7 @@ const commands = (manypath('--help').stdout.match(/^ {2}[a-z-]+(?= {2,})/gm) ?? 
   .filter(name => name !== 'help');
 
 describe('the command line', () => {
-  it('teaches every command, within 80 columns', () => {
+  it('teaches every command, within 80 columns', { timeout: 90_000 }, () => {
     const overview = manypath('--help').stdout;
     expect(overview.split('\n').filter(line => line.length > 80)).toEqual([]);
     expect(commands.length).toBeGreaterThan(12);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { extensionId } from '@manypath/core';
@@ -6,6 +6,7 @@ import { Lab } from '@manypath/lab';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBrowse, picture, relayOf } from './support/browse.ts';
+import { removeFolder } from './support/remove-folder.ts';
 import { whyNoBrowser, whyNoLab } from './support/requirements.ts';
 
 const reason = whyNoLab() ?? whyNoBrowser();
@@ -36,7 +37,7 @@ describe.skipIf(reason)(`the extension in manypath browse${reason ? ` (skipped: 
   afterAll(async () => {
     await context?.close();
     await lab?.destroy();
-    rmSync(folder, { recursive: true, force: true });
+    removeFolder(folder);
   });
 
   const whoami = async (): Promise<string> => {

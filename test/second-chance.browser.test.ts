@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { extensionId } from '@manypath/core';
@@ -6,6 +6,7 @@ import { Lab } from '@manypath/lab';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBrowse, relayOf } from './support/browse.ts';
+import { removeFolder } from './support/remove-folder.ts';
 import { whyNoBrowser, whyNoLab } from './support/requirements.ts';
 
 const reason = whyNoLab() ?? whyNoBrowser();
@@ -44,7 +45,7 @@ describe.skipIf(reason)(
     afterAll(async () => {
       await context?.close();
       await lab?.destroy();
-      rmSync(folder, { recursive: true, force: true });
+      removeFolder(folder);
     });
 
     /** An address comes and goes, as with a VPN, a dock or another Wi-Fi. */

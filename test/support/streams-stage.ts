@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Lab } from '@manypath/lab';
 import type { BrowserContext, Page } from 'playwright-core';
 import { openBrowse, relayOf } from './browse.ts';
 import { startManypath } from './manypath.ts';
+import { removeFolder } from './remove-folder.ts';
 
 /** What `serve-echo` does on which port of the origin. */
 export const services = { upper: 7001, echo: 7002, sink: 7003, source: 7004 } as const;
@@ -94,7 +95,7 @@ export async function openStreamsStage({
     async close() {
       await context.close();
       await lab.destroy();
-      rmSync(folder, { recursive: true, force: true });
+      removeFolder(folder);
     },
   };
 }

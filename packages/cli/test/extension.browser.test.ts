@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { extensionId } from '@manypath/core';
 import { Gateway } from '@manypath/gateway';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { removeFolder } from '../../../test/support/remove-folder.ts';
 import { findBrowser } from '../src/browser/find-browser.ts';
 import { writeNativeHost } from '../src/install/index.ts';
 import { extensionFolder } from '../src/own-files.ts';
@@ -51,7 +52,7 @@ describe.skipIf(missing !== undefined)(`the extension in Chromium${missing ? ` (
     await context?.close();
     await gateway?.close();
     origin?.close();
-    rmSync(folder, { recursive: true, force: true });
+    removeFolder(folder);
   });
 
   const state = () => join(folder, 'state');

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import type { StreamGrant } from '@manypath/core';
 import { Gateway } from '@manypath/gateway';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { removeFolder } from '../../../test/support/remove-folder.ts';
 import { findBrowser } from '../src/browser/find-browser.ts';
 import { writeNativeHost } from '../src/install/index.ts';
 import { extensionFolder } from '../src/own-files.ts';
@@ -93,7 +94,7 @@ describe.skipIf(missing !== undefined)(`streams by a gateway${missing ? ` (${mis
     await gateway?.close();
     site?.close();
     echo?.close();
-    rmSync(folder, { recursive: true, force: true });
+    removeFolder(folder);
   });
 
   /** Every name leads to this computer, as a name does whose owner means ill. */

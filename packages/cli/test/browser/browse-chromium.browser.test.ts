@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { removeFolder } from '../../../../test/support/remove-folder.ts';
 import {
   BrowseProcess,
   commandLine,
@@ -29,7 +30,7 @@ describe.skipIf(missing !== undefined)(`browse with Chromium${missing ? ` (${mis
     await host.start('./origin-server.mjs', [host.folder, 'http://127.0.0.1:8004']);
   });
   afterAll(() => {
-    rmSync(state, { recursive: true, force: true });
+    removeFolder(state);
     host?.destroy();
   });
 

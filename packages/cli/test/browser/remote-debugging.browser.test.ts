@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { removeFolder } from '../../../../test/support/remove-folder.ts';
 import { BrowseProcess, until } from './support/browse-process.ts';
 import { quietFlags } from './support/browser-under-test.ts';
 import { missingFor } from './support/requirements.ts';
@@ -24,7 +25,7 @@ describe.skipIf(missing !== undefined)(
     afterEach(async () => {
       for (const browse of started.splice(0)) await browse.end();
     });
-    afterAll(() => rmSync(state, { recursive: true, force: true }));
+    afterAll(() => removeFolder(state));
 
     const start = (...flags: string[]) => {
       const options = ['--json', '--headless', '--state', state, 'about:blank', '--'];

@@ -1,10 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { removeFolder } from '../../../../../test/support/remove-folder.ts';
 
 const hostsFile = `127.0.0.1 localhost rebind.test myapp.test
 203.0.113.5 origin.test public.test
@@ -100,7 +101,7 @@ export class HostNamespace {
     for (const child of this.#children) child.kill('SIGKILL');
     this.#ip(`netns delete ${this.name}`);
     this.#ip(`netns delete ${this.device}`);
-    rmSync(this.folder, { recursive: true, force: true });
+    removeFolder(this.folder);
   }
 
   #ip(command: string): void {
