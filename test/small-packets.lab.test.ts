@@ -106,4 +106,17 @@ describe.skipIf(whyNoLab())(`${title}${whyNoLab() ? ` (skipped: ${whyNoLab()})` 
     while ((await up.status()).relay?.state !== 'ready') await sleep(50);
     expect(await up.download(1_000_000)).toBe(1_000_000);
   });
+
+  it('is left by the transfer that runs when larger packets begin to be lost', async () => {
+    await using up = await gateway(['--relay', String(relay.ready.pairing)]);
+    while (!(await up.status()).paths.every(({ downMbps }) => downMbps !== null)) await sleep(50);
+    const before = lab.counters('a').toClient;
+    const running = up.download(16_000_000);
+    while (lab.counters('a').toClient - before < 1_000_000) await sleep(20);
+    await lab.cut('a', 'mtu', { packetBytes: 1000 });
+    expect(await running).toBe(16_000_000);
+    while (health(await up.status(), 'a')?.health !== 'degraded') {
+      expect(await up.download(2_000_000)).toBe(2_000_000);
+    }
+  });
 });

@@ -81,7 +81,9 @@ export const pathsLimits = {
   /** How long the answer is believed, in milliseconds. */
   sizesKeptMs: 600_000,
   /** The same where something speaks against it. */
-  sizesLeastMs: 5000,
+  sizesLeastMs: 1000,
+  /** How often it is asked whether larger packets pass again, in milliseconds. */
+  sizesAgainMs: 20_000,
   /** How long nobody is asked again where nobody answered, in milliseconds. */
   sizesPauseMs: 300_000,
   /** How lately a path must have been heard from to count as known to work, when somebody asks how it is, in milliseconds. */

@@ -317,6 +317,13 @@ describe('the health of paths', () => {
     expect(await keeper.examineSizes('a', question)).toBe('small');
     await pass(6000);
     expect(await keeper.examineSizes('a', question, true)).toBe('all');
+    expect(health('a')).toBe('up');
+    sizes.set('a', 'small');
+    await pass(6000);
+    expect(await keeper.examineSizes('a', question, true)).toBe('small');
+    sizes.set('a', 'all');
+    // Nobody asks, and it is found out all the same.
+    await pass(21_000);
     expect(keeper.verdict('a')).toMatchObject({ health: 'up', takesSmallOnly: false, reason: null });
     keeper.close();
   });

@@ -44,6 +44,8 @@ interface Patient {
   patienceMs: number;
   /** The last question which sizes of packets pass. */
   sizes: { readonly pass: Promise<SizesPass>; readonly askedAt: number; until: number } | undefined;
+  /** When to ask again whether larger packets pass. */
+  sizesAgain: Timer | undefined;
 }
 
 /** Which packets pass; `undefined`: nobody tells. */
@@ -136,6 +138,7 @@ export class HealthKeeper {
         if (patient.sizes !== sizes || this.#stop.signal.aborted) return pass;
         if (pass === undefined) sizes.until = this.#clock.now() + pathsLimits.sizesPauseMs;
         else this.#hear(patient, { kind: 'sizes', pass });
+        if (patient.judge.verdict.takesSmallOnly) this.#askSizesLater(patient, question);
         return pass;
       }),
       askedAt: now,
@@ -183,6 +186,7 @@ export class HealthKeeper {
       retryMs: pathsLimits.deadRetryMs,
       patienceMs: 0,
       sizes: undefined,
+      sizesAgain: undefined,
     };
     this.#patients.set(path.name, patient);
     this.#lookForPortal(patient);
@@ -292,6 +296,14 @@ export class HealthKeeper {
     });
   }
 
+  /** A path of small packets may become whole again. */
+  #askSizesLater(patient: Patient, question: SizeQuestion): void {
+    patient.sizesAgain?.cancel();
+    patient.sizesAgain = this.#clock.after(pathsLimits.sizesAgainMs, () => {
+      void this.examineSizes(patient.path.name, question, true);
+    });
+  }
+
   #askLater(patient: Patient): void {
     if (this.#stop.signal.aborted) return;
     patient.retry?.cancel();
@@ -340,6 +352,7 @@ export class HealthKeeper {
     patient.examination?.end();
     patient.examination?.settle();
     patient.retry?.cancel();
+    patient.sizesAgain?.cancel();
     patient.portal?.close();
     this.#patients.delete(name);
   }

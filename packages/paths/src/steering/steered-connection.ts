@@ -4,6 +4,7 @@ import { info, type SocketAddress, type SubflowInfo } from '@manypath/mptcp';
 import { mappedAddress, unmappedAddress } from '../dial/mapped-address.ts';
 import type { Path, PathAddress } from '../discovery/path.ts';
 import { type Ends, isShared } from '../discovery/subflow-places.ts';
+import type { SizeQuestion } from '../health/packet-sizes.ts';
 import type { PathOutlook } from '../outlook.ts';
 import type { PathsLogger } from '../path-set.ts';
 import { LifeWatch } from './life-watch.ts';
@@ -29,6 +30,8 @@ export interface SteeredConnectionOptions {
   readonly onFailover?: (path: string, stallMs: number) => void;
   /** A path seems not to work any more. */
   readonly onDoubt: (path: string) => void;
+  /** What was sent over a path, or should have come over it, was lost: it may be too large for it. */
+  readonly onStall: (path: string, question: SizeQuestion) => void;
   /** Something came over a path. */
   readonly onAlive: (path: string) => void;
   readonly logger: PathsLogger;
@@ -240,11 +243,14 @@ export class SteeredConnection {
     const watched = new Map(carrying.map(subflow => [subflow.key, subflow.info]));
     const silent = this.#silence.look(watched, inOrder, now);
     for (const key of silent) {
-      const path = open.find(subflow => subflow.key === key)?.path ?? '';
-      if (path === '') continue;
+      const { path = '', info: subflow } = open.find(one => one.key === key) ?? {};
+      if (path === '' || subflow === undefined) continue;
       if (!this.#shunned.has(path)) this.#options.logger.debug({ path }, 'a subflow has gone silent');
       this.#shunned.set(path, now + shunMs);
       this.#options.onDoubt(path);
+      // Small packets may pass, and whoever asks is answered.
+      const { remote, segmentSize } = subflow;
+      this.#options.onStall(path, { address: remote.address, segmentBytes: segmentSize });
     }
   }
 

@@ -147,6 +147,7 @@ export class Steward {
       logger,
       outlooks: () => this.outlooks(),
       pathOf: ends => paths.pathOf(ends)?.name,
+      onStall: (path, question) => void paths.examineSizes(path, question, true),
       onDoubt: path => paths.doubt(path),
       onAlive: path => paths.alive(path),
       onFailover: (path, stallMs) => {
