@@ -18,7 +18,8 @@ describe.skipIf(why !== undefined)(
     const temporary = temporaryFolder();
     const home = join(temporary.path, 'home');
     const command = join(temporary.path, 'prefix', 'bin', 'manypath');
-    const environment = { HOME: home, PATH: process.env.PATH };
+    // Its first line starts whatever Node is found first.
+    const environment = { HOME: home, PATH: `${dirname(process.execPath)}:${process.env.PATH}` };
 
     beforeAll(() => {
       mkdirSync(home);

@@ -1,15 +1,12 @@
 #!/usr/bin/env node
-import { createProgram } from './program.ts';
-import { describeFailure } from './terminal/failure.ts';
-import { columnsOf } from './terminal/wrap.ts';
+import { complaintAbout } from './node-version.ts';
 
-// Timers of Manypath keep no process alive: without this, a command that waits for one alone would end (exit code 13).
-const alive = setInterval(() => {}, 2_147_483_647);
-try {
-  await createProgram().parseAsync();
-} catch (error) {
-  process.stderr.write(`${describeFailure(error, columnsOf(process.stderr))}\n`);
-  process.exitCode = 1;
-} finally {
-  clearInterval(alive);
+// Only afterwards what an older Node cannot even load.
+const complaint = complaintAbout(process.versions.node);
+if (complaint === undefined) {
+  const { runCommand } = await import('./run-command.ts');
+  await runCommand();
+} else {
+  process.stderr.write(`manypath: ${complaint}\n`);
+  process.exitCode = 69;
 }

@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -71,8 +72,8 @@ class Machine implements Disposable {
     mkdirSync(this.root, { mode: 0o755 });
   }
 
-  install(options: Partial<InstallOptions> = {}): Installation {
-    return this.#call('install', { ...forAll, ...options }) as Installation;
+  install(options: Partial<InstallOptions> = {}, node?: string): Installation {
+    return this.#call('install', { ...forAll, ...options }, node) as Installation;
   }
 
   installHelper(options: { users: number[]; dryRun?: boolean }): HelperInstallation {
@@ -84,7 +85,7 @@ class Machine implements Disposable {
   }
 
   /** Calls a function of the installed program, with a umask that hides everything from others. */
-  #call(name: string, options: object): unknown {
+  #call(name: string, options: object, node: string = process.execPath): unknown {
     const script = `
       import { ${name}, systemPlaces } from ${JSON.stringify(join(this.program, 'dist/install/index.js'))};
       process.umask(0o077);
@@ -95,7 +96,7 @@ class Machine implements Disposable {
         console.log(JSON.stringify({ failed: { code, message } }));
       }`;
     const result = JSON.parse(
-      execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }),
+      execFileSync(node, ['--input-type=module', '-e', script], { encoding: 'utf8' }),
     ) as { done: unknown; failed?: object };
     if (result.failed !== undefined) throw Object.assign(new Error(), result.failed);
     return result.done;
@@ -188,6 +189,24 @@ describe.runIf(isRoot)('manypath install --system', () => {
     expect(here.install().copy).toMatchObject({
       reason: `others than root can change ${here.program}/dist/native-host/main.js`,
     });
+  });
+
+  it('copies a Node that others can change as well, and has the copy run by it', () => {
+    using here = new Machine();
+    const node = join(tmpdir(), `manypath-node-${process.pid}`);
+    copyFileSync(process.execPath, node);
+    chownSync(node, 65_534, 65_534);
+    try {
+      here.install({}, node);
+    } finally {
+      rmSync(node);
+    }
+    const copied = join(here.root, program, 'bin/node');
+    expect([statSync(copied).uid, statSync(copied).mode & 0o777]).toEqual([0, 0o755]);
+    expect(here.read('etc/systemd/user/manypath.service')).toContain(`ExecStart=${copied} `);
+    expect(
+      execFileSync(join(here.root, program, 'bin/manypath'), ['--version'], { encoding: 'utf8' }),
+    ).toMatch(/^\d+\.\d+/);
   });
 
   it('puts nothing for root where somebody else can change it', () => {

@@ -1,0 +1,17 @@
+import { createProgram } from './program.ts';
+import { describeFailure } from './terminal/failure.ts';
+import { columnsOf } from './terminal/wrap.ts';
+
+/** Does what this process was called for, and tells a person why not. */
+export async function runCommand(): Promise<void> {
+  // Timers of Manypath keep no process alive: without this, a command that waits for one alone would end (exit code 13).
+  const alive = setInterval(() => {}, 2_147_483_647);
+  try {
+    await createProgram().parseAsync();
+  } catch (error) {
+    process.stderr.write(`${describeFailure(error, columnsOf(process.stderr))}\n`);
+    process.exitCode = 1;
+  } finally {
+    clearInterval(alive);
+  }
+}
