@@ -1,41 +1,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
-import { extensionId } from '@manypath/core';
-import { type BrowserContext, chromium, type Page } from 'playwright-core';
+import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { findBrowser } from '../src/browser/find-browser.ts';
-import { writeNativeHost } from '../src/install/index.ts';
-import { extensionFolder } from '../src/own-files.ts';
 import { missingFor } from './browser/support/requirements.ts';
 import { CommandFolder } from './support/command.ts';
+import { pageAddress as address, openBrowser } from './support/extension-browser.ts';
 
 const missing = missingFor('browser', ['chromium']);
-
-/** A browser that a user started, with the extension and whatever other ones. */
-async function openBrowser(
-  folder: CommandFolder,
-  stateDir: string,
-  others: string[] = [],
-): Promise<BrowserContext> {
-  const profile = join(folder.path, 'profile');
-  writeNativeHost(profile, stateDir);
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: findBrowser({ chosen: undefined }).path,
-    headless: false,
-    ignoreDefaultArgs: ['--disable-extensions'],
-    acceptDownloads: true,
-    args: [
-      '--headless=new',
-      ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
-      `--load-extension=${[extensionFolder().folder, ...others].join(',')}`,
-    ],
-  });
-  if (context.serviceWorkers().length === 0) await context.waitForEvent('serviceworker');
-  return context;
-}
-
-const address = (page: string) => `chrome-extension://${extensionId}/${page}`;
 
 describe.skipIf(missing !== undefined)(`the settings page${missing ? ` (${missing})` : ''}`, () => {
   let folder: CommandFolder;

@@ -159,6 +159,17 @@ export interface LogEntry {
   readonly stallMs: number | null;
 }
 
+/** A connection that did not come about. It is kept in memory only, and seldom for long: it tells what was visited. */
+export interface FailureEntry {
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** `host:port` */
+  readonly target: string;
+  readonly code: string;
+  /** In words. */
+  readonly reason: string;
+}
+
 /** What was learned of paths and kept. */
 export interface PathRecord {
   readonly path: string;
@@ -205,7 +216,7 @@ export interface ControlRequest {
 
 /**
  * `hello` → {@link ControlHello}; `overview` → {@link Overview}; `status` → {@link StatusDocument}; `history` →
- * {@link TrafficHistory}; `events` → {@link LogEntry} list, oldest first; `records` → {@link PathRecord} list; `settings` →
+ * {@link TrafficHistory}; `events` → {@link LogEntry} list, oldest first; `failures` → {@link FailureEntry} list, oldest first; `records` → {@link PathRecord} list; `settings` →
  * {@link SettingsDocument}; `configure` with keys of the configuration to replace, `null` for those to remove, → {@link
  * SettingsDocument}; `doctor` → {@link DoctorFinding} list; `subscribe`; `stop`.
  */
@@ -215,6 +226,7 @@ export type ControlMethod =
   | 'status'
   | 'history'
   | 'events'
+  | 'failures'
   | 'records'
   | 'settings'
   | 'configure'

@@ -31,6 +31,7 @@ export type {
   ControlReply,
   ControlRequest,
   DoctorFinding,
+  FailureEntry,
   HostNotice,
   LaneStatus,
   LogEntry,

@@ -30,6 +30,7 @@ export function statusLine(
 function withGateway(overview: Overview | undefined): string {
   if (overview === undefined) return 'The gateway is running.';
   const { relay, multipath } = overview;
+  if (relay?.state === 'connecting') return `Connecting to the relay ${relay.address} …`;
   if (relay !== null && relay.state !== 'ready')
     return `The relay ${relay.address} is ${relay.state}${relay.reason === null ? '' : `: ${relay.reason}`}.`;
   return multipathAdvice(multipath);

@@ -10,24 +10,36 @@ export const pathColours = ['#0072b2', '#e69f00', '#009e73', '#cc79a7', '#56b4e9
 /** What a chart shows. */
 export interface TrafficChartProps {
   readonly history: TrafficHistory;
-  readonly width: number;
+  /** Of all paths, in the order of their colours; also of those that have carried nothing. */
+  readonly names: readonly string[];
   readonly height: number;
 }
 
+/** How far back it goes, in seconds. */
+const shownSeconds = 120;
+
 /** The last two minutes, path upon path, so that it shows how they add up. */
-export function TrafficChart({ history, width, height }: TrafficChartProps): ComponentChild {
+export function TrafficChart({ history: carried, names, height }: TrafficChartProps): ComponentChild {
+  const history = ofPaths(carried, names);
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const isDark = useDarkScheme();
-  const names = history.paths.map(({ name }) => name).join(' ');
   useEffect(() => {
-    if (place.current === null) return;
-    const drawn = new uPlot(optionsFor(history, width, height), stacked(history), place.current);
+    const { current } = place;
+    if (current === null) return;
+    const drawn = new uPlot(optionsFor(history, current.clientWidth, height), stacked(history), current);
     plot.current = drawn;
-    return () => drawn.destroy();
+    const observer = new ResizeObserver(() => {
+      if (current.clientWidth !== drawn.width) drawn.setSize({ width: current.clientWidth, height });
+    });
+    observer.observe(current);
+    return () => {
+      observer.disconnect();
+      drawn.destroy();
+    };
     // Another set of paths needs other lines, another scheme other colours; new figures do not.
-  }, [names, width, height, isDark]);
-  useEffect(() => plot.current?.setData(stacked(history)), [history]);
+  }, [names.join(' '), height, isDark]);
+  useEffect(() => plot.current?.setData(stacked(history)), [carried]);
   return h('div', { class: 'chart', role: 'img', 'aria-label': inWords(history), ref: place });
 }
 
@@ -42,14 +54,23 @@ function useDarkScheme(): boolean {
   return isDark;
 }
 
+/** The figures of these paths, in their order; of those that carried nothing, nothing. */
+export function ofPaths(history: TrafficHistory, names: readonly string[]): TrafficHistory {
+  const none = { down: [], up: [] };
+  const paths = names.map(name => history.paths.find(path => path.name === name) ?? { name, ...none });
+  return { ...history, paths };
+}
+
 /** Sums of what came down, from the first path to each: the first line is the sum of all, and drawn first. */
 export function stacked({ stepMs, paths }: TrafficHistory): uPlot.AlignedData {
-  const steps = Math.max(0, ...paths.map(({ down }) => down.length));
+  const steps = Math.max(Math.round((shownSeconds * 1000) / stepMs), ...paths.map(({ down }) => down.length));
   const times = Array.from({ length: steps }, (_, step) => ((step + 1 - steps) * stepMs) / 1000);
   const sums: number[][] = [];
   let below = times.map(() => 0);
   for (const { down } of paths) {
-    below = below.map((sum, step) => sum + (down[step] ?? 0));
+    // The last figures of all paths are of the same moment.
+    const before = steps - down.length;
+    below = below.map((sum, step) => sum + (down[step - before] ?? 0));
     sums.push(below);
   }
   return [times, ...sums.reverse()];

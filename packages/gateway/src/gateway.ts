@@ -9,6 +9,7 @@ import {
   type ControlHello,
   controlProtocol,
   defaultListen,
+  type FailureEntry,
   formatAuthority,
   isHindrance,
   judgeMultipath,
@@ -196,7 +197,7 @@ export class Gateway {
     this.#clock = clock;
     this.#limits = { ...gatewayLimits, ...options.limits };
     this.stopRequested = this.#stop.signal;
-    this.#registry = new Registry(clock);
+    this.#registry = new Registry(clock, this.#limits.failuresKept);
     this.#guard = new OwnerGuard(options.guard ?? 'same-user', logger);
     this.#localNetworks = new LocalNetworks(clock, this.#routeLookup());
     removeWrittenOrigins(options.stateDir);
@@ -313,6 +314,11 @@ export class Gateway {
   /** What each path carried in the last two minutes. */
   history(): TrafficHistory {
     return this.#recorder.history();
+  }
+
+  /** Connections that did not come about, oldest first. */
+  failures(): readonly FailureEntry[] {
+    return this.#registry.failures();
   }
 
   /** What happened to paths, connections and the relay, newest last. */
@@ -467,6 +473,7 @@ export class Gateway {
         status: () => this.#freshly(() => this.status()),
         history: () => this.history(),
         events: () => this.events(),
+        failures: () => this.failures(),
         records: () => paths?.records?.() ?? [],
         settings: () => housekeeping.settings(),
         configure: (params: unknown) => housekeeping.configure(params),

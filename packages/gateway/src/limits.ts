@@ -100,6 +100,8 @@ export const gatewayLimits = {
   historySteps: 120,
   /** Entries of the log of what happened to paths and connections. */
   logEntries: 500,
+  /** Connections that did not come about and are remembered, in memory, for the dashboard. */
+  failuresKept: 100,
   /** Connections for streams of web pages at once: one for each browser. */
   streamSessions: 16,
   /** Streams that are open at once on one of them. */

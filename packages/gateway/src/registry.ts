@@ -1,5 +1,14 @@
-import { type Authority, type Clock, type ConnectionStatus, errorCode, type Totals } from '@manypath/core';
+import {
+  type Authority,
+  type Clock,
+  type ConnectionStatus,
+  errorCode,
+  errorMessage,
+  type FailureEntry,
+  type Totals,
+} from '@manypath/core';
 import { Connection, type Dialect } from './connection.ts';
+import { gatewayLimits } from './limits.ts';
 
 /** What happens to connections, for those who watch. */
 export type ConnectionEvent =
@@ -9,6 +18,8 @@ export type ConnectionEvent =
 /** All connections that are open, and the sums of those that were. */
 export class Registry {
   readonly #clock: Clock;
+  readonly #mostFailures: number;
+  readonly #failures: FailureEntry[] = [];
   readonly #open = new Map<number, Connection>();
   readonly #listeners = new Set<(event: ConnectionEvent) => void>();
   readonly #emptied = new Set<() => void>();
@@ -17,8 +28,10 @@ export class Registry {
   #bytesIn = 0;
   #bytesOut = 0;
 
-  constructor(clock: Clock) {
+  /** @param mostFailures Failed connections that are remembered. */
+  constructor(clock: Clock, mostFailures: number = gatewayLimits.failuresKept) {
     this.#clock = clock;
+    this.#mostFailures = mostFailures;
   }
 
   /** Notes a connection that a client asks for. */
@@ -55,6 +68,11 @@ export class Registry {
     };
   }
 
+  /** Connections that failed last, oldest first. */
+  failures(): readonly FailureEntry[] {
+    return [...this.#failures];
+  }
+
   /** Calls `listener` for everything that happens. @returns What ends that. */
   subscribe(listener: (event: ConnectionEvent) => void): () => void {
     this.#listeners.add(listener);
@@ -74,7 +92,7 @@ export class Registry {
 
   #remove(connection: Connection): void {
     this.#open.delete(connection.id);
-    if (connection.failed) this.#failed += 1;
+    if (connection.failed) this.#noteFailure(connection);
     const { bytesIn, bytesOut } = connection.count;
     this.#bytesIn += bytesIn;
     this.#bytesOut += bytesOut;
@@ -85,6 +103,18 @@ export class Registry {
     if (this.#open.size > 0) return;
     for (const resolve of this.#emptied) resolve();
     this.#emptied.clear();
+  }
+
+  #noteFailure(connection: Connection): void {
+    this.#failed += 1;
+    const { failure } = connection;
+    this.#failures.push({
+      at: Date.now(),
+      target: connection.status().target,
+      code: errorCode(failure) ?? 'ERROR',
+      reason: errorMessage(failure),
+    });
+    if (this.#failures.length > this.#mostFailures) this.#failures.shift();
   }
 
   #tell(event: ConnectionEvent): void {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ControlClient, Gateway } from '../src/index.ts';
 import { allOf, tunnelTo } from './support/client.ts';
-import { echoOrigin } from './support/origins.ts';
+import { closedPort, echoOrigin } from './support/origins.ts';
 import { afterThisTest, startGateway, temporaryFolder, until } from './support/scope.ts';
 
 const anyPort = { host: '127.0.0.1', port: 0 };
@@ -33,6 +33,21 @@ describe('the control socket', () => {
     ]);
     expect(status.connections[0]?.reason).toMatch(/Multipath/);
     expect(status.connections[0]?.subflows).toHaveLength(1);
+  });
+
+  it('remembers connections that did not come about, the last ones, and why', async () => {
+    const stateDir = temporaryFolder();
+    const gateway = await startGateway({ stateDir, limits: { failuresKept: 2 } });
+    const port = await closedPort();
+    for (const host of ['127.0.0.1', '127.0.0.2', '127.0.0.3'])
+      await expect(tunnelTo(gateway.proxy, { host, port })).rejects.toThrow('502');
+    expect(gateway.failures()).toMatchObject(
+      ['127.0.0.2', '127.0.0.3'].map(host => ({
+        target: `${host}:${port}`,
+        code: expect.stringMatching(/^MPTCP_|^MANYPATH_/),
+        reason: expect.stringMatching(/./),
+      })),
+    );
   });
 
   it('is for its user only', async () => {

@@ -1,5 +1,6 @@
 import {
   type ConnectionStatus,
+  type FailureEntry,
   formatBytes,
   type LogEntry,
   type PathRecord,
@@ -14,6 +15,7 @@ import { kindWords } from '../path-words.ts';
 import { type Note, readNotes } from '../second-chance.ts';
 import { GatewaySession } from '../session.ts';
 import { statusLine } from '../status-line.ts';
+import { statusSeverity } from '../status-severity.ts';
 import { pathColours, TrafficChart } from '../traffic-chart.ts';
 import { type Column, Table } from './table.ts';
 
@@ -26,6 +28,7 @@ const choice = signal(defaultChoice);
 const status = signal<StatusDocument | undefined>(undefined);
 const history = signal<TrafficHistory>({ stepMs: 1000, paths: [] });
 const events = signal<readonly LogEntry[]>([]);
+const failures = signal<readonly FailureEntry[]>([]);
 const records = signal<readonly PathRecord[]>([]);
 const notes = signal<readonly Note[]>([]);
 const session = new GatewaySession(() => void refresh());
@@ -33,27 +36,29 @@ const session = new GatewaySession(() => void refresh());
 function Dashboard(): ComponentChild {
   const seen = status.value;
   const overview = seen && { ...seen, carried: {} };
+  const standing = [choice.value, session.state.value, overview, undefined] as const;
   return h('main', null, [
     h('header', null, [h('h1', null, 'Manypath dashboard'), h('a', { href: 'options.html' }, 'Settings')]),
-    h(
-      'p',
-      { class: 'status', role: 'status' },
-      statusLine(choice.value, session.state.value, overview, undefined),
-    ),
+    h('p', { class: `status ${statusSeverity(...standing)}`, role: 'status' }, statusLine(...standing)),
     h('section', null, [
       h('h2', null, 'Last two minutes'),
-      h(TrafficChart, { history: history.value, width: 900, height: 240 }),
+      h(TrafficChart, { history: history.value, names: pathNames(), height: 240 }),
       h(Legend, null),
     ]),
     h(Connections, null),
+    h(Failures, null),
     h(Events, null),
     h(History, null),
     h(Usage, null),
   ]);
 }
 
+function pathNames(): string[] {
+  return (status.value?.paths ?? []).map(({ name }) => name);
+}
+
 function Legend(): ComponentChild {
-  const items = history.value.paths.map(({ name }, index) =>
+  const items = pathNames().map((name, index) =>
     h('li', { key: name }, [
       h('span', { class: 'mark', style: `background: ${pathColours[index % pathColours.length]}` }),
       name,
@@ -93,6 +98,24 @@ function Connections(): ComponentChild {
     rows: rows.slice(0, 200),
     keyOf: ({ id }) => String(id),
     empty: 'No connection is open.',
+  });
+}
+
+const failureColumns: Column<FailureEntry>[] = [
+  { title: 'When', cell: ({ at }) => new Date(at).toLocaleTimeString() },
+  { title: 'Host', cell: ({ target }) => target, isHead: true },
+  { title: 'Why', cell: ({ reason, code }) => [reason, ' ', h('small', null, code)] },
+];
+
+/** What a browser can only call ERR_TUNNEL_CONNECTION_FAILED. */
+function Failures(): ComponentChild {
+  return h(Table<FailureEntry>, {
+    id: 'failures',
+    title: 'Connections that failed',
+    columns: failureColumns,
+    rows: [...failures.value].reverse(),
+    keyOf: ({ at, target, code }) => `${at} ${target} ${code}`,
+    empty: 'None. They are kept in memory, for as long as the gateway runs.',
   });
 }
 
@@ -176,6 +199,7 @@ async function refresh(): Promise<void> {
   try {
     history.value = await session.ask<TrafficHistory>('history');
     events.value = await session.ask<readonly LogEntry[]>('events');
+    failures.value = await session.ask<readonly FailureEntry[]>('failures');
     records.value = await session.ask<readonly PathRecord[]>('records');
     status.value = await session.ask<StatusDocument>('status');
   } catch {

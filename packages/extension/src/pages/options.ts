@@ -1,9 +1,16 @@
-import type { DoctorFinding, Overview, PathStatus, SettingsDocument } from '@manypath/core';
+import {
+  type DoctorFinding,
+  errorMessage,
+  type Overview,
+  type PathStatus,
+  type SettingsDocument,
+} from '@manypath/core';
 import { signal } from '@preact/signals';
 import { type ComponentChild, h, render } from 'preact';
 import { type Choice, defaultChoice, isBypass, mostBypassed, readChoice, storeChoice } from '../choice.ts';
 import { type PathSettings, pathChange, pathSettings } from '../path-settings.ts';
 import { kindWords, usageWords } from '../path-words.ts';
+import { relayWords } from '../relay-words.ts';
 import { GatewaySession } from '../session.ts';
 import { readSettings, writeSettings } from '../settings-file.ts';
 import {
@@ -15,28 +22,35 @@ import {
   withSiteRule,
 } from '../site-rules.ts';
 import { statusLine } from '../status-line.ts';
+import { statusSeverity } from '../status-severity.ts';
 import { StreamGrants } from './stream-grants.ts';
+
+/** How long a relay may take to answer a new pairing, and how often it is asked for, in milliseconds. */
+const answerMs = 8000;
+const askAgainMs = 150;
 
 const choice = signal<Choice>(defaultChoice);
 const settings = signal<SettingsDocument | undefined>(undefined);
 const paths = signal<readonly PathStatus[]>([]);
 const overview = signal<Overview | undefined>(undefined);
 const findings = signal<readonly DoctorFinding[] | 'looking' | undefined>(undefined);
-/** How the last change went, for the user. */
-const outcome = signal<{ readonly text: string; readonly isError: boolean } | undefined>(undefined);
+/** Where on the page something is changed. */
+type Place = 'general' | 'relay' | 'paths' | 'sites' | 'doctor' | 'transfer';
+/** How the last change went, for the user, beside what they changed. */
+const outcome = signal<
+  { readonly place: Place; readonly text: string; readonly kind: 'done' | 'waiting' | 'error' } | undefined
+>(undefined);
+/** What was typed and not taken, by the field. */
+const drafts = signal<ReadonlyMap<string, string>>(new Map());
 /** A pairing that a link brought; it counts only when the user says so. */
 const offered = signal(pairingInAddress());
 const session = new GatewaySession(() => void load());
 
 function Options(): ComponentChild {
+  const standing = [choice.value, session.state.value, overview.value, undefined] as const;
   return h('main', null, [
     h('header', null, [h('h1', null, 'Manypath settings'), h('a', { href: 'dashboard.html' }, 'Dashboard')]),
-    h('p', { class: 'status' }, statusLine(choice.value, session.state.value, overview.value, undefined)),
-    h(
-      'p',
-      { role: 'status', class: outcome.value?.isError ? 'outcome bad' : 'outcome' },
-      outcome.value?.text ?? '',
-    ),
+    h('p', { class: `status ${statusSeverity(...standing)}` }, statusLine(...standing)),
     h(General, null),
     settings.value === undefined ? null : [h(Relay, null), h(Paths, null)],
     h(Sites, null),
@@ -45,6 +59,19 @@ function Options(): ComponentChild {
     settings.value === undefined ? null : h(Doctor, null),
     h(Transfer, null),
   ]);
+}
+
+/** How a change in a place went, if one was made there last. */
+function Outcome({ place }: { place: Place }): ComponentChild {
+  const last = outcome.value;
+  if (last?.place !== place || last.text === '') return null;
+  return h('p', { id: `${place}-outcome`, role: 'status', class: `outcome ${last.kind}` }, last.text);
+}
+
+/** Says of a field that what is in it was not taken, and why. */
+function fault(place: Place): { 'aria-invalid'?: 'true'; 'aria-describedby'?: string } {
+  const isWrong = outcome.value?.place === place && outcome.value.kind === 'error';
+  return isWrong ? { 'aria-invalid': 'true', 'aria-describedby': `${place}-outcome` } : {};
 }
 
 function General(): ComponentChild {
@@ -67,13 +94,12 @@ function check(label: string, checked: boolean, set: (isOn: boolean) => Promise<
 
 function Relay(): ComponentChild {
   const relay = settings.value?.relay ?? null;
+  const known = overview.value?.relay ?? null;
   const fixed = relay?.from === 'command line' || relay?.from === 'environment';
   const pair = (event: Event): void => {
     event.preventDefault();
-    const field = new FormData(event.target as HTMLFormElement).get('pairing');
-    offered.value = '';
-    (event.target as HTMLFormElement).reset();
-    void configure({ relay: String(field).trim() }, 'Paired.');
+    const form = event.target as HTMLFormElement;
+    void pairWith(String(new FormData(form).get('pairing')).trim(), form);
   };
   return h('section', { id: 'relay' }, [
     h('h2', null, 'Relay'),
@@ -84,6 +110,13 @@ function Relay(): ComponentChild {
         ? 'No relay: only servers that speak Multipath TCP are reached over several paths.'
         : `${relay.address}${fixed ? `, as the ${relay.from} says` : ''}`,
     ),
+    known === null || relay === null
+      ? null
+      : h(
+          'p',
+          { class: known.state === 'away' || known.state === 'refused' ? 'bad' : undefined },
+          relayWords(known),
+        ),
     fixed
       ? null
       : h('form', { onSubmit: pair }, [
@@ -96,6 +129,7 @@ function Relay(): ComponentChild {
               required: true,
               placeholder: 'manypath://…',
               value: offered.value,
+              ...fault('relay'),
             }),
           ]),
           h('button', { type: 'submit' }, 'Pair'),
@@ -105,18 +139,19 @@ function Relay(): ComponentChild {
                 'button',
                 {
                   type: 'button',
-                  onClick: () => void configure({ relay: null }, 'The relay is not used any more.'),
+                  onClick: () => void configure('relay', { relay: null }, 'The relay is not used any more.'),
                 },
                 'Forget this relay',
               ),
         ]),
+    h(Outcome, { place: 'relay' }),
   ]);
 }
 
 function Paths(): ComponentChild {
-  return h('section', { id: 'paths', class: 'wide' }, [
+  return h('section', { id: 'paths', class: 'wide', tabIndex: 0, 'aria-label': 'Paths and limits' }, [
     h('table', null, [
-      h('caption', null, 'Paths, and what they may'),
+      h('caption', null, 'Paths and limits'),
       h(
         'thead',
         null,
@@ -134,31 +169,41 @@ function Paths(): ComponentChild {
         paths.value.map(path => h(PathRow, { key: path.name, path })),
       ),
     ]),
+    h(Outcome, { place: 'paths' }),
   ]);
 }
 
 function PathRow({ path }: { path: PathStatus }): ComponentChild {
   const now = pathSettings(settings.value?.config ?? {}, path);
-  const set = (change: Partial<PathSettings>): void =>
-    void configure(
+  const set = async (change: Partial<PathSettings>): Promise<boolean> =>
+    configure(
+      'paths',
       { paths: pathChange(settings.value?.config ?? {}, path, change) },
       `${path.name} is changed.`,
     );
   const named = (what: string) => `${what} of ${path.name}`;
-  const text = (key: 'dailyCap' | 'monthlyCap', what: string) =>
-    h('input', {
+  const text = (key: 'dailyCap' | 'monthlyCap', what: string) => {
+    const field = `${path.name} ${key}`;
+    const draft = drafts.value.get(field);
+    return h('input', {
       'aria-label': named(what),
-      value: now[key],
+      value: draft ?? now[key],
       placeholder: 'none',
       size: 8,
-      onChange: (event: Event) => set({ [key]: (event.target as HTMLInputElement).value.trim() }),
+      ...(draft === undefined ? {} : fault('paths')),
+      onChange: async (event: Event) => {
+        const typed = (event.target as HTMLInputElement).value.trim();
+        keepDraft(field, typed);
+        if (await set({ [key]: typed })) keepDraft(field, undefined);
+      },
     });
+  };
   return h('tr', { 'data-path': path.name }, [
     h('th', { scope: 'row' }, [`${kindWords(path)} `, h('small', null, path.name)]),
     h(
       'td',
       null,
-      select(named('Use'), now.tier, ['primary', 'secondary', 'backup', 'never'], tier => set({ tier })),
+      select(named('Use'), now.tier, ['primary', 'secondary', 'backup', 'never'], tier => void set({ tier })),
     ),
     h('td', null, text('dailyCap', 'Daily cap')),
     h('td', null, text('monthlyCap', 'Monthly cap')),
@@ -171,13 +216,13 @@ function PathRow({ path }: { path: PathStatus }): ComponentChild {
         min: 1,
         max: 31,
         value: now.resetDay,
-        onChange: (event: Event) => set({ resetDay: Number((event.target as HTMLInputElement).value) }),
+        onChange: (event: Event) => void set({ resetDay: Number((event.target as HTMLInputElement).value) }),
       }),
     ),
     h(
       'td',
       null,
-      select(named('At the cap'), now.atCap, ['backup', 'never'], atCap => set({ atCap })),
+      select(named('At the cap'), now.atCap, ['backup', 'never'], atCap => void set({ atCap })),
     ),
     h('td', null, usageWords(path)),
   ]);
@@ -208,11 +253,15 @@ function Sites(): ComponentChild {
   const wishes = (Object.keys(wishWords) as SiteWish[]).filter(wish => isReady || wish === 'bypass');
   const add = (event: Event): void => {
     event.preventDefault();
-    const form = new FormData(event.target as HTMLFormElement);
-    const host = String(form.get('host')).trim().toLowerCase();
-    const path = String(form.get('path') ?? '');
-    (event.target as HTMLFormElement).reset();
-    void addSite({ host, wish: newWish.value, ...(newWish.value === 'single' ? { path } : {}) });
+    const form = event.target as HTMLFormElement;
+    const given = new FormData(form);
+    const host = String(given.get('host')).trim().toLowerCase();
+    const path = String(given.get('path') ?? '');
+    const rule = { host, wish: newWish.value, ...(newWish.value === 'single' ? { path } : {}) };
+    void addSite(rule).then(isAdded => {
+      if (isAdded) form.reset();
+      else form.querySelector('input')?.focus();
+    });
   };
   return h('section', { id: 'sites' }, [
     h('h2', null, 'Sites'),
@@ -243,7 +292,12 @@ function Sites(): ComponentChild {
     h('form', { onSubmit: add }, [
       h('label', null, [
         'Host ',
-        h('input', { name: 'host', required: true, placeholder: 'example.org or *.example.org' }),
+        h('input', {
+          name: 'host',
+          required: true,
+          placeholder: 'example.org or *.example.org',
+          ...fault('sites'),
+        }),
       ]),
       h('label', null, [
         'What ',
@@ -271,23 +325,35 @@ function Sites(): ComponentChild {
         : null,
       h('button', { type: 'submit' }, 'Add'),
     ]),
+    h(Outcome, { place: 'sites' }),
   ]);
 }
 
-async function addSite(rule: SiteRule): Promise<void> {
-  if (rule.wish !== 'bypass') {
-    return configure({ rules: withSiteRule(settings.value?.config ?? {}, rule) }, `${rule.host} is added.`);
-  }
+/** @returns Whether it was added. */
+async function addSite(rule: SiteRule): Promise<boolean> {
+  const done = `${rule.host} is added.`;
+  if (rule.wish !== 'bypass')
+    return configure('sites', { rules: withSiteRule(settings.value?.config ?? {}, rule) }, done);
   const { bypass } = choice.value;
-  if (!isBypass(rule.host)) return tell(`${rule.host} is no host name.`, true);
-  if (bypass.length >= mostBypassed) return tell(`There are ${mostBypassed} such hosts already.`, true);
-  await storeChoice({ bypass: [...bypass.filter(host => host !== rule.host), rule.host] });
-  tell(`${rule.host} is added.`);
+  const wrong = !isBypass(rule.host)
+    ? `${rule.host} is no host name.`
+    : bypass.length >= mostBypassed
+      ? `There are ${mostBypassed} such hosts already.`
+      : undefined;
+  if (wrong !== undefined) tell('sites', wrong, 'error');
+  else {
+    await storeChoice({ bypass: [...bypass.filter(host => host !== rule.host), rule.host] });
+    tell('sites', done);
+  }
+  return wrong === undefined;
 }
 
 async function removeSite({ host, wish }: SiteRule): Promise<void> {
   if (wish === 'bypass') await storeChoice({ bypass: choice.value.bypass.filter(one => one !== host) });
-  else await configure({ rules: withoutSiteRule(settings.value?.config ?? {}, host) }, `${host} is removed.`);
+  else {
+    const rules = withoutSiteRule(settings.value?.config ?? {}, host);
+    await configure('sites', { rules }, `${host} is removed.`);
+  }
 }
 
 function Isolation(): ComponentChild {
@@ -322,6 +388,7 @@ function Doctor(): ComponentChild {
           ),
         )
       : null,
+    h(Outcome, { place: 'doctor' }),
   ]);
 }
 
@@ -338,6 +405,7 @@ function Transfer(): ComponentChild {
         onChange: (event: Event) => void importSettings(event),
       }),
     ]),
+    h(Outcome, { place: 'transfer' }),
   ]);
 }
 
@@ -359,9 +427,9 @@ async function importSettings(event: Event): Promise<void> {
       settings.value = await session.ask<SettingsDocument>('configure', config);
     }
     await storeChoice(imported);
-    tell('Imported.');
+    tell('transfer', 'Imported.');
   } catch (error) {
-    tell(error instanceof Error ? error.message : String(error), true);
+    tell('transfer', errorMessage(error), 'error');
   }
   input.value = '';
 }
@@ -372,24 +440,66 @@ async function examine(): Promise<void> {
     findings.value = await session.ask<readonly DoctorFinding[]>('doctor');
   } catch (error) {
     findings.value = undefined;
-    tell(error instanceof Error ? error.message : String(error), true);
+    tell('doctor', errorMessage(error), 'error');
   }
 }
 
-async function configure(change: Readonly<Record<string, unknown>>, done: string): Promise<void> {
+/** Has the gateway change its configuration, and says beside it how that went. @returns Whether it did. */
+async function configure(
+  place: Place,
+  change: Readonly<Record<string, unknown>>,
+  done: string,
+): Promise<boolean> {
   try {
     settings.value = await session.ask<SettingsDocument>('configure', change);
-    tell(done);
+    tell(place, done);
     // The gateway reads its file a moment later.
     setTimeout(() => void load(), 500);
+    return true;
   } catch (error) {
-    tell(error instanceof Error ? error.message : String(error), true);
-    settings.value = settings.value === undefined ? undefined : { ...settings.value };
+    tell(place, errorMessage(error), 'error');
+    return false;
   }
 }
 
-function tell(text: string, isError = false): void {
-  outcome.value = { text, isError };
+/** Pairs, and says so when it is known what the relay says to that. What was typed stays until then. */
+async function pairWith(pairing: string, form: HTMLFormElement): Promise<void> {
+  tell('relay', 'Asking the relay …', 'waiting');
+  try {
+    settings.value = await session.ask<SettingsDocument>('configure', { relay: pairing });
+  } catch (error) {
+    return tell('relay', errorMessage(error), 'error');
+  }
+  const answer = await relayAnswer(settings.value.relay?.address);
+  if (answer?.state === 'refused') {
+    tell('relay', `Not paired: ${relayWords(answer)}. Copy the pairing address once more.`, 'error');
+    form.querySelector('input')?.focus();
+    return;
+  }
+  // One that is not reached may still be right: how it stands is told above.
+  tell('relay', 'Paired.', answer?.state === 'ready' ? 'done' : 'waiting');
+  offered.value = '';
+  form.reset();
+}
+
+/** What the relay says, as soon as that is known, or how it stands when it takes too long. */
+async function relayAnswer(address: string | undefined): Promise<Overview['relay']> {
+  for (let left = answerMs; ; left -= askAgainMs) {
+    await load();
+    const relay = overview.value?.relay ?? null;
+    const isKnown = relay !== null && relay.address === address && relay.state !== 'connecting';
+    if (isKnown || left <= 0) return relay;
+    await new Promise(resolve => setTimeout(resolve, askAgainMs));
+  }
+}
+
+function keepDraft(field: string, text: string | undefined): void {
+  const others = [...drafts.value].filter(([key]) => key !== field);
+  drafts.value = new Map(text === undefined ? others : [...others, [field, text]]);
+}
+
+function tell(place: Place, text: string, kind: 'done' | 'waiting' | 'error' = 'done'): void {
+  outcome.value = { place, text, kind };
 }
 
 async function load(): Promise<void> {

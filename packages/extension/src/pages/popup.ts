@@ -7,8 +7,10 @@ import { explainPage, type PageSummary } from '../explain-connections.ts';
 import { type PathRate, PathRates } from '../path-rates.ts';
 import { kindWords, rateWords, usageWords } from '../path-words.ts';
 import { proxyRival } from '../proxy-setting.ts';
+import { relayWords } from '../relay-words.ts';
 import { GatewaySession } from '../session.ts';
 import { statusLine } from '../status-line.ts';
+import { statusSeverity } from '../status-severity.ts';
 import { hostsOfTab } from '../tab-hosts.ts';
 import { pathColours, TrafficChart } from '../traffic-chart.ts';
 
@@ -28,6 +30,8 @@ const session = new GatewaySession(() => void refresh());
 function Popup(): ComponentChild {
   const { multipath } = choice.value;
   const paths = overview.value?.paths ?? [];
+  const standing = [choice.value, session.state.value, overview.value, rival.value] as const;
+  const severity = statusSeverity(...standing);
   return h('main', null, [
     h('header', null, [
       h('h1', null, 'Manypath'),
@@ -38,19 +42,19 @@ function Popup(): ComponentChild {
           role: 'switch',
           'aria-checked': multipath ? 'true' : 'false',
           'aria-label': 'Multipath',
+          class: severity === 'broken' ? 'without-effect' : undefined,
           onClick: () => void choose({ multipath: !multipath }),
         },
         h('span', { class: 'knob' }),
       ),
     ]),
-    h(
-      'p',
-      { class: 'status', role: 'status' },
-      statusLine(choice.value, session.state.value, overview.value, rival.value),
-    ),
+    h('p', { class: `status ${severity}`, role: 'status' }, statusLine(...standing)),
     overview.value === undefined
       ? null
-      : h(TrafficChart, { history: history.value, width: 360, height: 130 }),
+      : [
+          h(TrafficChart, { history: history.value, names: paths.map(({ name }) => name), height: 130 }),
+          h(Totals, null),
+        ],
     ...paths.map(path => h(PathCard, { key: path.name, path })),
     overview.value === undefined ? null : h(TabView, null),
     h('footer', null, [
@@ -60,10 +64,27 @@ function Popup(): ComponentChild {
   ]);
 }
 
+/** What all paths carry together, and where it goes. */
+function Totals(): ComponentChild {
+  const relay = overview.value?.relay ?? null;
+  const sum = (of: (rate: PathRate) => number) =>
+    [...rates.value.values()].reduce((total, rate) => total + of(rate), 0);
+  const [down, up] = [sum(rate => rate.down), sum(rate => rate.up)];
+  const isLost = relay?.state === 'away' || relay?.state === 'refused';
+  return h('section', { class: 'totals', 'aria-label': 'All paths together' }, [
+    h('p', null, h('strong', null, `↓ ${rateWords(down)}  ↑ ${rateWords(up)}`)),
+    h(
+      'p',
+      { id: 'relay', class: isLost ? 'bad' : undefined },
+      relay === null ? 'No relay' : `Relay ${relayWords(relay)}`,
+    ),
+  ]);
+}
+
 function PathCard({ path }: { path: PathStatus }): ComponentChild {
   const rate = rates.value.get(path.name);
-  const order = history.value.paths.findIndex(({ name }) => name === path.name);
-  const colour = order < 0 ? 'transparent' : pathColours[order % pathColours.length];
+  const order = (overview.value?.paths ?? []).findIndex(({ name }) => name === path.name);
+  const colour = pathColours[order % pathColours.length];
   return h(
     'section',
     {

@@ -23,7 +23,8 @@ export interface TableProps<Row> {
 export function Table<Row>({ id, title, columns, rows, keyOf, empty }: TableProps<Row>): ComponentChild {
   if (rows.length === 0) return h('section', { id }, [h('h2', null, title), h('p', null, empty)]);
   const numberClass = ({ isNumber }: Column<Row>) => (isNumber ? 'number' : undefined);
-  return h('section', { id, class: 'wide' }, [
+  // What scrolls has to be reachable by keyboard.
+  return h('section', { id, class: 'wide', tabIndex: 0, 'aria-label': title }, [
     h('table', null, [
       h('caption', null, title),
       h(

@@ -47,7 +47,8 @@ export class EventLog {
   noteRelay(state: RelayStatus['state'], why: string | null): void {
     if (state === this.#relay) return;
     this.#relay = state;
-    this.#add('relay', null, `the relay is ${state}${reason(why)}`);
+    const text = state === 'connecting' ? 'connecting to the relay' : `the relay is ${state}${reason(why)}`;
+    this.#add('relay', null, text);
   }
 
   noteFailover(path: string, stallMs: number): void {
