@@ -117,15 +117,16 @@ describe.skipIf(reason)(`pages of the extension${reason ? ` (skipped: ${reason})
       );
     }
     // The axis is drawn on a canvas: something is, near its lower edge.
-    const drawn = await popup.locator('.chart canvas').evaluate(element => {
-      const canvas = element as HTMLCanvasElement;
-      const height = Math.round(canvas.height / 6);
-      const pixels = canvas
-        .getContext('2d')
-        ?.getImageData(canvas.width / 3, canvas.height - height, (canvas.width * 2) / 3, height).data;
-      return pixels?.some((value, index) => index % 4 === 3 && value > 0) ?? false;
-    });
-    expect(drawn).toBe(true);
+    const drawn = () =>
+      popup.locator('.chart canvas').evaluate(element => {
+        const canvas = element as HTMLCanvasElement;
+        const height = Math.round(canvas.height / 6);
+        const pixels = canvas
+          .getContext('2d')
+          ?.getImageData(canvas.width / 3, canvas.height - height, (canvas.width * 2) / 3, height).data;
+        return pixels?.some((value, index) => index % 4 === 3 && value > 0) ?? false;
+      });
+    await expect.poll(drawn).toBe(true);
     expect(await popup.locator('.totals').textContent()).toMatch(/↓ .*↑ .*Relay/);
     await popup.close();
   });

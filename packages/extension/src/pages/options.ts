@@ -98,8 +98,7 @@ function Relay(): ComponentChild {
   const fixed = relay?.from === 'command line' || relay?.from === 'environment';
   const pair = (event: Event): void => {
     event.preventDefault();
-    const form = event.target as HTMLFormElement;
-    void pairWith(String(new FormData(form).get('pairing')).trim(), form);
+    void pairWith(offered.value.trim(), event.target as HTMLFormElement);
   };
   return h('section', { id: 'relay' }, [
     h('h2', null, 'Relay'),
@@ -129,6 +128,9 @@ function Relay(): ComponentChild {
               required: true,
               placeholder: 'manypath://…',
               value: offered.value,
+              onInput: (event: Event) => {
+                offered.value = (event.target as HTMLInputElement).value;
+              },
               ...fault('relay'),
             }),
           ]),
@@ -479,7 +481,6 @@ async function pairWith(pairing: string, form: HTMLFormElement): Promise<void> {
   // One that is not reached may still be right: how it stands is told above.
   tell('relay', 'Paired.', answer?.state === 'ready' ? 'done' : 'waiting');
   offered.value = '';
-  form.reset();
 }
 
 /** What the relay says, as soon as that is known, or how it stands when it takes too long. */
