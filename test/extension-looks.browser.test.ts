@@ -116,11 +116,11 @@ describe.skipIf(reason)(`pages of the extension${reason ? ` (skipped: ${reason})
         'rgba(0, 0, 0, 0)',
       );
     }
-    // The axis is drawn on a canvas: something is, near its lower edge.
+    // The axis is drawn on a canvas: something is, in its lower third, where no curve begins.
     const drawn = () =>
       popup.locator('.chart canvas').evaluate(element => {
         const canvas = element as HTMLCanvasElement;
-        const height = Math.round(canvas.height / 6);
+        const height = Math.round(canvas.height / 3);
         const pixels = canvas
           .getContext('2d')
           ?.getImageData(canvas.width / 3, canvas.height - height, (canvas.width * 2) / 3, height).data;

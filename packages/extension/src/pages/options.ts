@@ -26,8 +26,10 @@ import { statusSeverity } from '../status-severity.ts';
 import { StreamGrants } from './stream-grants.ts';
 
 /** How long a relay may take to answer a new pairing, and how often it is asked for, in milliseconds. */
-const answerMs = 8000;
+const answerMs = 4000;
 const askAgainMs = 150;
+/** How long the gateway may take to use another pairing, in milliseconds. */
+const changeMs = 1500;
 
 const choice = signal<Choice>(defaultChoice);
 const settings = signal<SettingsDocument | undefined>(undefined);
@@ -467,12 +469,13 @@ async function configure(
 /** Pairs, and says so when it is known what the relay says to that. What was typed stays until then. */
 async function pairWith(pairing: string, form: HTMLFormElement): Promise<void> {
   tell('relay', 'Asking the relay …', 'waiting');
+  const before = overview.value?.relay ?? null;
   try {
     settings.value = await session.ask<SettingsDocument>('configure', { relay: pairing });
   } catch (error) {
     return tell('relay', errorMessage(error), 'error');
   }
-  const answer = await relayAnswer(settings.value.relay?.address);
+  const answer = await relayAnswer(settings.value.relay?.address, before);
   if (answer?.state === 'refused') {
     tell('relay', `Not paired: ${relayWords(answer)}. Copy the pairing address once more.`, 'error');
     form.querySelector('input')?.focus();
@@ -483,12 +486,21 @@ async function pairWith(pairing: string, form: HTMLFormElement): Promise<void> {
   offered.value = '';
 }
 
-/** What the relay says, as soon as that is known, or how it stands when it takes too long. */
-async function relayAnswer(address: string | undefined): Promise<Overview['relay']> {
+/**
+ * What the relay says, as soon as that is known, or how it stands when it takes too long.
+ *
+ * @param before How it stood with the pairing before, which may be with the same relay: the gateway takes a moment to change.
+ */
+async function relayAnswer(
+  address: string | undefined,
+  before: Overview['relay'],
+): Promise<Overview['relay']> {
   for (let left = answerMs; ; left -= askAgainMs) {
     await load();
     const relay = overview.value?.relay ?? null;
-    const isKnown = relay !== null && relay.address === address && relay.state !== 'connecting';
+    const isOld = relay?.address === before?.address && relay?.state === before?.state;
+    const isNew = !isOld || left < answerMs - changeMs;
+    const isKnown = relay?.address === address && relay?.state !== 'connecting' && isNew;
     if (isKnown || left <= 0) return relay;
     await new Promise(resolve => setTimeout(resolve, askAgainMs));
   }
