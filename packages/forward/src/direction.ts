@@ -9,6 +9,8 @@ export interface DirectionOptions {
   limits: ForwardLimits;
   /** A leg broke where Node does not look: below its streams. */
   onBroken: (leg: ReadableLeg, cause: Error) => void;
+  /** A write to a leg has failed. It is about to be closed, and may have said something that nobody has read. */
+  onUnwritable: (leg: ReadableLeg) => void;
 }
 
 /**
@@ -73,7 +75,7 @@ export class Direction {
   #lend(chunk: Buffer): boolean {
     const destination = this.#destination.stream;
     this.#read += chunk.length;
-    destination.write(chunk, this.#goOn);
+    destination.write(chunk, this.#written);
     this.#waiting = destination.writableLength > 0;
     return !this.#waiting && !this.#startPump();
   }
@@ -81,9 +83,20 @@ export class Direction {
   /** Streams queue what they encrypt or frame: they get chunks of their own, up to their high-water mark. */
   #hand(chunk: Buffer): boolean {
     this.#read += chunk.length;
-    this.#waiting = !this.#destination.stream.write(this.#source.reusesBuffer ? Buffer.from(chunk) : chunk);
+    const own = this.#source.reusesBuffer ? Buffer.from(chunk) : chunk;
+    this.#waiting = !this.#destination.stream.write(own, this.#written);
     return !this.#waiting;
   }
+
+  /** Delivers what the source said last. */
+  takeLast(chunk: Buffer): void {
+    if (chunk.length > 0 && this.#source.unread() === 0) this.#hand(chunk);
+  }
+
+  readonly #written = (error?: Error | null): void => {
+    if (error) this.#options.onUnwritable(this.#destination);
+    else this.#goOn();
+  };
 
   readonly #goOn = (): void => {
     if (!this.#waiting || this.#destination.stream.writableLength > 0) return;

@@ -1,6 +1,5 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { TLSSocket } from 'node:tls';
 import {
   type HeaderField,
   type HttpBodyLength,
@@ -8,9 +7,8 @@ import {
   type HttpResponseHead,
   type HttpResponseOptions,
   HttpResponseReader,
-  ManypathError,
 } from '@manypath/core';
-import { duplicateSocket } from '@manypath/mptcp';
+import { takeError, takeUnread } from '@manypath/mptcp';
 
 /** What an origin does while a request is on its connection. */
 export interface OriginListener {
@@ -30,12 +28,15 @@ export interface OriginListener {
 /** The origin closed the connection before its answer was whole. */
 class OriginGone extends Error {}
 
+/** Bytes of an answer that are looked for when the rest of a request could not be sent. */
+const mostUnread = 1_048_576;
+
 /**
  * A connection to an origin, in HTTP/1.1. It is watched all the time: one that ends, breaks or says something while no request is
  * on it is closed at once.
  */
 export class OriginConnection {
-  #stream: Duplex;
+  readonly #stream: Duplex;
   #reader: HttpResponseReader | undefined;
   #listener: OriginListener | undefined;
   #onGone: (() => void) | undefined;
@@ -87,20 +88,13 @@ export class OriginConnection {
   send(parts: readonly (string | Uint8Array)[], onTaken: () => void): void {
     const stream = this.#stream;
     if (this.#closed || !stream.writable) return;
-    const isSocket = stream instanceof Socket;
-    const taken = (error?: Error | null) => {
-      if (error) this.#readWhatIsLeft();
-      else if (isSocket) onTaken();
-    };
     let more = true;
     stream.cork();
-    for (const [index, part] of parts.entries()) {
+    for (const part of parts) {
       const bytes = typeof part === 'string' ? Buffer.from(part, 'latin1') : part;
-      more = index === parts.length - 1 ? stream.write(bytes, taken) : stream.write(bytes);
+      more = stream.write(bytes, this.#onWritten);
     }
     stream.uncork();
-    // A socket is written to once at a time: see below. Streams of a lane have more than one write on their way.
-    if (isSocket) return;
     if (more) onTaken();
     else stream.once('drain', onTaken);
   }
@@ -143,8 +137,21 @@ export class OriginConnection {
     this.#tell(this.#reader.push(bytes));
   };
 
+  /** An origin that answers early and closes resets the connection while the rest of the request is being sent. */
+  readonly #onWritten = (error?: Error | null): void => {
+    if (!error || this.#closed || !(this.#stream instanceof Socket) || this.#stream.readableLength > 0)
+      return;
+    const unread = takeUnread(this.#stream, mostUnread);
+    if (unread.length > 0) this.#onData(unread);
+  };
+
   readonly #onEnd = (): void => {
     this.#reusable = false;
+    const broken = this.#stream instanceof Socket ? takeError(this.#stream) : undefined;
+    if (broken !== undefined) {
+      this.#fail(broken);
+      return;
+    }
     if (this.#listener === undefined) this.#drop();
     if (this.#listener === undefined || this.#answerOver) return;
     this.#tell(this.#reader?.finish() ?? []);
@@ -191,26 +198,6 @@ export class OriginConnection {
           listener.onEnd(event.trailers);
       }
     }
-  }
-
-  /**
-   * An origin that answers early and closes resets the connection while the rest of the request is being sent. Its answer lies in
-   * the kernel then, and Node would throw it away with the socket: it is read by another socket of the same connection. That takes
-   * what was written to be one write at a time.
-   */
-  #readWhatIsLeft(): void {
-    const stream = this.#stream;
-    if (this.#answerOver || this.#closed || !(stream instanceof Socket) || stream instanceof TLSSocket)
-      return;
-    try {
-      this.#unwatch();
-      this.#reusable = false;
-      this.#stream = duplicateSocket(stream, { allowHalfOpen: true });
-    } catch (error) {
-      if (!ManypathError.is(error)) throw error;
-    }
-    this.#watch();
-    this.#stream.resume();
   }
 
   #fail(error: unknown): void {

@@ -2,7 +2,7 @@ import { constants as http2 } from 'node:http2';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Clock, ManypathError, systemClock, type Timer } from '@manypath/core';
-import { resetSocket } from '@manypath/mptcp';
+import { resetSocket, takeUnread } from '@manypath/mptcp';
 import { Direction } from './direction.ts';
 import { type ForwardLimits, forwardLimits } from './limits.ts';
 import { type ReadableLeg, readableLeg } from './reader.ts';
@@ -87,7 +87,8 @@ class ByteRelay implements RelayHandle {
     this.#upstream = readableLeg(upstream, this.#limits);
     const shared = {
       limits: this.#limits,
-      onBroken: (leg: ReadableLeg, cause: Error) => this.abort(new RelayResetError(this.#sideOf(leg), cause)),
+      onBroken: (leg: ReadableLeg, cause: Error) => this.#follow(leg, cause),
+      onUnwritable: (leg: ReadableLeg) => this.#takeLast(leg),
     };
     this.#fromClient = new Direction(this.#client, this.#upstream, shared);
     this.#fromUpstream = new Direction(this.#upstream, this.#client, shared);
@@ -127,6 +128,28 @@ class ByteRelay implements RelayHandle {
     breakOff(this.#upstream.stream);
   }
 
+  /** A leg is broken. What it said is delivered, as TCP would have; then the other one is broken off. */
+  #follow(leg: ReadableLeg, cause: unknown): void {
+    if (this.#error !== undefined) return;
+    this.#error = new RelayResetError(this.#sideOf(leg), cause);
+    this.#takeLast(leg);
+    this.#fromClient.stop();
+    this.#fromUpstream.stop();
+    breakOff(leg.stream);
+    const other = (leg === this.#client ? this.#upstream : this.#client).stream;
+    const timer = this.#clock.after(this.#limits.lingerMs, () => breakOff(other));
+    whenWritten(other, () => {
+      timer.cancel();
+      breakOff(other);
+    });
+  }
+
+  #takeLast(leg: ReadableLeg): void {
+    if (leg.socket === undefined) return;
+    const from = leg === this.#client ? this.#fromClient : this.#fromUpstream;
+    from.takeLast(takeUnread(leg.socket, this.#limits.pumpBufferBytes));
+  }
+
   #sideOf(leg: ReadableLeg): string {
     return leg === this.#client ? 'client' : 'other end';
   }
@@ -134,8 +157,7 @@ class ByteRelay implements RelayHandle {
   #watchLeg(leg: ReadableLeg, from: Direction, to: Direction): void {
     const { stream } = leg;
     const failed = (cause?: unknown) => {
-      if (this.#error === undefined && !isOver(stream, from, to))
-        this.abort(new RelayResetError(this.#sideOf(leg), cause));
+      if (!isOver(stream, from, to)) this.#follow(leg, cause);
     };
     const closed = () => {
       failed();
@@ -175,6 +197,13 @@ function isOver(stream: Duplex, from: Direction, to: Direction): boolean {
   // An HTTP/2 stream closes with code 0 only when both its ends have gone over the wire.
   if (isHttp2Stream(stream)) return stream.rstCode === http2.NGHTTP2_NO_ERROR && from.ended && to.sentEnd;
   return from.ended && to.delivered;
+}
+
+/** Calls back when all that was written has left, or cannot any more. */
+function whenWritten(stream: Duplex, then: () => void): void {
+  if (stream.destroyed || stream.writableLength === 0) then();
+  else if (stream.writableEnded) stream.once('finish', then).once('close', then);
+  else stream.write(Buffer.alloc(0), then);
 }
 
 /** Closes a leg so that its peer sees that something broke, rather than an ordinary end. */

@@ -142,6 +142,31 @@ for (const clientKind of Object.keys(legKinds)) {
   }
 }
 
+describe.each(Object.keys(legKinds))(
+  'an upstream that answers and resets while a client of %s sends,',
+  kind => {
+    it('has its answer delivered before the client is broken off', async () => {
+      for (let round = 0; round < 10; round++) {
+        const { client, upstream, handle } = await relayed(kind, 'tcp');
+        let heard = '';
+        client.on('data', bytes => {
+          heard += bytes;
+        });
+        client.on('error', () => {});
+        upstream.write('hello');
+        await expect.poll(() => heard).toBe('hello');
+        upstream.pause();
+        // All of it arrives in one turn of the event loop.
+        for (let piece = 0; piece < 20; piece++) client.write(Buffer.alloc(1000));
+        upstream.write(', last words');
+        (upstream as Socket).resetAndDestroy();
+        expect((await settled(handle)).error).toBeInstanceOf(RelayResetError);
+        await expect.poll(() => heard).toBe('hello, last words');
+      }
+    });
+  },
+);
+
 describe('a relayed connection', () => {
   it.each(['tcp', 'mptcp'])(
     'over %s is not complete when it was reset right behind its last bytes',

@@ -50,6 +50,7 @@ export {
 } from './socket-options.ts';
 export { multipathSupport } from './support.ts';
 export { takeError } from './take-error.ts';
+export { takeUnread } from './take-unread.ts';
 export {
   type UndiciConnectCallback,
   type UndiciConnectOptions,
