@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { Lab } from '@manypath/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hostSettings } from './support/host-settings.ts';
-import { type RunningManypath, startManypath, temporaryFolder } from './support/manypath.ts';
+import {
+  manypathArguments,
+  type RunningManypath,
+  startManypath,
+  temporaryFolder,
+} from './support/manypath.ts';
 import { asOrdinaryUser, ordinaryUser } from './support/ordinary-user.ts';
 import { whyNoLab } from './support/requirements.ts';
 
@@ -153,6 +158,27 @@ describe.skipIf(whyNoLab())(
       await run('helper');
       expect(settingsOf('client')).toEqual(before.client);
       await end('helper', 'SIGTERM');
+    });
+
+    it('have what they left found by the doctor, and taken out when it is asked to', async () => {
+      const state = join(folder.path, 'doctor');
+      const killed = await startManypath(
+        ['up', '--json', '--listen', '127.0.0.1:0', '--state', state],
+        command => lab.spawn('client', command),
+      );
+      await killed.stop('SIGKILL');
+      const doctor = async (...flags: string[]) => {
+        const words = [...manypathArguments, 'doctor', '--json', '--state', state, ...flags];
+        const { stdout } = await lab.exec('client', words, { allowFailure: true });
+        const { checks } = JSON.parse(stdout) as { checks: { id: string; ok: boolean }[] };
+        return checks.find(({ id }) => id === 'leftovers')?.ok;
+      };
+      expect(await doctor()).toBe(false);
+      // Strict filtering, which the fix switches to loose for good, is not what this is about.
+      await lab.exec('client', ['sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=0']);
+      expect(await doctor('--fix')).toBe(true);
+      await lab.exec('client', ['sysctl', '-qw', 'net.ipv4.conf.all.rp_filter=1']);
+      expect(settingsOf('client')).toEqual(before.client);
     });
 
     it('have the path manager of sockets put back by whatever starts next', async () => {

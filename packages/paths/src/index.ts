@@ -24,5 +24,6 @@ export { reportPaths } from './tiers/report-paths.ts';
 export { type TieredPath, Tiers, type TiersOptions } from './tiers/tier-keeper.ts';
 export { UsageMeter, type UsageMeterOptions } from './tiers/usage-meter.ts';
 export type { Keeper } from './upkeep/keeper.ts';
+export { countLeftovers, undoLeftovers } from './upkeep/leftovers.ts';
 export { setServerLimits } from './upkeep/server-limits.ts';
 export { SettingsKeeper } from './upkeep/settings-keeper.ts';

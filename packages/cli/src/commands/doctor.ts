@@ -34,7 +34,7 @@ async function runDoctor(options: DoctorCommandOptions): Promise<void> {
   let findings = await look();
   const fixed: string[] = [];
   if (options.fix) {
-    for (const { id, apply } of findings) if (apply?.() === true) fixed.push(id);
+    for (const { id, apply } of findings) if ((await apply?.()) === true) fixed.push(id);
     if (fixed.length > 0) findings = await look();
   }
   if (options.json) {

@@ -6,6 +6,7 @@ import { checkConfig } from './check-config.ts';
 import { checkCounters } from './check-counters.ts';
 import { checkHost } from './check-host.ts';
 import { checkKernel } from './check-kernel.ts';
+import { checkLeftovers } from './check-leftovers.ts';
 import { checkPaths } from './check-paths.ts';
 import { checkRelay } from './check-relay.ts';
 import { checkUse } from './check-use.ts';
@@ -28,6 +29,7 @@ export async function examine({ stateDir, relay, config }: DoctorOptions): Promi
     ...(await tried('paths', () => checkPaths(running?.paths, mayManage))),
     ...(await tried('counters', () => checkCounters())),
     ...(await tried('host', () => checkHost())),
+    ...(await tried('leftovers', () => [checkLeftovers(stateDir)])),
     ...checkConfig(config),
     ...(running === undefined ? [] : [checkUse(running.multipath)]),
   ];

@@ -9,7 +9,7 @@ export interface Finding {
   /** What to do about it, in one line; `null` when nothing is to be done. */
   readonly fix: string | null;
   /** Does what `fix` says, where that is safe. @returns Whether it worked. */
-  readonly apply?: () => boolean;
+  readonly apply?: () => boolean | Promise<boolean>;
 }
 
 export function good(id: string, cause: string): Finding {
@@ -21,6 +21,6 @@ export function note(id: string, cause: string, fix: string): Finding {
   return { id, ok: true, cause, fix };
 }
 
-export function bad(id: string, cause: string, fix: string, apply?: () => boolean): Finding {
+export function bad(id: string, cause: string, fix: string, apply?: Finding['apply']): Finding {
   return { id, ok: false, cause, fix, ...(apply === undefined ? {} : { apply }) };
 }

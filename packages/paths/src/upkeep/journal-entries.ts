@@ -39,6 +39,11 @@ export function leaveOwners(entries: JournalEntries): boolean {
   return entries.owners.length > 0;
 }
 
+/** Whether anybody relies on what is set up. */
+export function hasLivingOwner(entries: JournalEntries): boolean {
+  return entries.owners.some(isThisProcess) || livingOthers(entries).length > 0;
+}
+
 /** Notes what this process wants, which has joined. @returns What all owners want together. */
 export function noteWants(entries: JournalEntries, wanted: readonly Setting[]): Setting[] {
   joinOwners(entries);

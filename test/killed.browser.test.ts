@@ -1,0 +1,138 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { extensionId } from '@manypath/core';
+import { Lab } from '@manypath/lab';
+import type { BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openBrowse } from './support/browse.ts';
+import { hostSettings } from './support/host-settings.ts';
+import { type RunningManypath, startManypath } from './support/manypath.ts';
+import { whyNoBrowser, whyNoLab } from './support/requirements.ts';
+
+const reason = whyNoLab() ?? whyNoBrowser();
+
+describe.skipIf(reason)(`a browser whose parts are killed${reason ? ` (skipped: ${reason})` : ''}`, () => {
+  let folder: string;
+  let lab: Lab;
+  let before: object;
+  let relay: RunningManypath;
+  let context: BrowserContext;
+  let page: Page;
+
+  beforeAll(async () => {
+    lab = await Lab.create();
+    await lab.startOrigin('origin');
+    before = hostSettings(lab.namespaces.client);
+  });
+  afterAll(() => lab.destroy());
+
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'manypath-killed-'));
+    relay = await startRelay();
+    context = await openBrowse(lab, folder, ['--relay', String(relay.ready.pairing)]);
+    page = await context.newPage();
+    await reaches();
+  });
+  afterEach(async () => {
+    await context.close().catch(() => {});
+    await relay.stop('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const startRelay = () =>
+    startManypath(
+      [
+        ...[
+          'relay',
+          '--json',
+          '--listen',
+          '0.0.0.0:8443',
+          '--public',
+          lab.addresses.relay,
+          '--allow-private',
+        ],
+        ...['--state', join(folder, 'relay')],
+      ],
+      command => lab.spawn('relay', command),
+    );
+
+  const reaches = () =>
+    expect
+      .poll(
+        async () => {
+          const response = await page.goto(`http://${lab.addresses.origin}/whoami`).catch(() => undefined);
+          return response?.status();
+        },
+        { timeout: 20_000 },
+      )
+      .toBe(200);
+
+  const connected = async () => {
+    const popup = await context.newPage();
+    await popup.goto(`chrome-extension://${extensionId}/popup.html`);
+    await expect.poll(() => popup.locator('[data-path]').count(), { timeout: 20_000 }).toBe(2);
+    await popup.close();
+  };
+
+  /** Processes of this test whose command line has all of these words. */
+  function processes(...words: string[]): number[] {
+    return readdirSync('/proc')
+      .filter(name => /^\d+$/.test(name))
+      .filter(pid => {
+        const text = `${read(pid, 'cmdline')}\0${read(pid, 'environ')}`;
+        return text.includes(folder) && words.every(word => read(pid, 'cmdline').includes(word));
+      })
+      .map(Number);
+  }
+
+  function kill(...words: string[]): void {
+    const pids = processes(...words);
+    expect(pids.length).toBeGreaterThan(0);
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+  }
+
+  async function nothingLeft(): Promise<void> {
+    await expect.poll(() => processes('chromium'), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => hostSettings(lab.namespaces.client), { timeout: 20_000 }).toEqual(before);
+  }
+
+  it('goes on when the host of its extension and the relay are killed, in either order', async () => {
+    await connected();
+    kill('native-host');
+    await reaches();
+    await connected();
+    await relay.stop('SIGKILL');
+    kill('native-host');
+    relay = await startRelay();
+    await reaches();
+    await connected();
+  });
+
+  it('ends with its gateway however that ends, and the host is as it was at the next start', async () => {
+    kill('native-host');
+    kill('main.js', 'browse');
+    await expect.poll(() => processes('chromium'), { timeout: 20_000 }).toEqual([]);
+    const next = await startManypath(
+      ['up', '--json', '--listen', '127.0.0.1:0', '--state', join(folder, 'next')],
+      command => lab.spawn('client', command),
+    );
+    await next.stop();
+    await nothingLeft();
+  });
+
+  it('that is killed itself takes its gateway with it, which puts the host back', async () => {
+    await relay.stop('SIGKILL');
+    kill('chromium', '--remote-debugging-pipe');
+    await nothingLeft();
+    expect(processes('main.js', 'browse')).toEqual([]);
+  });
+});
+
+function read(pid: string, file: 'cmdline' | 'environ'): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch {
+    return '';
+  }
+}
