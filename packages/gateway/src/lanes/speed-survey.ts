@@ -9,6 +9,8 @@ export interface SpeedSurveyOptions {
   readonly steward: Pick<Steward, 'outlooks' | 'hasMeasured' | 'note' | 'account'>;
   readonly limits: GatewayLimits;
   readonly logger: GatewayLogger;
+  /** Measures one path. Default: over the network. */
+  readonly measure?: typeof measurePath;
 }
 
 /**
@@ -67,7 +69,7 @@ export class SpeedSurvey {
     const { name } = outlook.path;
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(limits.measureMs)]);
     try {
-      const measured = await measurePath(pairing, outlook, limits.measureBytes, {
+      const measured = await (this.#options.measure ?? measurePath)(pairing, outlook, limits.measureBytes, {
         signal,
         onSocket: socket => steward.account(socket),
       });

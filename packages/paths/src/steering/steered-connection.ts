@@ -36,6 +36,8 @@ export interface SteeredConnectionOptions {
   readonly onAlive: (path: string) => void;
   readonly logger: PathsLogger;
   readonly clock?: Clock;
+  /** Tells what the kernel knows of the connection. Default: `info` of @manypath/mptcp. */
+  readonly read?: typeof info;
 }
 
 /** How often a connection is looked at on which something has just begun, in milliseconds: what pays, pays early. */
@@ -162,7 +164,7 @@ export class SteeredConnection {
   }
 
   async #look(): Promise<void> {
-    const { token, multipath, flags, subflows, bytesReceived } = info(this.#socket);
+    const { token, multipath, flags, subflows, bytesReceived } = (this.#options.read ?? info)(this.#socket);
     // Until the other side's key is known there is nothing that could be joined.
     if (!multipath || token === undefined || !flags.remoteKeyReceived) return;
     const outlooks = this.#options.outlooks();
