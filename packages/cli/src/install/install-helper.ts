@@ -76,7 +76,8 @@ export function installHelper({ places, users, dryRun }: HelperInstallOptions): 
     program,
     files: planned.map(({ path, purpose }) => ({ path, purpose, changed: changed.has(path) })),
     users: served,
-    service: takeUp({ dryRun, changed: changed.size > 0 }),
+    // A copy that was renewed may be of other code, also with the same version.
+    service: takeUp({ dryRun, changed: changed.size > 0 || program.copy !== null }),
     command,
     record: recordFile(places, 'helper'),
   };

@@ -62,7 +62,8 @@ export function installRelay(wanted: RelayInstallOptions): RelayInstallation {
   return {
     program,
     files: [{ path: unit.path, purpose: unit.purpose, changed }],
-    service: takeUp({ dryRun, changed }),
+    // A copy that was renewed may be of other code, also with the same version.
+    service: takeUp({ dryRun, changed: changed || program.copy !== null }),
     command: [...command, ...certificateOptions(wanted.certificate), '--state', relayStateDir],
     record: recordFile(places, 'relay'),
   };
