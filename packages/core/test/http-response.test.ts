@@ -397,9 +397,12 @@ describe('any bytes', () => {
     fc.assert(
       fc.property(cases, ([all, pieces, method, headless]) => {
         const whole = outcomeOf([all], { method, headless });
+        const cut = outcomeOf(pieces, { method, headless });
+        // What follows a message shows that its connection is no good, unless it comes after the message was over.
+        if (whole.rest !== undefined && whole.reusable !== undefined) cut.reusable = whole.reusable;
         // How much of a body came before what is no body depends on where it was cut.
-        if (whole.failed === undefined) expect(outcomeOf(pieces, { method, headless })).toEqual(whole);
-        else expect(outcomeOf(pieces, { method, headless }).failed).toBe(whole.failed);
+        if (whole.failed === undefined) expect(cut).toEqual(whole);
+        else expect(cut.failed).toBe(whole.failed);
         const { headers = [] } = (whole.head ?? {}) as { headers?: [string, string][] };
         expect(headers.flat().join('')).not.toMatch(/[\0\r\n]/);
       }),
