@@ -113,7 +113,8 @@ describe.skipIf(missing !== undefined)(`the settings page${missing ? ` (${missin
 
 describe.skipIf(missing !== undefined)(`the popup${missing ? ` (${missing})` : ''}`, () => {
   it('names another extension that controls the proxy', async () => {
-    using folder = new CommandFolder();
+    const folder = new CommandFolder();
+    onTestFinished(() => folder[Symbol.dispose]());
     const rival = join(folder.path, 'rival');
     mkdirSync(rival);
     const manifest = { manifest_version: 3, name: 'Rival', version: '1', permissions: ['proxy'] };
@@ -133,7 +134,8 @@ describe.skipIf(missing !== undefined)(`the popup${missing ? ` (${missing})` : '
   });
 
   it('says so when the gateway speaks another version', async () => {
-    using folder = new CommandFolder();
+    const folder = new CommandFolder();
+    onTestFinished(() => folder[Symbol.dispose]());
     const stateDir = join(folder.path, 'state');
     mkdirSync(stateDir);
     const gateway = await futureGateway(join(stateDir, 'control.sock'));
