@@ -68,12 +68,13 @@ describe.skipIf(reason)(`a browser whose parts are killed${reason ? ` (skipped: 
       )
       .toBe(200);
 
-  const connected = async () => {
+  /** Opens a popup, for which the extension keeps its host. */
+  async function connected(): Promise<void> {
     const popup = await context.newPage();
     await popup.goto(`chrome-extension://${extensionId}/popup.html`);
     await expect.poll(() => popup.locator('[data-path]').count(), { timeout: 20_000 }).toBe(2);
-    await popup.close();
-  };
+    await expect.poll(() => processes('native-host').length, { timeout: 20_000 }).toBeGreaterThan(0);
+  }
 
   /** Processes of this test whose command line has all of these words. */
   function processes(...words: string[]): number[] {
@@ -110,6 +111,7 @@ describe.skipIf(reason)(`a browser whose parts are killed${reason ? ` (skipped: 
   });
 
   it('ends with its gateway however that ends, and the host is as it was at the next start', async () => {
+    await connected();
     kill('native-host');
     kill('main.js', 'browse');
     await expect.poll(() => processes('chromium'), { timeout: 20_000 }).toEqual([]);
@@ -126,6 +128,11 @@ describe.skipIf(reason)(`a browser whose parts are killed${reason ? ` (skipped: 
     kill('chromium', '--remote-debugging-pipe');
     await nothingLeft();
     expect(processes('main.js', 'browse')).toEqual([]);
+    // What was visited stands nowhere in the state folder.
+    for (const entry of readdirSync(join(folder, 'state'), { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile()) continue;
+      expect(readFileSync(join(entry.parentPath, entry.name), 'latin1')).not.toContain(lab.addresses.origin);
+    }
   });
 });
 
