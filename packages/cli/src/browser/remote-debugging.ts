@@ -1,7 +1,8 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { addressScope } from '@manypath/core';
+import { replaceFile } from '@manypath/files';
 import type { Logger } from '../terminal/log.ts';
 import { switchValue } from './chromium-arguments.ts';
 import { DebuggingPort } from './debugging-port.ts';
@@ -63,8 +64,7 @@ export async function openRemoteDebugging(options: RemoteDebuggingOptions): Prom
     ],
     onListening(url) {
       if (asked !== 0) return;
-      writeFileSync(`${file}.new`, `${port.port}\n${url.pathname}`);
-      renameSync(`${file}.new`, file);
+      replaceFile(file, `${port.port}\n${url.pathname}`);
     },
     close: () => port.close(),
   };
