@@ -1,4 +1,4 @@
-import { extensionId } from '@manypath/core';
+import { extensionId, type StreamWish } from '@manypath/core';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { picture } from './support/browse.ts';
@@ -238,6 +238,37 @@ describe.skipIf(reason)(`a page that wants streams${reason ? ` (skipped: ${reaso
       return answer;
     });
     expect(forged).toBe('silence');
+  });
+
+  it('may ask for several hosts in advance, patterns too, none of which is asked for again', async () => {
+    const page = await stage.open(`${stage.origin}/`);
+    const request = (wishes: StreamWish[]) =>
+      page.evaluate(
+        list =>
+          manypath.requestAccess(list).then(
+            () => 'granted',
+            (error: DOMException) => error.name,
+          ),
+        wishes,
+      );
+    const wishes = [
+      { host: stage.host, port: services.source },
+      { host: '*.chat.example', port: 6697 },
+    ];
+    const [result, text] = await answering('once', () => request(wishes));
+    expect(result).toBe('granted');
+    expect(text).toContain(`${stage.host}, port ${services.source}`);
+    expect(text).toContain('every host below chat.example, port 6697');
+    const windows = await windowsDuring(async () => {
+      expect(await request(wishes)).toBe('granted');
+      expect(await attempt(page, stage.host, services.source)).toBe('opened');
+      // Nobody can be allowed every host there is.
+      expect(await request([{ host: '*', port: 1 }])).toBe('NotAllowedError');
+    });
+    expect(windows).toBe(0);
+    const [refused] = await answering('no', () => request([{ host: 'other.example', port: 1 }]));
+    expect(refused).toBe('NotAllowedError');
+    await page.close();
   });
 
   it('runs programs that are listed for it, and learns how they ended', async () => {
