@@ -198,8 +198,8 @@ describe.skipIf(whyNoLab())(`a state folder${whyNoLab() ? ` (skipped: ${whyNoLab
     const journal = join('/run/manypath/journal', `paths-${/\d+/.exec(stdout)?.[0]}.json`);
     const files = [journal, ...['usage', 'estimates'].map(name => join(state, 'paths', `${name}.json`))];
     const contents = [
-      ...['', 'null', '[]', '7', '{"', '{"owners":null}', '{"owners":[null],"settings":7,"limits":[]}'],
-      ...['{"settings":[{"type":"rule"}],"sysctls":{"kernel/panic":"1"}}', '{"wlan0":null,"a":{"days":7}}'],
+      ...['', 'null', '{"owners":null}', '{"owners":[null],"settings":7,"limits":[],"wlan0":null}'],
+      '{"settings":[{"type":"rule"}],"sysctls":{"kernel/panic":"1"},"a":{"days":7}}',
     ];
     for (const content of contents) {
       mkdirSync(join(state, 'paths'), { recursive: true });
