@@ -134,6 +134,23 @@ describe.skipIf(whyNoLab())(`lanes over two links${whyNoLab() ? ` (skipped: ${wh
     });
   }
 
+  it('have a link that falls silent while nothing is carried found by whoever asks how paths are', async () => {
+    await using up = await gateway();
+    await until(async () => measured(await up.status()));
+    await sleep(1000);
+    await lab.cut('b', 'blackhole');
+    try {
+      await until(async () => (await up.status()).paths.some(({ health }) => health === 'dead'));
+      const { paths } = await up.status();
+      expect(paths.map(({ name, health }) => [name, health])).toEqual([
+        ['a', 'up'],
+        ['b', 'dead'],
+      ]);
+    } finally {
+      await lab.heal('b');
+    }
+  });
+
   it('move to the only link that is left at once, and new connections too', async () => {
     await using up = await gateway();
     await until(async () => measured(await up.status()));
