@@ -21,6 +21,7 @@ type ConnectionLimits = Pick<
   | 'authenticateMs'
   | 'refusalsPerConnection'
   | 'rememberedAddresses'
+  | 'stalledMs'
 >;
 
 /** One connection of a client: a stranger's until it has shown the secret. */
@@ -28,20 +29,29 @@ export class ClientConnection {
   readonly socket: Socket;
   /** What its client is counted by; see {@link peerKey}. */
   readonly peer: string;
-  /** Whether TLS is established. */
-  secured = false;
   /** Whether the secret has not been shown. */
   isStranger = true;
   /** Runs until the secret was shown. */
   readonly deadline: Timer;
-  #refusals = 0;
+  readonly #clock: Clock;
   readonly #mostRefusals: number;
+  #refusals = 0;
+  #isSecured = false;
+  #progressAt: number;
 
   constructor(socket: Socket, limits: ConnectionLimits, clock: Clock) {
     this.socket = socket;
     this.peer = peerKey(socket.remoteAddress);
+    this.#clock = clock;
+    this.#progressAt = clock.now();
     this.#mostRefusals = limits.refusalsPerConnection;
     this.deadline = clock.after(limits.authenticateMs, () => this.reset());
+  }
+
+  /** TLS is established. */
+  secured(): void {
+    this.#isSecured = true;
+    this.#progressAt = this.#clock.now();
   }
 
   /** Counts a wrong or missing secret: a connection that brings nothing else is closed. */
@@ -55,9 +65,14 @@ export class ClientConnection {
     resetSocket(this.socket);
   }
 
-  /** How far a stranger has come: those who have done least are given up first. */
+  /** When it came, or came a step further. */
+  get progressAt(): number {
+    return this.#progressAt;
+  }
+
+  /** How far a stranger has come. */
   get progress(): number {
-    if (this.secured) return 2;
+    if (this.#isSecured) return 2;
     return this.socket.bytesRead > 0 ? 1 : 0;
   }
 }
@@ -107,9 +122,9 @@ class Pool {
  * Who is connected. Strangers have a small pool of their own and a short time: however many there are, those who know the
  * secret have all the room that is theirs, and a stranger who comes gets a turn to show it.
  *
- * When the pool is full, or an address has its share of it, the one is closed that has come least far, and among those
- * alike the one that came first: whoever goes on with the handshake at once is in before others of the same address, who
- * only hold connections, have displaced it. Addresses that users come from may open many at once, as browsers and programs do.
+ * When the pool is full, or an address has its share of it, the one is closed that has stalled longest; if none has, the one
+ * that has come least far, and among those alike the one that came first. Whoever goes on with the handshake at once is in
+ * before others of the same address, who only hold connections or open ever more, have displaced it. Addresses that users come from may open many at once, as browsers and programs do.
  */
 export class ClientConnections {
   readonly #limits: ConnectionLimits;
@@ -185,15 +200,31 @@ export class ClientConnections {
   }
 
   #displaceOneOf(connections: ReadonlySet<ClientConnection>): void {
-    let least: ClientConnection | undefined;
-    for (const connection of connections) {
-      if (least === undefined || connection.progress < least.progress) least = connection;
-      if (least.progress === 0) break;
-    }
-    if (least === undefined) return;
+    const victim = this.#longestStalled(connections) ?? leastFar(connections);
+    if (victim === undefined) return;
     // Its own close event comes later.
-    this.#strangers.remove(least);
-    this.#events.onDisplaced(least);
-    least.reset();
+    this.#strangers.remove(victim);
+    this.#events.onDisplaced(victim);
+    victim.reset();
   }
+
+  #longestStalled(connections: Iterable<ClientConnection>): ClientConnection | undefined {
+    let longest: ClientConnection | undefined;
+    for (const connection of connections) {
+      if (longest === undefined || connection.progressAt < longest.progressAt) longest = connection;
+    }
+    const isStalled =
+      longest !== undefined && this.#clock.now() - longest.progressAt > this.#limits.stalledMs;
+    return isStalled ? longest : undefined;
+  }
+}
+
+/** The one that has come least far, and of those alike the one that came first. */
+function leastFar(connections: Iterable<ClientConnection>): ClientConnection | undefined {
+  let least: ClientConnection | undefined;
+  for (const connection of connections) {
+    if (least === undefined || connection.progress < least.progress) least = connection;
+    if (least.progress === 0) break;
+  }
+  return least;
 }

@@ -64,6 +64,8 @@ export const relayLimits = {
   refusalsPerConnection: 16,
   /** Addresses whose wrong secrets, or right ones, are remembered; the one seen longest ago is forgotten first. */
   rememberedAddresses: 4_096,
+  /** How long a stranger may take for the next step before others are preferred, in milliseconds: round trips of bad links. */
+  stalledMs: 1_500,
   /** How long what strangers do is only counted after the log has told of it, in milliseconds. */
   tellAgainMs: 60_000,
   /** How long a client may take to close a connection that the relay has ended, in milliseconds. */

@@ -172,7 +172,7 @@ export class TlsListener {
       socket.destroy();
       return;
     }
-    connection.secured = true;
+    connection.secured();
     this.#secured.set(socket, connection);
     keepQueueShort(socket, limits.notSentBytes);
     serve(socket);

@@ -65,6 +65,15 @@ it('lets a user in when others fill all the room that strangers have', async () 
   await expectToServe(pairing);
 });
 
+it('lets a user in from an address that has its share of connections with TLS, and others that go on coming', async () => {
+  const { pairing, relay } = await testRelay({ limits: { strangersPerAddress: 6, stalledMs: 300 } });
+  for (let at = 0; at < 6; at++) await tlsTo(pairing, at % 2 === 0 ? ['h2'] : ['http/1.1']);
+  await new Promise(resolve => setTimeout(resolve, 400));
+  const flood = setInterval(() => void silent(relay.address).catch(() => {}), 5);
+  onTestFinished(() => clearInterval(flood));
+  await expectToServe(pairing);
+});
+
 it('gives up the one that has come least far, and of those alike the one that came first', async () => {
   const { pairing, relay } = await testRelay({ limits: { strangersPerAddress: 3 } });
   const secured = await tlsTo(pairing);
