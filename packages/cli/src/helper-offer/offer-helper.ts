@@ -1,5 +1,6 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { replaceFile } from '@manypath/files';
 import { hasEndpoint, readHeldSettings } from '../held-settings.ts';
 import { isHelperThere, mayChangeKernel } from '../kernel-rights.ts';
 import { isOnPath } from '../system-packages.ts';
@@ -45,8 +46,17 @@ export async function offerHelper({ stateDir, json }: HelperOfferOptions): Promi
       // Where systemd does not run, nobody starts what was installed.
       return (await isHelperThere()) ? undefined : startHelper(program);
     case 'no':
-      writeFileSync(refusal, '', { mode: 0o600 });
+      rememberRefusal(refusal);
       process.stderr.write(`${withOwnCommand('At any other time: sudo manypath install --helper')}\n`);
+  }
+}
+
+/** Where it cannot be kept, the same is asked at the next start. */
+function rememberRefusal(file: string): void {
+  try {
+    replaceFile(file, '');
+  } catch {
+    // A full disk is told of by whatever needs it.
   }
 }
 
