@@ -273,6 +273,25 @@ describe('the health of paths', () => {
     keeper.close();
   });
 
+  it('is not dead for a router that never answers, once something got through', async () => {
+    const { keeper, dead, path, health, pass } = hospital();
+    dead.add('b');
+    keeper.usePaths([path('a'), path('b')]);
+    await pass(400);
+    expect(health('b')).toBe('dead');
+    keeper.works('b', 20);
+    expect(health('b')).toBe('up');
+    await pass(3000);
+    void keeper.freshen();
+    await pass(1000);
+    expect(health('b')).toBe('up');
+    keeper.setTarget({ host: 'relay.example', port: 443 });
+    void keeper.freshen();
+    await pass(1000);
+    expect(health('b')).toBe('dead');
+    keeper.close();
+  });
+
   it('is found out when somebody asks how paths are that carry nothing', async () => {
     const { keeper, dead, health, asked, pass, ward } = hospital();
     await ward('a', 'b');

@@ -36,6 +36,8 @@ interface Patient {
   /** When it last gave a sign of life, and was last doubted, by the clock. */
   heardAt: number;
   doubtedAt: number;
+  /** Whether it ever answered when it was asked; `never`: it works, and whom it was asked for is silent by nature. */
+  answers: 'not yet' | 'once' | 'never';
   /** When to ask again: it is dead, or nobody answered over any path. */
   retry: Timer | undefined;
   portal: PortalWatch | undefined;
@@ -71,6 +73,7 @@ export class HealthKeeper {
   /** What paths are asked to reach from now on; `undefined` for their own routers. */
   setTarget(target: ProbeTarget | undefined): void {
     this.#target = target;
+    for (const patient of this.#patients.values()) patient.answers = 'not yet';
   }
 
   /** The paths that there are now. One that is new, or leads elsewhere, is asked; all dead ones are asked again. */
@@ -108,7 +111,11 @@ export class HealthKeeper {
   /** A path answered somebody. @param rttMs in milliseconds */
   works(name: string, rttMs: number | undefined): void {
     const patient = this.#patients.get(name);
-    if (patient !== undefined) this.#hear(patient, { kind: 'answer', rttMs });
+    if (patient === undefined) return;
+    // Many routers drop what is not for them: then their silence says nothing of the way beyond.
+    const isSilent = patient.examination?.outcome === 'silent' || patient.judge.verdict.health === 'dead';
+    if (this.#target === undefined && isSilent && patient.answers === 'not yet') patient.answers = 'never';
+    this.#hear(patient, { kind: 'answer', rttMs });
   }
 
   /** Something came over a path: it works, and no more is known. Costs nothing while that is no news. */
@@ -181,6 +188,7 @@ export class HealthKeeper {
       examination: undefined,
       heardAt: Number.NEGATIVE_INFINITY,
       doubtedAt: Number.NEGATIVE_INFINITY,
+      answers: 'not yet',
       retry: undefined,
       portal: undefined,
       retryMs: pathsLimits.deadRetryMs,
@@ -201,6 +209,7 @@ export class HealthKeeper {
       patient.judge.forget();
       patient.sizes = undefined;
       patient.heardAt = Number.NEGATIVE_INFINITY;
+      patient.answers = 'not yet';
       this.#lookForPortal(patient);
       return true;
     }
@@ -224,7 +233,10 @@ export class HealthKeeper {
           signal,
           onConnected: question => void this.examineSizes(path.name, question),
         }),
-      onAnswer: evidence => this.#hear(patient, evidence),
+      onAnswer: evidence => {
+        patient.answers = 'once';
+        this.#hear(patient, evidence);
+      },
       onSilence: () => this.#silent(patient),
     });
     patient.examination = examination;
@@ -234,6 +246,11 @@ export class HealthKeeper {
   #silent(patient: Patient): void {
     const { path, examination, judge } = patient;
     if (examination === undefined) return;
+    if (patient.answers === 'never') {
+      examination.end();
+      examination.settle();
+      return;
+    }
     // What came before the last doubt says nothing against it.
     const since = Math.max(examination.beganAt, patient.doubtedAt);
     if (judge.verdict.health !== 'dead' && this.#hasHeard(path, this.#clock.now() - since)) {
