@@ -178,15 +178,19 @@ describe.runIf(isRoot)('manypath install --system', () => {
 
   it('leaves a program where it is that only root can change', () => {
     using inSafe = new Installed(safe, 0);
+    // The one that runs this may lie where others can change it.
+    const node = join(inSafe.folder, 'node');
+    copyFileSync(process.execPath, node);
+    chmodSync(node, 0o755);
     using here = new Machine(inSafe.program);
-    const installation = here.install();
+    const installation = here.install({}, node);
     expect(installation.copy).toBeNull();
     expect(here.read('usr/local/lib/manypath/manypath-native-host')).toContain(
       `'${here.program}/dist/native-host/main.js'`,
     );
     expect(here.content()).not.toContain(program);
     chmodSync(join(here.program, 'dist/native-host/main.js'), 0o664);
-    expect(here.install().copy).toMatchObject({
+    expect(here.install({}, node).copy).toMatchObject({
       reason: `others than root can change ${here.program}/dist/native-host/main.js`,
     });
   });
