@@ -26,6 +26,7 @@ const programs = {
   ps: { program: 'ps', debianPackage: 'procps' },
   script: { program: 'script', debianPackage: 'bsdutils' },
   sudo: { program: 'sudo', debianPackage: 'sudo' },
+  'systemd-analyze': { program: 'systemd-analyze', debianPackage: 'systemd' },
   git: { program: 'git', debianPackage: 'git' },
   squid: { program: 'squid', debianPackage: 'squid' },
   tinyproxy: { program: 'tinyproxy', debianPackage: 'tinyproxy' },

@@ -48,8 +48,8 @@ async function test(filters: readonly string[]): Promise<number> {
     'sudo',
     'git',
   ]);
-  // Other proxies, to compare with: where they cannot be installed, that test is skipped and says so.
-  offerPrograms(['squid', 'tinyproxy']);
+  // Other proxies, to compare with, and what checks units: where they cannot be installed, that test is skipped and says so.
+  await offerPrograms(['squid', 'tinyproxy', 'systemd-analyze']);
   process.env.MANYPATH_SEED ??= String(randomInt(2 ** 31));
   using folder = new TemporaryFolder();
   const reports = filters.length > 0 ? [await runTests({ filters })] : await everything(folder);
