@@ -36,6 +36,7 @@ export {
 } from './listen.ts';
 export { inNamespace } from './namespace.ts';
 export * from './netlink/index.ts';
+export { networkNamespaceCookie } from './network-namespace.ts';
 export { originalDestination } from './original-destination.ts';
 export { type PeerCredentials, peerCredentials } from './peer-credentials.ts';
 export { type Pump, type PumpOptions, startPump } from './pump.ts';

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -131,6 +131,36 @@ describe('the journal', () => {
     const [name = ''] = readdirSync(folder);
     writeFileSync(join(folder, `${name}.lock`), '');
     expect(await journal.update(leaveOwners)).toBe(false);
+  });
+
+  it('counts for nothing in another network namespace, or after a new start of the machine', async () => {
+    const journal = new Journal(folder);
+    await journal.update(entries => {
+      joinOwners(entries);
+      entries.limits = { subflows: 1, acceptedAddresses: 1 };
+    });
+    const file = join(folder, readdirSync(folder)[0] ?? '');
+    const written = JSON.parse(readFileSync(file, 'utf8')) as { namespace: string };
+    expect(written.namespace).toMatch(/^[0-9a-f-]{36} \d+$/);
+    for (const namespace of [
+      written.namespace.replace(/\d+$/, '9$&'),
+      written.namespace.replace(/^./, 'x'),
+    ]) {
+      writeFileSync(file, JSON.stringify({ ...written, namespace }));
+      expect(journal.read()).toEqual(nothing);
+    }
+    await journal.update(joinOwners);
+    expect(journal.read().limits).toBe(null);
+    await journal.update(leaveOwners);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('of an earlier release, which names no namespace, is believed', async () => {
+    const journal = new Journal(folder);
+    await journal.update(joinOwners);
+    const [name = ''] = readdirSync(folder);
+    writeFileSync(join(folder, name), '{"limits":{"subflows":2,"acceptedAddresses":0}}');
+    expect(journal.read().limits).toEqual({ subflows: 2, acceptedAddresses: 0 });
   });
 
   it('says that it was damaged', async () => {

@@ -32,6 +32,7 @@ export const SO_RCVLOWAT = 18;
 export const SO_BINDTODEVICE = 25;
 export const SO_MARK = 36;
 export const SO_PROTOCOL = 38;
+export const SO_NETNS_COOKIE = 71;
 
 export const TCP_MAXSEG = 2;
 export const TCP_CORK = 3;

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorCode, errorMessage } from '@manypath/core';
 import { replaceFile, withFolderLock } from '@manypath/files';
+import { networkNamespaceCookie } from '@manypath/mptcp';
 import type { PathsLogger } from '../path-set.ts';
 import { emptyEntries, type JournalEntries, readEntries } from './journal-entries.ts';
 
@@ -9,11 +10,13 @@ import { emptyEntries, type JournalEntries, readEntries } from './journal-entrie
  * Remembers on disk what has to be undone, so that even a killed process leaves nothing behind for good: the
  * next one to open the journal finds entries without a living owner and undoes them.
  *
- * There is one journal per network namespace.
+ * There is one journal per network namespace. What it says of a namespace that is gone counts for nothing: its inode, which the file
+ * is named by, is soon that of another one.
  */
 export class Journal {
   readonly #folder: string;
   readonly #file: string;
+  readonly #namespace = identity();
   readonly #logger: Pick<PathsLogger, 'warn'> | undefined;
 
   /**
@@ -23,7 +26,7 @@ export class Journal {
    */
   constructor(folder: string, logger?: Pick<PathsLogger, 'warn'>) {
     this.#folder = folder;
-    this.#file = join(folder, `paths-${networkNamespace()}.json`);
+    this.#file = join(folder, `paths-${inode()}.json`);
     this.#logger = logger;
   }
 
@@ -43,7 +46,7 @@ export class Journal {
       const save = (): void => {
         const text = JSON.stringify(entries);
         if (text === written) return;
-        this.#write(entries, text);
+        this.#write(entries);
         written = text;
       };
       const result = change(entries, save);
@@ -55,7 +58,9 @@ export class Journal {
   /** The entries now; of a journal that is damaged, what can be understood of it. */
   read(): JournalEntries {
     try {
-      return readEntries(JSON.parse(readFileSync(this.#file, 'utf8')));
+      const value: unknown = JSON.parse(readFileSync(this.#file, 'utf8'));
+      const entries = readEntries(value);
+      return this.#isOfAnother(value) ? emptyEntries() : entries;
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') {
         const message =
@@ -66,9 +71,15 @@ export class Journal {
     }
   }
 
-  #write(entries: JournalEntries, text: string): void {
+  /** Whether a journal was written in another namespace, or before the last start of the machine. */
+  #isOfAnother(value: unknown): boolean {
+    const written = (value as { namespace?: unknown }).namespace;
+    return typeof written === 'string' && written !== this.#namespace;
+  }
+
+  #write(entries: JournalEntries): void {
     if (isClean(entries)) rmSync(this.#file, { force: true });
-    else replaceFile(this.#file, text);
+    else replaceFile(this.#file, JSON.stringify({ namespace: this.#namespace, ...entries }));
   }
 }
 
@@ -76,7 +87,20 @@ function isClean({ owners, settings, limits, sysctls }: JournalEntries): boolean
   return owners.length === 0 && settings.length === 0 && limits === null && Object.keys(sysctls).length === 0;
 }
 
-/** The inode that names this process's network namespace, e.g. `4026531840`. */
-function networkNamespace(): string {
+/** The inode of this process's network namespace, e.g. `4026531840`: no other one that there is now has it. */
+function inode(): string {
   return /\d+/.exec(readlinkSync('/proc/self/ns/net'))?.[0] ?? 'unknown';
+}
+
+/** Names this process's network namespace and no other one, ever. */
+function identity(): string {
+  return `${bootId()} ${networkNamespaceCookie() ?? ''}`;
+}
+
+function bootId(): string {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return '';
+  }
 }
