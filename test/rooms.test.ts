@@ -110,8 +110,6 @@ describe('the house', () => {
 interface Import {
   file: string;
   specifier: string;
-  /** Whether it is gone once types are. */
-  isType: boolean;
 }
 
 function sourceFiles(folder: string): string[] {
@@ -127,24 +125,14 @@ function importsOf(file: string): Import[] {
   return [...text.matchAll(pattern)].map(match => ({
     file: relative(root, file),
     specifier: match[1] ?? match[2] ?? match[3] ?? '',
-    isType: takesTypesOnly(match[0]),
   }));
 }
 
-function takesTypesOnly(statement: string): boolean {
-  if (/^\s*(?:import|export)\s+type\s/.test(statement)) return true;
-  const names = /\{([^}]*)\}/
-    .exec(statement)?.[1]
-    ?.split(',')
-    .map(name => name.trim());
-  return names?.every(name => name === '' || name.startsWith('type ')) ?? false;
-}
-
-/** Files of one room that need each other to begin, each circle once. */
+/** Files of one room that cannot be understood without each other, if only for a type; each circle once. */
 function circles(imports: readonly Import[]): string[] {
   const needs = new Map<string, string[]>();
-  for (const { file, specifier, isType } of imports) {
-    if (isType || !specifier.startsWith('.')) continue;
+  for (const { file, specifier } of imports) {
+    if (!specifier.startsWith('.')) continue;
     needs.set(file, [...(needs.get(file) ?? []), join(dirname(file), specifier)]);
   }
   const found: string[] = [];

@@ -1,6 +1,6 @@
 import { errorMessage } from '@manypath/core';
 import { exitCodes } from './terminal/failure.ts';
-import type { Logger } from './terminal/log.ts';
+import type { CommandLogger } from './terminal/log.ts';
 
 /** How long putting the host back may take when the process ends by a defect, in milliseconds. */
 const cleanUpMs = 3000;
@@ -14,17 +14,17 @@ const mostRemembered = 100;
  * nobody knows what is half done: then the host is put back, and the process ends with one line that says why.
  */
 export class BackgroundFailures {
-  readonly #logger: Logger;
+  readonly #logger: CommandLogger;
   readonly #cleanUps: (() => Promise<void>)[] = [];
   readonly #toldAt = new Map<string, number>();
   #ending = false;
 
   /** Begins to watch, for as long as the process lives. */
-  static watch(logger: Logger): BackgroundFailures {
+  static watch(logger: CommandLogger): BackgroundFailures {
     return new BackgroundFailures(logger);
   }
 
-  private constructor(logger: Logger) {
+  private constructor(logger: CommandLogger) {
     this.#logger = logger;
     process.on('unhandledRejection', error => this.#tell(error));
     process.on('uncaughtException', error => this.#end(error));

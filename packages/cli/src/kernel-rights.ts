@@ -1,3 +1,4 @@
+import type { Logger } from '@manypath/core';
 import {
   DirectSteering,
   HelperClient,
@@ -8,7 +9,6 @@ import {
   SettingsKeeper,
   type SteeringRights,
 } from '@manypath/paths';
-import type { Logger } from './terminal/log.ts';
 
 /** Who sets the paths up in the kernel and steers connections: this process, or the helper. */
 export interface KernelRights {

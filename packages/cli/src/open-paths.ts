@@ -3,6 +3,7 @@ import {
   type Config,
   errorCode,
   errorMessage,
+  type Logger,
   parseAuthority,
   parsePairing,
   type SettingsDocument,
@@ -14,7 +15,6 @@ import { type ConfigPlace, type ConfigWatch, loadConfig, watchConfig } from './c
 import { housekeepingOf } from './housekeeping.ts';
 import { type KernelRights, openKernelRights } from './kernel-rights.ts';
 import { type RelayChoice, watchKeptPairing } from './pairing/index.ts';
-import type { Logger } from './terminal/log.ts';
 import { unknownInterfaces } from './unknown-interfaces.ts';
 import { usageFile } from './usage-file.ts';
 

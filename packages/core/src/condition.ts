@@ -1,21 +1,17 @@
-/** Where a {@link Condition} is told of. */
-export interface ConditionLogger {
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
+import type { Logger } from './logger.ts';
 
 /**
  * Something that goes wrong for a while, e.g. a full disk: said once when it begins, whoever meets it and however often, and
  * once when it is over.
  */
 export class Condition {
-  readonly #logger: ConditionLogger;
+  readonly #logger: Pick<Logger, 'info' | 'warn'>;
   readonly #over: string;
   /** Who meets it now. */
   readonly #met = new Set<unknown>();
 
   /** @param over What is said when nobody meets it any more. */
-  constructor(logger: ConditionLogger, over: string) {
+  constructor(logger: Pick<Logger, 'info' | 'warn'>, over: string) {
     this.#logger = logger;
     this.#over = over;
   }

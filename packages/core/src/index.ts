@@ -11,7 +11,7 @@ export { decodeBase64Url, encodeBase64Url } from './base64url.ts';
 export { ByteReader, BytesCutShortError, ByteWriter } from './byte-cursor.ts';
 export { concatBytes, decodeLatin1, encodeLatin1, encodeText, equalBytes } from './bytes.ts';
 export { type Clock, SimulatedClock, systemClock, type Timer } from './clock.ts';
-export { Condition, type ConditionLogger } from './condition.ts';
+export { Condition } from './condition.ts';
 export {
   type Config,
   ConfigInvalidError,
@@ -24,7 +24,6 @@ export {
   type StreamsConfig,
 } from './config.ts';
 export type {
-  Carried,
   ConnectionStatus,
   ControlHello,
   ControlMethod,
@@ -36,10 +35,7 @@ export type {
   LaneStatus,
   LogEntry,
   Overview,
-  PathHealth,
   PathRecord,
-  PathStatus,
-  PathUsage,
   RelayStatus,
   SettingsDocument,
   StatusDocument,
@@ -109,6 +105,7 @@ export {
 } from './ip-address.ts';
 export { encodeJsonLine, JsonLineDecoder, JsonLineError } from './json-lines.ts';
 export { coreLimits } from './limits.ts';
+export { type Logger, silentLogger } from './logger.ts';
 export {
   isHindrance,
   judgeMultipath,
@@ -134,6 +131,7 @@ export {
   nativeMessagingLimits,
 } from './native-messaging.ts';
 export { formatPairing, type Pairing, PairingInvalidError, parsePairing, relayUser } from './pairing.ts';
+export type { Carried, PathHealth, PathStatus, PathUsage } from './path-status.ts';
 export { classifyProxyRequest, type ProxyRequest, ProxyRequestError } from './proxy-request.ts';
 export {
   CertificateOptionsError,

@@ -1,4 +1,4 @@
-import type { PathStatus } from './control.ts';
+import type { PathStatus } from './path-status.ts';
 
 /**
  * Why connections use several paths, or do not. The first that fits counts.

@@ -5,7 +5,9 @@ import {
   Condition,
   errorCode,
   errorMessage,
+  type Logger,
   SerialQueue,
+  silentLogger,
   systemClock,
   type Timer,
 } from '@manypath/core';
@@ -19,10 +21,7 @@ export interface JsonStoreOptions {
   readonly debounceMs?: number;
   readonly clock?: Clock;
   /** Told when a file is damaged, and when it cannot be written; the store goes on in memory. */
-  readonly logger?: {
-    info(fields: object, message: string): void;
-    warn(fields: object, message: string): void;
-  };
+  readonly logger?: Pick<Logger, 'info' | 'warn'>;
   /** What stores share that lie in one folder, so that a full disk is said once. Default: one for this store alone. */
   readonly unwritable?: Condition;
 }
@@ -31,8 +30,6 @@ export interface JsonStoreOptions {
 export function unwritableCondition(logger: NonNullable<JsonStoreOptions['logger']>): Condition {
   return new Condition(logger, 'what is learned is written down again');
 }
-
-const silent = { info: () => {}, warn: () => {} };
 
 /**
  * A small value that survives restarts: a JSON file, mode 0600, replaced as a whole so that it is never half written.
@@ -71,7 +68,7 @@ export class JsonStore<T> {
     this.#parse = parse;
     this.#debounceMs = options.debounceMs ?? filesLimits.storeDebounceMs;
     this.#clock = options.clock ?? systemClock;
-    this.#logger = options.logger ?? silent;
+    this.#logger = options.logger ?? silentLogger;
     this.#unwritable = options.unwritable ?? unwritableCondition(this.#logger);
     this.#version = this.#versionNow();
     this.#value = this.#read();

@@ -14,6 +14,7 @@ import {
   isHindrance,
   judgeMultipath,
   type LogEntry,
+  type Logger,
   type MultipathReason,
   type MultipathUse,
   type Overview,
@@ -23,6 +24,7 @@ import {
   parsePairing,
   type RelayStatus,
   type StatusDocument,
+  silentLogger,
   systemClock,
   type TrafficHistory,
 } from '@manypath/core';
@@ -44,7 +46,6 @@ import { living, type PathNames } from './living-subflows.ts';
 import { LocalGuard } from './local-guard.ts';
 import { LocalNames } from './local-names.ts';
 import { LocalNetworks, type RouteLookup } from './local-networks.ts';
-import { type GatewayLogger, silentLogger } from './logger.ts';
 import { kernelSupport, relayFacts } from './multipath-facts.ts';
 import { OriginMemory } from './origins/origin-memory.ts';
 import { removeWrittenOrigins } from './origins/written-origins.ts';
@@ -113,7 +114,7 @@ export interface GatewayOptions extends Routing {
   readonly straightPort?: boolean;
   /** Answers what the control socket asks of things that are not the gateway's own. Default: it says that they are not there. */
   readonly housekeeping?: Housekeeping;
-  readonly logger?: GatewayLogger;
+  readonly logger?: Logger;
   /** Default: the name servers of every path, and the system's resolver for names of this machine's network. */
   readonly lookup?: Lookup;
   readonly clock?: Clock;

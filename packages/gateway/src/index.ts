@@ -20,7 +20,6 @@ export {
 export { Gateway, type GatewayOptions, type PathSource, type Routing } from './gateway.ts';
 export { examineRelay, type RelayExamination } from './lanes/examine-relay.ts';
 export { type GatewayLimits, gatewayLimits } from './limits.ts';
-export type { GatewayLogger } from './logger.ts';
 export type { GuardMode } from './owner-guard.ts';
 export type { ConnectionEvent } from './registry.ts';
 export type { StreamProgram } from './streams/program-leg.ts';

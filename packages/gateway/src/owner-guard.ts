@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
-import { errorCode, errorMessage } from '@manypath/core';
+import { errorCode, errorMessage, type Logger } from '@manypath/core';
 import { DiagReader } from '@manypath/mptcp';
-import type { GatewayLogger } from './logger.ts';
 
 /** `same-user`: connections are checked; `unavailable`: they should be and cannot; `none`: they need not be. */
 export type GuardMode = 'same-user' | 'unavailable' | 'none';
@@ -25,14 +24,14 @@ export interface OwnerGuardOptions {
  * and while it fails nobody is let in.
  */
 export class OwnerGuard {
-  readonly #logger: GatewayLogger;
+  readonly #logger: Logger;
   readonly #uid: number | undefined;
   readonly #open: () => OwnerReader;
   #reader: OwnerReader | undefined;
   #mode: GuardMode;
   #isFailing = false;
 
-  constructor(wanted: 'same-user' | 'none', logger: GatewayLogger, options: OwnerGuardOptions = {}) {
+  constructor(wanted: 'same-user' | 'none', logger: Logger, options: OwnerGuardOptions = {}) {
     this.#logger = logger;
     this.#uid = options.uid ?? process.getuid?.();
     this.#open = options.open ?? (() => DiagReader.open());

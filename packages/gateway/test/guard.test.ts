@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { silentLogger } from '@manypath/core';
 import { DiagReader, NetlinkError } from '@manypath/mptcp';
 import { describe, expect, it } from 'vitest';
-import { silentLogger } from '../src/logger.ts';
 import { OwnerGuard } from '../src/owner-guard.ts';
 import { dial, tunnelTo } from './support/client.ts';
 import { echoOrigin, tcpOrigin } from './support/origins.ts';

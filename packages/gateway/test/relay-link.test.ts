@@ -1,12 +1,11 @@
 import { PassThrough } from 'node:stream';
-import { type Pairing, SimulatedClock } from '@manypath/core';
+import { type Pairing, SimulatedClock, silentLogger } from '@manypath/core';
 import { describe, expect, it } from 'vitest';
 import { RelayRefusedError } from '../src/errors.ts';
 import type { Lane, LaneEvents, LaneState, Tunnel } from '../src/lanes/lane.ts';
 import type { OpenLane } from '../src/lanes/open-lane.ts';
 import { RelayLink } from '../src/lanes/relay-link.ts';
 import { type GatewayLimits, gatewayLimits } from '../src/limits.ts';
-import { silentLogger } from '../src/logger.ts';
 
 const pairing: Pairing = {
   address: { host: 'relay.example', port: 8443 },

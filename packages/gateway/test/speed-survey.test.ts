@@ -1,9 +1,8 @@
-import { parsePairing } from '@manypath/core';
+import { parsePairing, silentLogger } from '@manypath/core';
 import type { MeasuredPath, PathOutlook } from '@manypath/paths';
 import { describe, expect, it } from 'vitest';
 import { SpeedSurvey } from '../src/lanes/speed-survey.ts';
 import { gatewayLimits } from '../src/limits.ts';
-import { silentLogger } from '../src/logger.ts';
 
 const outlook = (name: string, about: Partial<PathOutlook> = {}): PathOutlook => ({
   path: { name, index: 1, kind: 'ethernet', network: name, metric: 0, addresses: [] },

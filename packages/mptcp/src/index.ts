@@ -22,7 +22,7 @@ export {
   UnsupportedError,
 } from './errors.ts';
 export { tryLockFile } from './file-lock.ts';
-export { info, type SocketInfo } from './info.ts';
+export { info } from './info.ts';
 export type { SocketAddress } from './kernel/sockaddr.ts';
 export type { SubflowEnds, SubflowInfo, TcpInfo, TcpState } from './kernel/structs.ts';
 export { type MptcpLimits, mptcpLimits } from './limits.ts';
@@ -43,6 +43,7 @@ export { type Pump, type PumpOptions, startPump } from './pump.ts';
 export { type InfoReason, reasonText } from './reasons.ts';
 export { widenReceiveBuffer } from './receive-buffer.ts';
 export { resetSocket } from './reset-socket.ts';
+export type { SocketInfo } from './socket-info.ts';
 export {
   getSocketOption,
   type SocketOption,

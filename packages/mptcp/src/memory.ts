@@ -1,6 +1,6 @@
 import type * as net from 'node:net';
-import type { SocketInfo } from './info.ts';
 import type { InfoReason } from './reasons.ts';
+import type { SocketInfo } from './socket-info.ts';
 
 /** What a socket's kernel side cannot tell later: what was asked for, and what it once was. */
 export interface SocketMemory {

@@ -11,7 +11,7 @@ export { DnsAnswerError, NameUnknownError } from './names/errors.ts';
 export { type NamePlaces, parseHosts, parseInterfaceDomains, systemNamePlaces } from './names/name-files.ts';
 export { PathResolver, type PathResolverOptions } from './names/path-resolver.ts';
 export type { PathOutlook } from './outlook.ts';
-export { type PathChange, PathSet, type PathSetOptions, type PathsLogger } from './path-set.ts';
+export { type PathChange, PathSet, type PathSetOptions } from './path-set.ts';
 export { HelperGoneError, HelperRefusedError } from './rights/errors.ts';
 export { type HelperOptions, helperSocketPath, PrivilegedHelper } from './rights/helper.ts';
 export { HelperClient, type HelperClientOptions } from './rights/helper-client.ts';

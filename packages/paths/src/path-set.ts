@@ -1,4 +1,4 @@
-import type { Carried, PathRecord, PathStatus, PathTier } from '@manypath/core';
+import type { Carried, Logger, PathRecord, PathStatus, PathTier } from '@manypath/core';
 import { Condition, errorCode, errorMessage, SerialQueue, systemClock, type Timer } from '@manypath/core';
 import { discoverPaths } from './discovery/discover-paths.ts';
 import type { Path } from './discovery/path.ts';
@@ -16,13 +16,6 @@ import { KernelTables } from './upkeep/kernel-tables.ts';
 import { planPaths } from './upkeep/plan.ts';
 import { SettingsKeeper } from './upkeep/settings-keeper.ts';
 
-/** Where the paths room writes what happens. */
-export interface PathsLogger {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
-
 /**
  * What changed: `links`, which paths there are, or where they lead; `health`, whether one of them works; `tier`, what one may.
  */
@@ -34,7 +27,7 @@ export interface PathSetOptions {
   names?: readonly string[];
   /** Where the journal lives when /run cannot be written. */
   stateDir: string;
-  logger: PathsLogger;
+  logger: Logger;
   /** What the user allows each path. Default: everything. */
   tiers?: Pick<Tiers, 'tierOf' | 'usageOf' | 'usePaths' | 'onChange'> &
     Partial<Pick<Tiers, 'carried' | 'daysOf'>>;

@@ -1,8 +1,7 @@
-import { type Clock, systemClock, type Timer } from '@manypath/core';
-import type { RelayLogger } from './relay-options.ts';
+import { type Clock, type Logger, systemClock, type Timer } from '@manypath/core';
 
 export interface CountedLogOptions {
-  logger: RelayLogger;
+  logger: Logger;
   /** What happened. */
   message: string;
   /** How long it is only counted after it was told, in milliseconds. */

@@ -5,6 +5,6 @@ export { type RelayLimits, relayLimits } from './limits.ts';
 export { pairingFile, readPairing } from './pairing-file.ts';
 export { NotPlainError } from './plain-request.ts';
 export { RelayClosingError, startRelay } from './relay.ts';
-export type { Relay, RelayLogger, RelayOptions, RelaySnapshot } from './relay-options.ts';
+export type { Relay, RelayOptions, RelaySnapshot } from './relay-options.ts';
 export { type CertificateFiles, RelayCertificateError } from './server-certificate.ts';
 export { PortRefusedError, TargetRefusedError } from './target-guard.ts';

@@ -1,15 +1,8 @@
-import type { Authority } from '@manypath/core';
+import type { Authority, Logger } from '@manypath/core';
 import type { ForwardLimits } from '@manypath/forward';
 import type { Lookup } from '@manypath/mptcp';
 import type { RelayLimits } from './limits.ts';
 import type { CertificateFiles } from './server-certificate.ts';
-
-/** Where the relay writes what happens. Hosts are named only with `logHosts`. */
-export interface RelayLogger {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-}
 
 /** Options of {@link startRelay}. */
 export interface RelayOptions {
@@ -31,7 +24,8 @@ export interface RelayOptions {
   logHosts?: boolean;
   /** Resolves the names of targets. Default: the system's resolver. */
   lookup?: Lookup;
-  logger?: RelayLogger;
+  /** Where it writes what happens; hosts are named only with `logHosts`. */
+  logger?: Logger;
   limits?: Partial<RelayLimits>;
   /** Limits of the tunnels and of plain requests. */
   forwardLimits?: Partial<ForwardLimits>;

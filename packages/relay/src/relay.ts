@@ -10,7 +10,9 @@ import {
   formatPairing,
   type HeaderField,
   headerValue,
+  type Logger,
   reachHeader,
+  silentLogger,
   systemClock,
 } from '@manypath/core';
 import {
@@ -33,7 +35,7 @@ import { loadIdentity, type RelayIdentity } from './identity.ts';
 import { type RelayLimits, relayLimits } from './limits.ts';
 import { writePairing } from './pairing-file.ts';
 import { guessPublicHost } from './public-host.ts';
-import type { Relay, RelayLogger, RelayOptions, RelaySnapshot } from './relay-options.ts';
+import type { Relay, RelayOptions, RelaySnapshot } from './relay-options.ts';
 import { CertificateFromFiles, SelfMadeCertificate, type ServerCertificate } from './server-certificate.ts';
 import { TargetGuard } from './target-guard.ts';
 import { TlsListener } from './tls-listener.ts';
@@ -48,8 +50,6 @@ export class RelayClosingError extends ProxyRefusal {
 
 /** How long clients get to take note of the end, in milliseconds. */
 const farewellMs = 50;
-
-const silent: RelayLogger = { debug() {}, info() {}, warn() {} };
 
 /**
  * Starts the relay: a standard forward proxy over TLS 1.3 on an MPTCP listener.
@@ -73,7 +73,7 @@ class RunningRelay implements Relay {
   readonly #options: RelayOptions;
   readonly #limits: RelayLimits;
   readonly #forwardLimits: ForwardLimits;
-  readonly #logger: RelayLogger;
+  readonly #logger: Logger;
   readonly #identity: RelayIdentity;
   readonly #certificate: ServerCertificate;
   readonly #listener: TlsListener;
@@ -91,7 +91,7 @@ class RunningRelay implements Relay {
     this.#options = options;
     this.#limits = { ...relayLimits, ...options.limits };
     this.#forwardLimits = { ...forwardLimits, ...options.forwardLimits };
-    this.#logger = options.logger ?? silent;
+    this.#logger = options.logger ?? silentLogger;
     const folder = join(options.stateDir, 'relay');
     this.#identity = loadIdentity(folder);
     this.#certificate =

@@ -1,7 +1,7 @@
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import { type Authority, errorCode, errorMessage, ManypathError } from '@manypath/core';
+import { type Authority, errorCode, errorMessage, type Logger, ManypathError } from '@manypath/core';
 import {
   type InfoReason,
   info,
@@ -14,13 +14,12 @@ import {
 import { type ClientConnection, ClientConnections } from './client-connections.ts';
 import { CountedLog } from './counted-log.ts';
 import type { RelayLimits } from './limits.ts';
-import type { RelayLogger } from './relay-options.ts';
 import type { ServerCertificate } from './server-certificate.ts';
 
 export interface TlsListenerOptions {
   certificate: ServerCertificate;
   limits: RelayLimits;
-  logger: RelayLogger;
+  logger: Logger;
   /** Gets each connection once TLS is established; `alpnProtocol` tells what is spoken on it. */
   serve: (socket: TLSSocket) => void;
 }

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect as tlsConnect } from 'node:tls';
+import type { Logger } from '@manypath/core';
 import { connect, info } from '@manypath/mptcp';
 import { expect, it, onTestFinished } from 'vitest';
-import type { RelayLogger } from '../src/index.ts';
 import { connectHttp1, connectHttp2, http2To } from './support/client.ts';
 import { echoOrigin } from './support/origins.ts';
 import { testRelay } from './support/relay.ts';
@@ -35,7 +35,7 @@ it('counts the bytes of tunnels while they are open', async () => {
 
 it('tells of each host at the usual level of the log when asked to', async () => {
   const told: object[] = [];
-  const logger: RelayLogger = { debug() {}, info: fields => void told.push(fields), warn() {} };
+  const logger: Logger = { debug() {}, info: fields => void told.push(fields), warn() {} };
   const { pairing } = await testRelay({ logger, logHosts: true });
   const target = await echoOrigin();
   await connectHttp1(pairing, target);
@@ -46,7 +46,7 @@ for (const logHosts of [false, true]) {
   it(`${logHosts ? 'logs' : 'does not log'} hosts ${logHosts ? 'when asked to' : 'by default'}, and never the secret`, async () => {
     const lines: string[] = [];
     const line = (fields: object, message: string) => void lines.push(`${message} ${JSON.stringify(fields)}`);
-    const logger: RelayLogger = { debug: line, info: line, warn: line };
+    const logger: Logger = { debug: line, info: line, warn: line };
     const lookup = async (host: string) =>
       host === 'known.example' ? [{ address: '127.0.0.1', family: 4 }] : [];
     const { pairing, relay } = await testRelay({ logger, logHosts, lookup });

@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import { connect as netConnect, type Socket } from 'node:net';
-import type { Authority, Pairing } from '@manypath/core';
+import type { Authority, Logger, Pairing } from '@manypath/core';
 import { expect, it, onTestFinished } from 'vitest';
-import type { RelayLogger } from '../src/index.ts';
 import { connectHttp1, connectHttp2, http2To, tlsTo } from './support/client.ts';
 import { eventually } from './support/eventually.ts';
 import { echoOrigin } from './support/origins.ts';
@@ -154,7 +153,7 @@ it('closes a connection of HTTP/1.1 after some tries', async () => {
 it('tells in one line of many that were turned away, and names where wrong secrets came from', async () => {
   const lines: { message: string; fields: object }[] = [];
   const line = (fields: object, message: string) => void lines.push({ message, fields });
-  const logger: RelayLogger = { debug() {}, info() {}, warn: line };
+  const logger: Logger = { debug() {}, info() {}, warn: line };
   const { pairing, relay } = await testRelay({
     logger,
     limits: { strangersPerAddress: 6, firstRefusalDelayMs: 1, longestRefusalDelayMs: 1 },

@@ -1,7 +1,6 @@
 import type { Server, Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import { ManypathError } from '@manypath/core';
-import type { Logger } from '../terminal/log.ts';
+import { type Logger, ManypathError } from '@manypath/core';
 import { BrowserLog } from './browser-log.ts';
 import { Caretaker } from './caretaker.ts';
 import { chromiumArguments, switchValue } from './chromium-arguments.ts';

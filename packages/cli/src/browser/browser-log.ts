@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Logger } from '../terminal/log.ts';
+import type { Logger } from '@manypath/core';
 
 /** What Chromium says to drivers on its standard error: they read it there. */
 const forDrivers = /^DevTools listening on (ws:\/\/\S+)/;

@@ -1,9 +1,8 @@
 import { rmSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import { addressScope } from '@manypath/core';
+import { addressScope, type Logger } from '@manypath/core';
 import { replaceFile } from '@manypath/files';
-import type { Logger } from '../terminal/log.ts';
 import { switchValue } from './chromium-arguments.ts';
 import { DebuggingPort } from './debugging-port.ts';
 import type { BrowserLimits } from './limits.ts';

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect as tlsConnect } from 'node:tls';
-import { type Authority, errorCode, errorMessage } from '@manypath/core';
+import { type Authority, errorCode, errorMessage, silentLogger } from '@manypath/core';
 import { info, type Lookup, multipathSupport, RouteSocket, reasonText, resetSocket } from '@manypath/mptcp';
 import {
   type DialledSocket,
@@ -248,7 +248,7 @@ function asOutlook(path: Path): PathOutlook {
 /** Rights to steer connections, where this process has them. */
 async function openSteering(): Promise<{ rights: SteeringRights; close: () => Promise<void> } | undefined> {
   if (process.geteuid?.() !== 0) return undefined;
-  const keeper = SettingsKeeper.open({ stateDir: tmpdir(), logger: silent });
+  const keeper = SettingsKeeper.open({ stateDir: tmpdir(), logger: silentLogger });
   let rights: DirectSteering | undefined;
   const close = async (): Promise<void> => {
     rights?.close();
@@ -266,8 +266,6 @@ async function openSteering(): Promise<{ rights: SteeringRights; close: () => Pr
   await close();
   return undefined;
 }
-
-const silent = { debug: () => {}, info: () => {}, warn: () => {} };
 
 /** Whether a dial failed because sockets that can be steered are not to be had, which others are. */
 function isAboutRights(error: unknown): boolean {

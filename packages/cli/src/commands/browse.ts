@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { errorCode, type MultipathUse } from '@manypath/core';
+import { errorCode, type Logger, type MultipathUse } from '@manypath/core';
 import { Gateway, type GatewayOptions } from '@manypath/gateway';
 import { type Command, Option } from 'commander';
 import { BackgroundFailures } from '../background-failures.ts';
@@ -15,7 +15,7 @@ import { RelayChoice, withRelayOption } from '../pairing/index.ts';
 import { stateFolder } from '../state-folder.ts';
 import { offerPrograms, requirePrograms } from '../system-packages.ts';
 import { EventOutput } from '../terminal/events.ts';
-import { createLogger, type Logger } from '../terminal/log.ts';
+import { createLogger } from '../terminal/log.ts';
 import { isHindered } from '../terminal/multipath-text.ts';
 
 interface BrowseCommandOptions extends CommonOptions {

@@ -1,6 +1,7 @@
 import {
   addressScope,
   formatAuthority,
+  type Logger,
   parseAuthority,
   parseIpAddress,
   parseListen,
@@ -14,7 +15,7 @@ import { BackgroundFailures } from '../background-failures.ts';
 import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
-import { createLogger, type Logger } from '../terminal/log.ts';
+import { createLogger } from '../terminal/log.ts';
 import { withOwnCommand } from '../terminal/own-command.ts';
 import { surviveTerminal, untilSignal } from '../until-signal.ts';
 import { addRelayServiceCommands } from './relay-install.ts';

@@ -1,14 +1,11 @@
 import { type FSWatcher, realpathSync, statSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
-import { type Clock, type Config, errorMessage, systemClock, type Timer } from '@manypath/core';
+import { type Clock, type Config, errorMessage, type Logger, systemClock, type Timer } from '@manypath/core';
 import { type ConfigPlace, parseConfigFile, readConfigText } from './config-file.ts';
 
 /** Options of {@link watchConfig}. */
 export interface WatchConfigOptions {
-  readonly logger: {
-    info(fields: object, message: string): void;
-    warn(fields: object, message: string): void;
-  };
+  readonly logger: Pick<Logger, 'info' | 'warn'>;
   readonly clock?: Clock;
 }
 

@@ -1,5 +1,5 @@
 import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
-import { type Config, parsePairing } from '@manypath/core';
+import { type Config, type Logger, parsePairing } from '@manypath/core';
 import type { Command } from 'commander';
 import { PairingFileError } from './errors.ts';
 import { keptPairing } from './kept-pairing.ts';
@@ -11,10 +11,6 @@ export type RelaySource = 'command line' | 'environment' | 'configuration' | 'pa
 export interface RelayInUse {
   readonly pairing: string;
   readonly from: RelaySource;
-}
-
-interface WarningLogger {
-  warn(fields: object, message: string): void;
 }
 
 /** Gives a command the options `--relay` and `--no-relay`; their value is for {@link RelayChoice.of}. */
@@ -51,7 +47,11 @@ export class RelayChoice {
    * @throws PairingFileError `MANYPATH_PAIRING_FILE`
    * @throws PairingInvalidError `MANYPATH_PAIRING_INVALID`
    */
-  static of(option: string | false | undefined, stateDir: string, logger?: WarningLogger): RelayChoice {
+  static of(
+    option: string | false | undefined,
+    stateDir: string,
+    logger?: Pick<Logger, 'warn'>,
+  ): RelayChoice {
     const variable = process.env.MANYPATH_RELAY;
     delete process.env.MANYPATH_RELAY;
     if (option === false) return new RelayChoice(undefined, stateDir, true);
@@ -81,7 +81,7 @@ export class RelayChoice {
 /** Far more than a pairing URL has. */
 const longestFile = 65_536;
 
-function fileContent(file: string, logger: WarningLogger | undefined): string {
+function fileContent(file: string, logger: Pick<Logger, 'warn'> | undefined): string {
   let text: string;
   try {
     const descriptor = openSync(file, 'r');
@@ -102,7 +102,7 @@ function fileContent(file: string, logger: WarningLogger | undefined): string {
 }
 
 /** What stands in the command line stays in the shell's history all the same. */
-function concealArgument(argument: string, logger: WarningLogger | undefined): void {
+function concealArgument(argument: string, logger: Pick<Logger, 'warn'> | undefined): void {
   const words = process.argv.slice(2).map(word => word.replaceAll(argument, '…'));
   // On Linux this writes over the arguments that ps shows.
   process.title = ['manypath', ...words].join(' ');

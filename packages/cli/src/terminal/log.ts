@@ -1,11 +1,9 @@
+import type { Logger } from '@manypath/core';
 import { pino } from 'pino';
 import { withOwnCommand } from './own-command.ts';
 
-/** The shape of logger that every room accepts: fields first, then the message. */
-export interface Logger {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
+/** What a command logs to: as every room does, and errors that end it. */
+export interface CommandLogger extends Logger {
   error(fields: object, message: string): void;
 }
 
@@ -18,7 +16,7 @@ export type LogLevel = (typeof logLevels)[number];
  * @param level The least important level still written.
  * @param json Whether to write JSON lines.
  */
-export function createLogger(level: LogLevel, json: boolean): Logger {
+export function createLogger(level: LogLevel, json: boolean): CommandLogger {
   const destination = json ? process.stderr : { write: writeForPeople };
   return pino({ level, base: null, timestamp: json ? pino.stdTimeFunctions.isoTime : false }, destination);
 }

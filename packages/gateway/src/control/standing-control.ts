@@ -1,6 +1,13 @@
-import { type Clock, Condition, errorCode, errorMessage, SerialQueue, type Timer } from '@manypath/core';
+import {
+  type Clock,
+  Condition,
+  errorCode,
+  errorMessage,
+  type Logger,
+  SerialQueue,
+  type Timer,
+} from '@manypath/core';
 import type { GatewayLimits } from '../limits.ts';
-import type { GatewayLogger } from '../logger.ts';
 import { type ControlMethods, ControlServer } from './control-server.ts';
 
 /** What {@link StandingControl} works with. */
@@ -8,7 +15,7 @@ export interface StandingControlOptions {
   readonly stateDir: string;
   readonly methods: ControlMethods;
   readonly limits: GatewayLimits;
-  readonly logger: GatewayLogger;
+  readonly logger: Logger;
   readonly clock: Clock;
 }
 

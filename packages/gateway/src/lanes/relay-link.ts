@@ -5,6 +5,7 @@ import {
   errorMessage,
   formatAuthority,
   type LaneStatus,
+  type Logger,
   type Pairing,
   type RelayStatus,
   type Timer,
@@ -19,7 +20,6 @@ import {
   RelayUntrustedError,
 } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
-import type { GatewayLogger } from '../logger.ts';
 import { socketStatus } from '../socket-status.ts';
 import { BackOff } from './back-off.ts';
 import { chooseLane, needsAnotherLane } from './choose-lane.ts';
@@ -41,7 +41,7 @@ export interface RelayLinkOptions {
   readonly pairing: Pairing;
   readonly limits: GatewayLimits;
   readonly clock: Clock;
-  readonly logger: GatewayLogger;
+  readonly logger: Logger;
   readonly lookup?: Lookup | undefined;
   /** Has `lookup` ask anew for a name: what it led to is not to be reached any more. */
   readonly forgetName?: ((host: string) => void) | undefined;

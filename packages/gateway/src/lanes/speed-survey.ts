@@ -1,14 +1,13 @@
-import { errorMessage, type Pairing } from '@manypath/core';
+import { errorMessage, type Logger, type Pairing } from '@manypath/core';
 import type { PathOutlook, Steward } from '@manypath/paths';
 import type { GatewayLimits } from '../limits.ts';
-import type { GatewayLogger } from '../logger.ts';
 import { measurePath } from './measure-path.ts';
 
 export interface SpeedSurveyOptions {
   readonly pairing: Pairing;
   readonly steward: Pick<Steward, 'outlooks' | 'hasMeasured' | 'note' | 'account'>;
   readonly limits: GatewayLimits;
-  readonly logger: GatewayLogger;
+  readonly logger: Logger;
   /** Measures one path. Default: over the network. */
   readonly measure?: typeof measurePath;
 }

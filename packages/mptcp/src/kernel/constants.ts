@@ -45,8 +45,6 @@ export const TCP_KEEPCNT = 6;
 export const TCP_IS_MPTCP = 43;
 
 export const IP_TOS = 1;
-export const IP_FREEBIND = 15;
-export const IP_TRANSPARENT = 19;
 export const IPV6_V6ONLY = 26;
 export const IPV6_TCLASS = 67;
 export const SO_KEEPALIVE = 9;

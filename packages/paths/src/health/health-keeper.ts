@@ -1,7 +1,6 @@
-import { type Clock, systemClock, type Timer } from '@manypath/core';
+import { type Clock, type Logger, systemClock, type Timer } from '@manypath/core';
 import type { Path } from '../discovery/path.ts';
 import { pathsLimits } from '../limits.ts';
-import type { PathsLogger } from '../path-set.ts';
 import { Examination } from './examination.ts';
 import { type Evidence, HealthJudge, type Verdict } from './judge.ts';
 import { askSizes, type SizeQuestion } from './packet-sizes.ts';
@@ -14,7 +13,7 @@ import { hasHeard } from './signs-of-life.ts';
 export interface HealthKeeperOptions {
   /** Called when the state of a path changed. */
   readonly onChange: () => void;
-  readonly logger: PathsLogger;
+  readonly logger: Logger;
   readonly clock?: Clock;
   /** Asks a path for a sign of life. Default: a TCP handshake over it. */
   readonly ask?: typeof probe;

@@ -1,17 +1,23 @@
-import { type Clock, Condition, errorCode, errorMessage, systemClock, type Timer } from '@manypath/core';
+import {
+  type Clock,
+  Condition,
+  errorCode,
+  errorMessage,
+  type Logger,
+  silentLogger,
+  systemClock,
+  type Timer,
+} from '@manypath/core';
 import { pathsLimits } from '../limits.ts';
-import type { PathsLogger } from '../path-set.ts';
 import { HelperGoneError } from './errors.ts';
 import { HelperConversation } from './helper-conversation.ts';
 import type { WantedPath } from './verbs.ts';
 
 /** Options of {@link HelperClient.connect}. */
 export interface HelperClientOptions {
-  readonly logger?: Pick<PathsLogger, 'info' | 'warn'>;
+  readonly logger?: Pick<Logger, 'info' | 'warn'>;
   readonly clock?: Clock;
 }
-
-const silent = { info: () => {}, warn: () => {} };
 
 /**
  * The privileged helper, as one process uses it. When the helper goes, it is looked for until it is back, and told again which
@@ -55,7 +61,7 @@ export class HelperClient {
     return client;
   }
 
-  private constructor(path: string, { logger = silent, clock = systemClock }: HelperClientOptions) {
+  private constructor(path: string, { logger = silentLogger, clock = systemClock }: HelperClientOptions) {
     this.#path = path;
     this.#clock = clock;
     this.#logger = logger;

@@ -8,6 +8,7 @@ import {
   errorCode,
   errorMessage,
   JsonLineDecoder,
+  type Logger,
   SerialQueue,
   systemClock,
   type Timer,
@@ -15,7 +16,6 @@ import {
 import { diag, peerCredentials } from '@manypath/mptcp';
 import { discoverPaths } from '../discovery/discover-paths.ts';
 import { pathsLimits } from '../limits.ts';
-import type { PathsLogger } from '../path-set.ts';
 import { DirectSteering } from '../steering/direct-steering.ts';
 import { Journal } from '../upkeep/journal.ts';
 import { journalFolder } from '../upkeep/journal-folder.ts';
@@ -36,7 +36,7 @@ export interface HelperOptions {
   /** Users who may ask, besides root. */
   readonly users: readonly number[];
   readonly stateDir: string;
-  readonly logger: PathsLogger;
+  readonly logger: Logger;
 }
 
 /** One connected client. */

@@ -1,15 +1,14 @@
-import { type Clock, systemClock, type Timer } from '@manypath/core';
+import { type Clock, type Logger, systemClock, type Timer } from '@manypath/core';
 import { pathsLimits } from '../limits.ts';
-import type { PathsLogger } from '../path-set.ts';
 
 /** Says who was turned away: the first time at once, after that their number once in a while. */
 export class Refusals {
-  readonly #logger: Pick<PathsLogger, 'warn'>;
+  readonly #logger: Pick<Logger, 'warn'>;
   readonly #clock: Clock;
   readonly #counts = new Map<number | undefined, number>();
   #timer: Timer | undefined;
 
-  constructor(logger: Pick<PathsLogger, 'warn'>, clock: Clock = systemClock) {
+  constructor(logger: Pick<Logger, 'warn'>, clock: Clock = systemClock) {
     this.#logger = logger;
     this.#clock = clock;
   }

@@ -1,12 +1,11 @@
 import type { Socket } from 'node:net';
-import { type Clock, errorMessage, systemClock, type Timer } from '@manypath/core';
+import { type Clock, errorMessage, type Logger, systemClock, type Timer } from '@manypath/core';
 import { info, type SocketAddress, type SubflowInfo } from '@manypath/mptcp';
 import { mappedAddress, unmappedAddress } from '../dial/mapped-address.ts';
 import type { Path, PathAddress } from '../discovery/path.ts';
 import { type Ends, isShared } from '../discovery/subflow-places.ts';
 import type { SizeQuestion } from '../health/packet-sizes.ts';
 import type { PathOutlook } from '../outlook.ts';
-import type { PathsLogger } from '../path-set.ts';
 import { LifeWatch } from './life-watch.ts';
 import { openingWindow, planRoles, type Roles, type SubflowRole } from './roles.ts';
 import { SilenceWatch } from './silence-watch.ts';
@@ -34,7 +33,7 @@ export interface SteeredConnectionOptions {
   readonly onStall: (path: string, question: SizeQuestion) => void;
   /** Something came over a path. */
   readonly onAlive: (path: string) => void;
-  readonly logger: PathsLogger;
+  readonly logger: Logger;
   readonly clock?: Clock;
   /** Tells what the kernel knows of the connection. Default: `info` of @manypath/mptcp. */
   readonly read?: typeof info;

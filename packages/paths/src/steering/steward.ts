@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net';
-import { errorMessage } from '@manypath/core';
+import { errorMessage, type Logger } from '@manypath/core';
 import { info, type OpenDescriptor, openMptcpSocket } from '@manypath/mptcp';
 import { unmappedAddress } from '../dial/mapped-address.ts';
 import type { PathOutlook } from '../outlook.ts';
-import type { PathSet, PathsLogger } from '../path-set.ts';
+import type { PathSet } from '../path-set.ts';
 import { planRoles } from './roles.ts';
 import { SteeredConnection } from './steered-connection.ts';
 import type { SteeringRights } from './steering-rights.ts';
@@ -16,7 +16,7 @@ export interface StewardOptions {
   >;
   /** `undefined` where single connections cannot be steered: then the kernel's path manager does what it can. */
   readonly rights: SteeringRights | undefined;
-  readonly logger: PathsLogger;
+  readonly logger: Logger;
   /** Paths that the user named: no connection leaves by another one. */
   readonly only?: readonly string[] | undefined;
   /** Told of every connection out of this host, once, as soon as it carries something. */

@@ -4,6 +4,7 @@ import {
   type Clock,
   type Condition,
   type Config,
+  type Logger,
   type PathConfig,
   type PathTier,
   type PathUsage,
@@ -27,10 +28,7 @@ export interface TiersOptions {
   readonly file: string;
   /** What the configuration says of paths. Default: nothing. */
   readonly rules?: Config['paths'];
-  readonly logger: {
-    info(fields: object, message: string): void;
-    warn(fields: object, message: string): void;
-  };
+  readonly logger: Pick<Logger, 'info' | 'warn'>;
   /** What stores of the same folder share that cannot be written. Default: one of its own. */
   readonly unwritable?: Condition;
   readonly clock?: Clock;

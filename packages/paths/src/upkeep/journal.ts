@@ -1,9 +1,8 @@
 import { mkdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { errorCode, errorMessage } from '@manypath/core';
+import { errorCode, errorMessage, type Logger } from '@manypath/core';
 import { replaceFile, withFolderLock } from '@manypath/files';
 import { networkNamespaceCookie } from '@manypath/mptcp';
-import type { PathsLogger } from '../path-set.ts';
 import { emptyEntries, type JournalEntries, readEntries } from './journal-entries.ts';
 
 /**
@@ -17,14 +16,14 @@ export class Journal {
   readonly #folder: string;
   readonly #file: string;
   readonly #namespace = identity();
-  readonly #logger: Pick<PathsLogger, 'warn'> | undefined;
+  readonly #logger: Pick<Logger, 'warn'> | undefined;
 
   /**
    * @param folder A folder that survives the process, but not a reboot: the kernel forgets then, too. It is made with the first
    *   entry.
    * @param logger Told of a journal that cannot be understood.
    */
-  constructor(folder: string, logger?: Pick<PathsLogger, 'warn'>) {
+  constructor(folder: string, logger?: Pick<Logger, 'warn'>) {
     this.#folder = folder;
     this.#file = join(folder, `paths-${inode()}.json`);
     this.#logger = logger;

@@ -1,4 +1,4 @@
-import type { PathsLogger } from '../path-set.ts';
+import type { Logger } from '@manypath/core';
 import { Journal } from './journal.ts';
 import { hasLivingOwner } from './journal-entries.ts';
 import { journalFolder } from './journal-folder.ts';
@@ -20,7 +20,7 @@ export function countLeftovers(stateDir: string): number {
  *
  * @returns Whether none are left.
  */
-export async function undoLeftovers(options: { stateDir: string; logger: PathsLogger }): Promise<boolean> {
+export async function undoLeftovers(options: { stateDir: string; logger: Logger }): Promise<boolean> {
   const keeper = SettingsKeeper.open(options);
   try {
     await keeper.begin({ limits: 'unchanged' });

@@ -1,6 +1,5 @@
-import { Condition, errorMessage, SerialQueue, systemClock, type Timer } from '@manypath/core';
+import { Condition, errorMessage, type Logger, SerialQueue, systemClock, type Timer } from '@manypath/core';
 import { pathsLimits } from '../limits.ts';
-import type { PathsLogger } from '../path-set.ts';
 import { SettingsKeeper } from './settings-keeper.ts';
 
 /**
@@ -18,7 +17,7 @@ export async function setServerLimits({
   logger,
 }: {
   stateDir: string;
-  logger: PathsLogger;
+  logger: Logger;
 }): Promise<() => Promise<void>> {
   const keeper = SettingsKeeper.open({ stateDir, logger });
   const refused = new Condition(logger, 'the limits of Multipath TCP are as a server needs them again');

@@ -1,7 +1,6 @@
-import { errorCode, errorMessage } from '@manypath/core';
+import { errorCode, errorMessage, type Logger } from '@manypath/core';
 import { leaveToUserspace, type PathManagerLimits, pathManagerSysctl } from '@manypath/mptcp';
 import { pathsLimits } from '../limits.ts';
-import type { PathsLogger } from '../path-set.ts';
 import { Journal } from './journal.ts';
 import {
   forgetSetting,
@@ -45,7 +44,7 @@ export type SettingTables = Pick<
 export class SettingsKeeper implements Keeper {
   readonly #tables: SettingTables;
   readonly #journal: Journal;
-  readonly #logger: PathsLogger;
+  readonly #logger: Logger;
   readonly #complained = new Set<string>();
   readonly #close: () => void;
   #permitted = true;
@@ -54,14 +53,14 @@ export class SettingsKeeper implements Keeper {
   #pathManager: string | undefined;
 
   /** Opens one with its own view of the kernel, which {@link end} closes: it is of no use after that. */
-  static open({ stateDir, logger }: { stateDir: string; logger: PathsLogger }): SettingsKeeper {
+  static open({ stateDir, logger }: { stateDir: string; logger: Logger }): SettingsKeeper {
     const tables = KernelTables.open();
     return new SettingsKeeper(tables, new Journal(journalFolder(stateDir), logger), logger, () =>
       tables.close(),
     );
   }
 
-  constructor(tables: SettingTables, journal: Journal, logger: PathsLogger, close = () => {}) {
+  constructor(tables: SettingTables, journal: Journal, logger: Logger, close = () => {}) {
     this.#tables = tables;
     this.#journal = journal;
     this.#logger = logger;
