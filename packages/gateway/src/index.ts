@@ -17,7 +17,8 @@ export {
   RelayTargetError,
   RelayUntrustedError,
 } from './errors.ts';
-export { Gateway, type GatewayOptions, type PathSource, type Routing } from './gateway.ts';
+export { Gateway } from './gateway.ts';
+export type { GatewayOptions, PathSource, Routing } from './gateway-options.ts';
 export { examineRelay, type RelayExamination } from './lanes/examine-relay.ts';
 export { type GatewayLimits, gatewayLimits } from './limits.ts';
 export type { GuardMode } from './owner-guard.ts';
