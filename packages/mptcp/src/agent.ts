@@ -2,7 +2,8 @@ import * as http from 'node:http';
 import * as https from 'node:https';
 import type { LookupFunction, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type ConnectOptions, connect, type Lookup } from './connect.ts';
+import { type ConnectOptions, connect } from './connect.ts';
+import type { Lookup } from './resolve.ts';
 
 /** How an agent connects; host and port come from the request. */
 export type AgentConnectOptions = Omit<

@@ -1,6 +1,5 @@
-import { promises as dns } from 'node:dns';
 import { isIP, type OnReadOpts, type Socket } from 'node:net';
-import { ManypathError, systemClock } from '@manypath/core';
+import { type ManypathError, systemClock } from '@manypath/core';
 import {
   type AttemptOptions,
   handOver,
@@ -8,23 +7,17 @@ import {
   type OpenDescriptor,
   startAttempt,
 } from './attempt.ts';
+import { connectFailure } from './connect-failure.ts';
 import {
   AddressRefusedError,
   ArgumentError,
   ConnectError,
   ConnectTimeoutError,
   type FailedAttempt,
-  LookupError,
-  SystemCallError,
 } from './errors.ts';
 import { type MptcpLimits, mptcpLimits } from './limits.ts';
-import { interleaveFamilies, type Race, race } from './race.ts';
-
-/** Resolves a name to addresses, in the order they should be tried; `dns.promises.lookup(host, { all: true })` fits. */
-export type Lookup = (
-  host: string,
-  options: { family: 0 | 4 | 6; signal: AbortSignal },
-) => Promise<readonly { address: string; family: number }[]>;
+import { type Race, race } from './race.ts';
+import { type Lookup, resolveHost } from './resolve.ts';
 
 export interface ConnectOptions {
   /** A name or an IP literal; an IPv6 literal may stand in brackets and have a zone. */
@@ -97,7 +90,9 @@ export async function connect(options: ConnectOptions): Promise<Socket> {
   try {
     // A literal must not wait for anything: its descriptor belongs to the caller's namespace of this moment.
     const addresses =
-      isIP(plan.host) === 0 ? await deadline.orSooner(resolve(plan, deadline.signal)) : [plan.host];
+      isIP(plan.host) === 0
+        ? await deadline.orSooner(resolveHost(plan.host, { ...plan, signal: deadline.signal }))
+        : [plan.host];
     running = race({ addresses, start: plan.start, attemptDelay: plan.attemptDelay, clock: systemClock });
     const socket = await deadline.orSooner(running.winner);
     if (socket === undefined) throw failure(plan, running.failures());
@@ -121,8 +116,8 @@ interface Plan {
   family: 0 | 4 | 6;
   timeout: number;
   attemptDelay: number;
-  mostAddresses: number;
-  lookup: Lookup;
+  most: number;
+  lookup: Lookup | undefined;
   start: (address: string) => ReturnType<typeof startAttempt>;
 }
 
@@ -170,33 +165,14 @@ function planConnect(options: ConnectOptions): Plan {
       family === 0 && options.localAddress !== undefined ? (isIP(options.localAddress) as 4 | 6) : family,
     timeout: options.timeout ?? limits.connectTimeoutMs,
     attemptDelay: options.attemptDelay ?? limits.attemptDelayMs,
-    mostAddresses: limits.addressesPerName,
-    lookup: options.lookup ?? systemLookup,
+    most: limits.addressesPerName,
+    lookup: options.lookup,
     start(address) {
       const refusal = options.filterAddress?.(address);
       if (refusal !== undefined) throw new Filtered(refusal);
       return startAttempt(address, settings);
     },
   };
-}
-
-const systemLookup: Lookup = (host, { family }) => dns.lookup(host, { all: true, family });
-
-async function resolve(
-  { host, family, lookup, mostAddresses }: Plan,
-  signal: AbortSignal,
-): Promise<string[]> {
-  let found: readonly { address: string; family: number }[];
-  try {
-    found = await lookup(host, { family, signal });
-  } catch (cause) {
-    throw new LookupError(host, cause);
-  }
-  const usable = found.filter(
-    entry => isIP(entry.address) !== 0 && (family === 0 || isIP(entry.address) === family),
-  );
-  if (usable.length === 0) throw new LookupError(host);
-  return interleaveFamilies(usable).slice(0, mostAddresses);
 }
 
 /** Carries a refusal of `filterAddress` through the race. */
@@ -221,15 +197,7 @@ function failure({ target }: Plan, failures: readonly FailedAttempt[]): Manypath
   const attempts = unwrapped(failures);
   if (failures.every(({ error }) => error instanceof Filtered))
     return new AddressRefusedError(target, attempts);
-  // When the fault is ours and the same for every address, it is told as such: no device, no such option, …
-  const [first] = attempts;
-  const own = first !== undefined && isOwn(first.error) ? first.error : undefined;
-  if (own !== undefined && attempts.every(({ error }) => isOwn(error) && error.code === own.code)) return own;
-  return new ConnectError(target, attempts);
-}
-
-function isOwn(error: unknown): error is ManypathError {
-  return ManypathError.is(error) && !(error instanceof SystemCallError);
+  return connectFailure(target, attempts);
 }
 
 /** The end of patience: a timeout and the caller's signal in one. Itself is the error of the timeout. */

@@ -1,7 +1,8 @@
 export { Agent, type AgentConnectOptions, HttpsAgent } from './agent.ts';
 export type { KeepAlive, OpenDescriptor } from './attempt.ts';
 export { preferredCongestion } from './congestion.ts';
-export { type ConnectOptions, connect, type Lookup } from './connect.ts';
+export { type ConnectOptions, connect } from './connect.ts';
+export { connectFailure } from './connect-failure.ts';
 export { type DatagramOptions, openDatagram } from './datagram.ts';
 export { fdOf } from './descriptor.ts';
 export { type DuplicateOptions, duplicateSocket } from './duplicate.ts';
@@ -43,6 +44,7 @@ export { type Pump, type PumpOptions, startPump } from './pump.ts';
 export { type InfoReason, reasonText } from './reasons.ts';
 export { widenReceiveBuffer } from './receive-buffer.ts';
 export { resetSocket } from './reset-socket.ts';
+export { type Lookup, type ResolveOptions, resolveHost } from './resolve.ts';
 export type { SocketInfo } from './socket-info.ts';
 export {
   getSocketOption,

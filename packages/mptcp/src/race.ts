@@ -99,18 +99,3 @@ export function race<T>({ addresses, start, attemptDelay, clock }: RaceOptions<T
     },
   };
 }
-
-/**
- * Alternates the families of a resolver's answer, beginning with the one it put first (RFC 8305 §4, with a First
- * Address Family Count of 1), and leaves duplicates out.
- */
-export function interleaveFamilies(addresses: readonly { address: string; family: number }[]): string[] {
-  const first = addresses[0]?.family;
-  const ours = addresses.filter(entry => entry.family === first);
-  const others = addresses.filter(entry => entry.family !== first);
-  const mixed: string[] = [];
-  for (let i = 0; i < Math.max(ours.length, others.length); i++) {
-    for (const entry of [ours[i], others[i]]) if (entry !== undefined) mixed.push(entry.address);
-  }
-  return [...new Set(mixed)];
-}

@@ -1,6 +1,6 @@
 import { SimulatedClock } from '@manypath/core';
 import { describe, expect, test } from 'vitest';
-import { type Attempt, interleaveFamilies, race } from '../src/race.ts';
+import { type Attempt, race } from '../src/race.ts';
 
 /** A race on a simulated clock whose attempts succeed and fail by hand. */
 function rehearse(addresses: string[], refuse: (address: string) => Error | undefined = () => undefined) {
@@ -117,29 +117,5 @@ describe('racing addresses', () => {
     expect(abandoned).toEqual([]);
     running.stop();
     expect(abandoned).toEqual(['a']);
-  });
-});
-
-describe('interleaving families', () => {
-  const v4 = (address: string) => ({ address, family: 4 });
-  const v6 = (address: string) => ({ address, family: 6 });
-
-  test('alternates, beginning with the family the resolver put first', () => {
-    expect(interleaveFamilies([v6('::1'), v6('::2'), v6('::3'), v4('1.1.1.1')])).toEqual([
-      '::1',
-      '1.1.1.1',
-      '::2',
-      '::3',
-    ]);
-    expect(interleaveFamilies([v4('1.1.1.1'), v4('1.1.1.2'), v6('::1')])).toEqual([
-      '1.1.1.1',
-      '::1',
-      '1.1.1.2',
-    ]);
-  });
-
-  test('keeps the order within a family and drops duplicates', () => {
-    expect(interleaveFamilies([v4('1.1.1.2'), v4('1.1.1.1'), v4('1.1.1.2')])).toEqual(['1.1.1.2', '1.1.1.1']);
-    expect(interleaveFamilies([])).toEqual([]);
   });
 });

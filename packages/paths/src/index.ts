@@ -1,4 +1,5 @@
-export { type DialledSocket, type DialOptions, dialOverPaths } from './dial/dial-over-paths.ts';
+export type { DialledSocket, DialOptions } from './dial/dial-options.ts';
+export { dialOverPaths } from './dial/dial-over-paths.ts';
 export { NoPathError } from './dial/errors.ts';
 export type { AskRoute } from './dial/leads-out.ts';
 export { type Placement, Spreader } from './dial/spreader.ts';

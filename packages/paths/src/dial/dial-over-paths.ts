@@ -1,94 +1,27 @@
-import { promises as dns } from 'node:dns';
 import { isIP, type Socket } from 'node:net';
-import {
-  type Clock,
-  errorCode,
-  formatAuthority,
-  ManypathError,
-  systemClock,
-  type Timer,
-} from '@manypath/core';
+import { type Clock, formatAuthority, systemClock, type Timer } from '@manypath/core';
 import {
   AddressRefusedError,
   ConnectError,
-  type ConnectOptions,
   ConnectTimeoutError,
   connect,
+  connectFailure,
   type FailedAttempt,
   info,
-  type Lookup,
-  LookupError,
-  type OpenDescriptor,
   resetSocket,
+  resolveHost,
 } from '@manypath/mptcp';
 import type { Path } from '../discovery/path.ts';
-import { type SizeQuestion, smallSegment } from '../health/packet-sizes.ts';
+import { smallSegment } from '../health/packet-sizes.ts';
 import { pathsLimits } from '../limits.ts';
 import type { PathOutlook } from '../outlook.ts';
 import { type DialCandidate, delayBetween, familyOf, orderCandidates } from './candidates.ts';
+import type { DialledSocket, DialOptions } from './dial-options.ts';
 import { NoPathError } from './errors.ts';
 import { type AskRoute, leadsOut, sourceFor } from './leads-out.ts';
 import { mappedAddress, unmappedAddress } from './mapped-address.ts';
 import { type RaceEntry, type RaceOutcome, racePaths } from './path-race.ts';
-import type { WinnerMemory } from './winner-memory.ts';
-
-export interface DialOptions {
-  /** A name or an IP literal; an IPv6 literal may stand in brackets. */
-  readonly host: string;
-  readonly port: number;
-  /** What is known of the paths now. With one path or none, the routing table decides. */
-  readonly outlooks: () => readonly PathOutlook[];
-  /** Learns which path answered, and begins with it the next time. */
-  readonly remembered?: WinnerMemory | undefined;
-  /** Name of the path to begin with, if it is as good as the others and nothing speaks against it. */
-  readonly prefer?: string | undefined;
-  /** Use these paths only, by name; default: all that may be used. */
-  readonly only?: readonly string[] | undefined;
-  /** Default: the system's resolver. */
-  readonly lookup?: Lookup | undefined;
-  /** Gives up: the promise is rejected with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-  /** Milliseconds for everything, names included. Default 30 000. */
-  readonly timeout?: number | undefined;
-  /** Ask for Multipath TCP. Default true. */
-  readonly mptcp?: boolean | undefined;
-  /** As in `connect` of @manypath/mptcp. */
-  readonly allowHalfOpen?: boolean | undefined;
-  readonly congestion?: string | undefined;
-  readonly filterAddress?: ((address: string) => Error | undefined) | undefined;
-  readonly openSocket?: OpenDescriptor | undefined;
-  /**
-   * Where the host has addresses of both families and some path lacks one, dial IPv4 by an IPv6 socket: only to such a connection
-   * subflows of both families can be added. Default false.
-   */
-  readonly joinsBothFamilies?: boolean | undefined;
-  readonly keepAlive?: ConnectOptions['keepAlive'] | undefined;
-  /** Longest wait for one way before the next is tried beside it, in milliseconds. Default 250 (RFC 8305 §5). */
-  readonly attemptDelay?: number | undefined;
-  /** How long other paths have until one for backup is tried, in milliseconds. Default 1000. */
-  readonly backupDelay?: number | undefined;
-  /** Asks the kernel for routes (`RouteSocket.routeTo`); without it, only the paths' own networks are known as near. */
-  readonly askRoute?: AskRoute | undefined;
-  /** Told what was learned of a path; `rttMs` of `answered` is the time of the handshake. */
-  readonly onOutcome?: ((path: string, outcome: 'answered' | 'silent', rttMs?: number) => void) | undefined;
-  /** Finds out which packets pass over a path, from a connection that was just made over it. Default: nobody asks. */
-  readonly examineSizes?: ((path: string, question: SizeQuestion) => Promise<SizesPass>) | undefined;
-  readonly clock?: Clock | undefined;
-}
-
-/** Which packets pass; `undefined`: nobody tells. */
-type SizesPass = 'all' | 'small' | undefined;
-
-/** A connection, and the way it took. */
-export interface DialledSocket {
-  readonly socket: Socket;
-  /** The path it leaves by; `undefined` when it leaves by none, such as to this machine. */
-  readonly path: Path | undefined;
-  /** The address that answered. */
-  readonly address: string;
-  /** All addresses that the host has and that may be dialled. */
-  readonly addresses: readonly string[];
-}
+import { silentPaths } from './silent-paths.ts';
 
 const dialTimeoutMs = 30_000;
 /** How often is dialled while it turns out of one path after the other that larger packets are lost on it. */
@@ -117,7 +50,14 @@ export async function dialOverPaths(options: DialOptions): Promise<DialledSocket
   const timer = timeout > 0 ? clock.after(timeout, () => over.abort(timedOut)) : undefined;
   let dial: Dial | undefined;
   try {
-    const addresses = isIP(host) === 0 ? await resolve(host, options.lookup, over.signal) : [host];
+    const addresses =
+      isIP(host) === 0
+        ? await resolveHost(host, {
+            lookup: options.lookup,
+            most: pathsLimits.dialCandidates,
+            signal: over.signal,
+          })
+        : [host];
     for (let tries = 1; ; tries++) {
       dial = new Dial({ ...options, host }, target, addresses, clock);
       const dialled = await dial.run(over.signal);
@@ -174,7 +114,7 @@ class Dial {
     });
     this.#entries = race.entries;
     const outcome = await race.outcome;
-    if (outcome.won === undefined) throw this.#failure();
+    if (outcome.won === undefined) throw connectFailure(this.#target, this.failures());
     const { candidate, result: socket } = outcome.won;
     if (socket.errored !== null) {
       throw new ConnectError(this.#target, [{ address: candidate.address, error: socket.errored }]);
@@ -269,34 +209,14 @@ class Dial {
   ): void {
     const { remembered, onOutcome, host } = this.#options;
     if (won === undefined || path === undefined) return;
-    const answered = new Set([path.name]);
-    for (const { candidate, error } of entries) {
-      if (candidate.path !== undefined && isAnswer(error)) answered.add(candidate.path.name);
-    }
     remembered?.answered(path);
     onOutcome?.(path.name, 'answered', won.tookMs);
-    const now = this.#clock.now();
-    const silent = new Map<string, Path>();
-    for (const { candidate, startedAt, error } of entries) {
-      if (candidate.path === undefined || answered.has(candidate.path.name)) continue;
-      const waited = now - startedAt;
-      const isSilent = error === undefined ? waited > patience(candidate, won.tookMs) : isSilence(error);
-      if (isSilent) silent.set(candidate.path.name, candidate.path);
-    }
-    for (const [name, one] of silent) {
+    const silent = silentPaths(entries, { path, tookMs: won.tookMs, now: this.#clock.now() });
+    for (const one of silent) {
       remembered?.silent(one);
-      onOutcome?.(name, 'silent');
+      onOutcome?.(one.name, 'silent');
     }
-    if (silent.size > 0) remembered?.won(host, outlooks, path.name);
-  }
-
-  #failure(): ManypathError {
-    const failures = this.failures();
-    const [first] = failures;
-    const own = first !== undefined && isOwn(first.error) ? first.error : undefined;
-    if (own !== undefined && failures.every(({ error }) => isOwn(error) && error.code === own.code))
-      return own;
-    return new ConnectError(this.#target, failures);
+    if (silent.length > 0) remembered?.won(host, outlooks, path.name);
   }
 }
 
@@ -334,26 +254,6 @@ function asPlain(address: string): DialCandidate {
   return { address, path: undefined, rank: 0, rttMs: undefined };
 }
 
-/** How long a path has to answer until it counts as silent, in milliseconds, when another one took `tookMs`. */
-function patience({ rttMs }: DialCandidate, tookMs: number): number {
-  const own = rttMs === undefined ? 200 : 2 * rttMs + 50;
-  return Math.max(own, 1.5 * tookMs);
-}
-
-/** Whether an error came from the other side: the path carried it here. */
-function isAnswer(error: unknown): boolean {
-  return codesOf(error).some(code => code === 'ECONNREFUSED' || code === 'ECONNRESET');
-}
-
-function isSilence(error: unknown): boolean {
-  return codesOf(error).includes('ETIMEDOUT');
-}
-
-function codesOf(error: unknown): string[] {
-  const within = error instanceof ConnectError ? error.attempts.map(attempt => attempt.error) : [error];
-  return within.flatMap(one => errorCode(one) ?? []);
-}
-
 /** What went wrong with one way, without the wrapping of a connection of its own. */
 function unwrapped({ address, path }: DialCandidate, error: unknown): FailedAttempt[] {
   const place = path === undefined ? address : `${address} over ${path.name}`;
@@ -363,42 +263,7 @@ function unwrapped({ address, path }: DialCandidate, error: unknown): FailedAtte
   return [{ address: place, error: error instanceof Error ? error : new Error(String(error)) }];
 }
 
-function isOwn(error: unknown): error is ManypathError {
-  return ManypathError.is(error) && error.code !== 'MPTCP_SYSTEM_CALL';
-}
-
 function pathOfSocket(socket: Socket, outlooks: readonly PathOutlook[]): Path | undefined {
   const local = socket.localAddress && unmappedAddress(socket.localAddress);
   return outlooks.find(({ path }) => path.addresses.some(({ address }) => address === local))?.path;
-}
-
-async function resolve(host: string, lookup: Lookup = systemLookup, signal: AbortSignal): Promise<string[]> {
-  let found: readonly { address: string; family: number }[];
-  const gone = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-  try {
-    found = await Promise.race([lookup(host, { family: 0, signal }), gone]);
-  } catch (cause) {
-    if (signal.aborted) throw signal.reason;
-    throw new LookupError(host, cause);
-  }
-  const usable = found.filter(({ address }) => isIP(address) !== 0);
-  if (usable.length === 0) throw new LookupError(host);
-  return interleaved(usable.map(({ address }) => address)).slice(0, pathsLimits.dialCandidates);
-}
-
-const systemLookup: Lookup = (host, { family }) => dns.lookup(host, { all: true, family });
-
-/** Lets the families take turns, beginning with the resolver's first (RFC 8305 §4), and leaves duplicates out. */
-export function interleaved(addresses: readonly string[]): string[] {
-  const [first] = addresses;
-  if (first === undefined) return [];
-  const ours = addresses.filter(address => familyOf(address) === familyOf(first));
-  const others = addresses.filter(address => familyOf(address) !== familyOf(first));
-  const mixed: string[] = [];
-  for (let i = 0; i < Math.max(ours.length, others.length); i++) {
-    for (const address of [ours[i], others[i]]) if (address !== undefined) mixed.push(address);
-  }
-  return [...new Set(mixed)];
 }
