@@ -82,6 +82,9 @@ const benchmarks: Record<string, () => Promise<void>> = {
     }),
 };
 
+/** How long a benchmark may take that has little to do, in milliseconds. */
+const quickMs = 120_000;
+
 /** What runs when nothing is named: the others take long. */
 const usual = ['relay-cost', 'aggregation'];
 
@@ -130,9 +133,6 @@ async function main(): Promise<void> {
   for (const name of names) runAlone(name);
 }
 
-/** How long a benchmark may take that has little to do, in milliseconds. */
-const quickMs = 120_000;
-
 /** Runs one of several in a process of its own: some move into a network of their own, and each ends what it has started. */
 function runAlone(name: string): void {
   process.stderr.write(`\n${name}\n`);
@@ -142,8 +142,7 @@ function runAlone(name: string): void {
     stdio: 'inherit',
     timeout: values.quick ? quickMs : undefined,
   });
-  if (error !== undefined) throw error;
   if (status === 0) return;
-  process.stderr.write(`bench: ${name} failed\n`);
+  process.stderr.write(`bench: ${name} failed${error === undefined ? '' : `: ${errorMessage(error)}`}\n`);
   process.exitCode = 1;
 }
