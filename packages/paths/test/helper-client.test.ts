@@ -48,6 +48,13 @@ class OtherSide {
     return this.asked.map(({ verb }) => verb);
   }
 
+  answer(request: Request | undefined): void {
+    const ok = !this.refuses.has(request?.verb ?? '');
+    for (const socket of this.#sockets) {
+      socket.write(encodeJsonLine({ id: request?.id, ok, ...(ok ? {} : { message: 'no' }) }));
+    }
+  }
+
   #serve(socket: Socket): void {
     const decoder = new JsonLineDecoder();
     this.#sockets.add(socket);
@@ -57,9 +64,7 @@ class OtherSide {
       for (const message of decoder.push(bytes)) {
         const request = message as Request;
         this.asked.push(request);
-        if (this.ignores.has(request.verb)) continue;
-        const ok = !this.refuses.has(request.verb);
-        socket.write(encodeJsonLine({ id: request.id, ok, ...(ok ? {} : { message: 'no' }) }));
+        if (!this.ignores.has(request.verb)) this.answer(request);
       }
     });
   }
@@ -219,6 +224,54 @@ describe('a client of the helper', () => {
     expect(client.isThere).toBe(false);
     second.refuses.clear();
     await back(client);
+  });
+
+  it('uses a helper that is back and cannot keep the paths just now, by one connection', async () => {
+    const first = await start();
+    const client = await connect();
+    await client.keep([wlan]);
+    await kill(first, client);
+    const second = await start();
+    second.refuses.add('keep');
+    await back(client);
+    await client.ask({ verb: 'open-window' });
+    expect(second.clients).toBe(1);
+    await expect(client.keep([wlan])).rejects.toMatchObject({ code: 'MANYPATH_HELPER_REFUSED' });
+  });
+
+  it('has the paths kept that are wanted when the helper is back, not those of when it was found', async () => {
+    const first = await start();
+    const client = await connect();
+    await client.keep([wlan]);
+    await kill(first, client);
+    const second = await start();
+    second.ignores.add('keep');
+    await vi.waitFor(() => {
+      clock.advance(pathsLimits.helperRetryMs);
+      expect(second.verbs()).toContain('keep');
+    });
+    const lan = { name: 'eth0', endpoint: 'active' } as const;
+    await client.keep([lan]);
+    second.ignores.clear();
+    second.answer(second.asked.at(-1));
+    await vi.waitFor(() => expect(client.isThere).toBe(true));
+    expect(second.asked.at(-1)).toMatchObject({ verb: 'keep', paths: [lan] });
+  });
+
+  it('leaves nothing open when it is closed while it comes back to the helper', async () => {
+    const first = await start();
+    const client = await connect();
+    await client.keep([wlan]);
+    await kill(first, client);
+    const second = await start();
+    second.ignores.add('keep');
+    await vi.waitFor(() => {
+      clock.advance(pathsLimits.helperRetryMs);
+      expect(second.verbs()).toContain('keep');
+    });
+    await client.close();
+    second.answer(second.asked.at(-1));
+    await vi.waitFor(() => expect(second.clients).toBe(0));
   });
 
   it('ends a conversation in which nothing is answered, and rejects what waits', async () => {

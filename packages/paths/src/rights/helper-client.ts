@@ -119,19 +119,33 @@ export class HelperClient {
   }
 
   async #reconnect(): Promise<void> {
-    let conversation: HelperConversation;
+    let conversation: HelperConversation | undefined;
     try {
       conversation = await HelperConversation.open(this.#path, this.#clock);
-      if (this.#closed) return conversation.close();
-      if (this.#kept !== undefined) await conversation.ask({ verb: 'keep', paths: this.#kept });
+      await this.#remind(conversation);
     } catch {
       // Gone still, or not ready yet: that was said when it began.
+      conversation?.close();
       if (!this.#closed) this.#retry();
       return;
     }
+    if (this.#closed) return conversation.close();
     this.#retryMs = pathsLimits.helperRetryMs;
     this.#use(conversation);
     if (this.#gone.isThere) this.#gone.ends(this);
     else this.#logger.info({ socket: this.#path }, 'the helper has come: it sets up the paths');
+  }
+
+  /** Tells the helper which paths to keep, also if that changes meanwhile. What it refuses now, who wants it asks for again. */
+  async #remind(conversation: HelperConversation): Promise<void> {
+    let told: readonly WantedPath[] | undefined;
+    while (told !== this.#kept && !this.#closed) {
+      told = this.#kept;
+      try {
+        await conversation.ask({ verb: 'keep', paths: told });
+      } catch (error) {
+        if (errorCode(error) !== 'MANYPATH_HELPER_REFUSED') throw error;
+      }
+    }
   }
 }
