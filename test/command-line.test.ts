@@ -5,7 +5,7 @@ import { manypathArguments, startManypath, temporaryFolder } from './support/man
 
 function manypath(...parameters: string[]) {
   const [node = '', main = ''] = manypathArguments;
-  return spawnSync(node, [main, ...parameters], { encoding: 'utf8' });
+  return spawnSync(node, [main, ...parameters], { encoding: 'utf8', timeout: 60_000 });
 }
 
 const commands = (manypath('--help').stdout.match(/^ {2}[a-z-]+(?= {2,})/gm) ?? [])
@@ -28,8 +28,19 @@ describe('the command line', () => {
   it('says what was wrong with a call, and where the help is', () => {
     const { status, stderr } = manypath('up', '--lisen', 'x');
     expect(status).not.toBe(0);
-    expect(stderr).toContain("unknown option '--lisen'");
-    expect(stderr).toContain('--help');
+    expect(stderr).toContain("unknown option '--lisen' [MANYPATH_USAGE]");
+    expect(stderr).toContain('(Did you mean --listen?)');
+    expect(stderr).toContain('try: manypath up --help');
+    expect(manypath('lab', 'shape').stderr).toContain('try: manypath lab shape --help');
+  });
+
+  it('explains a state folder that cannot be, and does not wait for it', () => {
+    for (const folder of ['/proc/nope', '/etc/hostname', '/etc/hostname/below']) {
+      const { status, stderr } = manypath('up', '--state', folder);
+      expect(status).toBe(1);
+      expect(stderr).toContain('[MANYPATH_STATE_FOLDER]');
+      expect(stderr).toContain('try: name a folder of your own with --state DIR');
+    }
   });
 
   it('explains a pairing URL that cannot be read, with its code', () => {

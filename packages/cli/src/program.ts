@@ -17,6 +17,7 @@ import { addTestCommand } from './commands/test.ts';
 import { addUninstallCommand } from './commands/uninstall.ts';
 import { addUpCommand } from './commands/up.ts';
 import { ownCommand, withOwnCommand } from './terminal/own-command.ts';
+import { explainWrongCalls } from './terminal/usage-error.ts';
 import { textColumns } from './terminal/wrap.ts';
 
 /** The command line of Manypath: one file a command under commands/, put together here. */
@@ -24,7 +25,6 @@ export function createProgram(): Command {
   const program = new Command(ownCommand())
     .description('Multipath TCP for the browser you already have.')
     .version(version())
-    .showHelpAfterError(withOwnCommand('(manypath --help lists the commands)'))
     .configureHelp({
       showGlobalOptions: false,
       helpWidth: Math.min(process.stdout.columns ?? textColumns, textColumns),
@@ -53,6 +53,7 @@ export function createProgram(): Command {
   addLabCommand(program);
   addCompletionCommand(program);
   addTestCommand(program);
+  explainWrongCalls(program);
   return program;
 }
 

@@ -1,21 +1,34 @@
-import { mkdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { errorCode } from '@manypath/core';
+import { errorCode, errorMessage, ManypathError } from '@manypath/core';
+import { makeFolder } from '@manypath/files';
+
+/** There is no folder of this name, and can be none: a file is in the way, or it is below /proc (`MANYPATH_STATE_FOLDER`). */
+class StateFolderError extends ManypathError {
+  constructor(folder: string, cause: unknown) {
+    super('MANYPATH_STATE_FOLDER', `${folder} cannot be the state folder: ${errorMessage(cause)}`, {
+      cause,
+      hint: 'name a folder of your own with --state DIR; without it ~/.local/state/manypath is used',
+    });
+  }
+}
 
 /**
  * The folder that keeps what outlives a command: pairing, keys, control socket, learned facts.
  *
  * @param chosen The value of `--state`; else `$XDG_STATE_HOME/manypath`, else `~/.local/state/manypath`.
  * @returns An absolute path to a folder that only its owner can enter (mode 0700). It exists unless it cannot be made here.
+ * @throws StateFolderError `MANYPATH_STATE_FOLDER` where there can never be one
  */
 export function stateFolder(chosen: string | undefined): string {
   const folder = resolve(chosen ?? join(stateHome(), 'manypath'));
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
   } catch (error) {
     // Full or read-only: who cannot do without it says so, and all others work.
-    if (!['EROFS', 'ENOSPC', 'EDQUOT', 'EACCES'].includes(errorCode(error) ?? '')) throw error;
+    if (!['EROFS', 'ENOSPC', 'EDQUOT', 'EACCES'].includes(errorCode(error) ?? '')) {
+      throw new StateFolderError(folder, error);
+    }
   }
   return folder;
 }

@@ -3,6 +3,7 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { ManypathError } from '@manypath/core';
 import { askPerson } from './terminal/ask-person.ts';
+import { sayToPeople } from './terminal/log.ts';
 
 /** A program from outside npm, and the Debian package that brings it. */
 interface SystemProgram {
@@ -90,14 +91,14 @@ function isExecutable(file: string): boolean {
 async function mayInstall(missing: readonly SystemProgram[]): Promise<boolean> {
   const { CI, MANYPATH_YES } = process.env;
   if (!process.stdin.isTTY || !process.stderr.isTTY || CI || MANYPATH_YES) return true;
-  process.stderr.write(`manypath: not installed: ${missing.map(({ program }) => program).join(', ')}\n`);
+  sayToPeople(`not installed: ${missing.map(({ program }) => program).join(', ')}`);
   const choice = await askPerson(`Install ${packagesOf(missing).join(', ')} with apt-get? [Y]es, [n]o: `);
   return choice === 'yes' || choice === 'always';
 }
 
 function install(missing: readonly SystemProgram[]): void {
   const [program = 'apt-get', ...parameters] = installCommand(missing);
-  process.stderr.write(`manypath: installing ${packagesOf(missing).join(', ')} (this may take a minute)\n`);
+  sayToPeople(`installing ${packagesOf(missing).join(', ')} (this may take a minute)`);
   // The lists at hand are tried first: fetching them again is the slow part, and needed on fresh machines only.
   if (run(program, parameters).succeeded) return;
   run(program, ['update', '-qq']);

@@ -10,7 +10,7 @@ export function callerOfSudo(): number[] {
 /** For an option that may be repeated: users by name or number. */
 export function collectUser(text: string, before: readonly number[] = []): number[] {
   const uid = /^\d+$/.test(text) ? Number(text) : uidOf(text);
-  if (uid === undefined) throw new InvalidArgumentError(`there is no user ${text}.`);
+  if (uid === undefined) throw new InvalidArgumentError(`There is no user ${text}.`);
   return [...before, uid];
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import {
   type Clock,
@@ -13,6 +13,7 @@ import {
 } from '@manypath/core';
 import { withFolderLock } from './folder-lock.ts';
 import { filesLimits } from './limits.ts';
+import { makeFolder } from './make-folder.ts';
 import { replaceFile } from './replace-file.ts';
 
 /** Options of {@link JsonStore.open}. */
@@ -115,7 +116,7 @@ export class JsonStore<T> {
   async #flushNow(): Promise<void> {
     if (this.#pending.length === 0) return;
     const folder = dirname(this.#file);
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolder(folder);
     await withFolderLock(folder, () => this.#write());
     this.#retryMs = filesLimits.storeRetryMs;
     this.#unwritable.ends(this);

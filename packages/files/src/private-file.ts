@@ -1,9 +1,10 @@
-import { chmodSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { chmodSync, readFileSync, statSync } from 'node:fs';
 import { errorCode } from '@manypath/core';
+import { makeFolder } from './make-folder.ts';
 
 /** Makes a folder that only its owner can look into; one that is there already is closed to others. */
 export function privateFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   if ((statSync(folder).mode & 0o077) !== 0) chmodSync(folder, 0o700);
 }
 

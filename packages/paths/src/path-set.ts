@@ -104,7 +104,7 @@ export class PathSet {
   get reason(): string {
     return this.#keeper.permitted
       ? ''
-      : 'setting up paths needs CAP_NET_ADMIN; run it with sudo to have it done';
+      : 'setting paths up needs CAP_NET_ADMIN, which the helper has: sudo manypath helper';
   }
 
   /** The usable paths, best default route first. */

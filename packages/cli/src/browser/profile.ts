@@ -1,6 +1,7 @@
-import { mkdirSync, mkdtempSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeFolder } from '@manypath/files';
 import { ProfileNameError } from './errors.ts';
 import type { Browser } from './find-browser.ts';
 
@@ -37,7 +38,7 @@ export function openProfile({ browser, stateDir, name, folder }: ProfileOptions)
   }
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(name)) throw new ProfileNameError(name);
   const kept = join(browser.snap ? snapFolder(browser) : stateDir, 'profiles', name);
-  mkdirSync(kept, { recursive: true, mode: 0o700 });
+  makeFolder(kept);
   return { folder: kept, temporary: false, description: `profile "${name}"` };
 }
 
@@ -45,6 +46,6 @@ export function openProfile({ browser, stateDir, name, folder }: ProfileOptions)
 function snapFolder(browser: Browser): string {
   const snap = browser.path.slice(browser.path.lastIndexOf('/') + 1).replace(/-browser$/, '');
   const folder = join(homedir(), 'snap', snap, 'common', 'manypath');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolder(folder);
   return folder;
 }

@@ -7,7 +7,7 @@ import { setStage } from '../demo/stage.ts';
 import { summarise, summaryText } from '../demo/summary.ts';
 import { requirePrograms } from '../system-packages.ts';
 import { EventOutput } from '../terminal/events.ts';
-import type { LogLevel } from '../terminal/log.ts';
+import { type LogLevel, sayToPeople } from '../terminal/log.ts';
 
 interface DemoOptions {
   json: boolean;
@@ -41,7 +41,7 @@ async function runDemo({ json, rate, megabytes, logLevel }: DemoOptions): Promis
   const stage = await setStage({
     rateMbit: rate,
     logLevel,
-    say: text => process.stderr.write(`manypath: ${text}\n`),
+    say: sayToPeople,
   });
   const onSignal = () => void stage.close().finally(() => process.exit(130));
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);

@@ -11,6 +11,7 @@ import {
 } from '../pairing/index.ts';
 import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
+import { sayToPeople } from '../terminal/log.ts';
 import { withOwnCommand } from '../terminal/own-command.ts';
 import { askHidden } from '../terminal/prompt.ts';
 
@@ -91,5 +92,5 @@ function warnOfOthers(): void {
     ...(process.env.MANYPATH_RELAY ? ['the environment variable MANYPATH_RELAY'] : []),
     ...(loadConfig(place).relay === undefined ? [] : [`"relay" in ${place.file}`]),
   ];
-  for (const other of overruled) process.stderr.write(`manypath: ${other} goes before this pairing\n`);
+  for (const other of overruled) sayToPeople(`${other} goes before this pairing`);
 }

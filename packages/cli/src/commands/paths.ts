@@ -12,7 +12,7 @@ import { Argument, type Command, InvalidArgumentError, Option } from 'commander'
 import { type CommonOptions, withCommonOptions } from '../common-options.ts';
 import { configPlace, editConfig, loadConfig, withConfigOption } from '../config/index.ts';
 import { stateFolder } from '../state-folder.ts';
-import { createLogger } from '../terminal/log.ts';
+import { createLogger, sayToPeople } from '../terminal/log.ts';
 import { pathsText } from '../terminal/paths-text.ts';
 import { unknownInterfaces } from '../unknown-interfaces.ts';
 import { usageFile } from '../usage-file.ts';
@@ -122,7 +122,7 @@ function setPath(path: string, tier: PathTier, options: SetOptions): void {
   }
   process.stdout.write(`${path}: ${describeEntry(entry)}.\nWritten to ${file}\n`);
   const unknown = unknownInterfaces([path].filter(name => !name.startsWith('kind:')));
-  if (unknown !== undefined) process.stderr.write(`manypath: ${unknown}; it counts once there is one\n`);
+  if (unknown !== undefined) sayToPeople(`${unknown}; it counts once there is one`);
 }
 
 /** What the file said of the path, with what is new. */

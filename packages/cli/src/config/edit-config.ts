@@ -1,6 +1,6 @@
-import { mkdirSync, realpathSync, statSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { replaceFile } from '@manypath/files';
+import { makeFolder, replaceFile } from '@manypath/files';
 import { parseConfigFile, readConfigText } from './config-file.ts';
 import { ConfigFileError } from './errors.ts';
 
@@ -23,7 +23,7 @@ export function editConfig(file: string, change: (config: RawConfig) => void): v
   const after = `${JSON.stringify(config, null, indentOf(before))}\n`;
   parseConfigFile(after, file);
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(file));
     const target = followed(file);
     const mode = 'relay' in config ? 0o600 : modeOf(target);
     replaceFile(target, after, { mode, durable: true });

@@ -1,16 +1,7 @@
-import {
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
+import { existsSync, lstatSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errorCode } from '@manypath/core';
-import { replaceFile as replaceWholeFile } from '@manypath/files';
+import { makeFolder, replaceFile as replaceWholeFile } from '@manypath/files';
 import { InstallFileError } from './errors.ts';
 
 /** A file as it should be. */
@@ -34,7 +25,7 @@ export function missingFolders(path: string): string[] {
 /** @throws InstallFileError `MANYPATH_INSTALL_FILE` */
 export function ensureFolder(folder: string, mode: number): void {
   try {
-    mkdirSync(folder, { recursive: true, mode });
+    makeFolder(folder, mode);
   } catch (error) {
     throw new InstallFileError('write', folder, error);
   }

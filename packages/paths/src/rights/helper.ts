@@ -1,7 +1,6 @@
 import { once } from 'node:events';
-import { chmodSync, mkdirSync, unlinkSync } from 'node:fs';
+import { chmodSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
-import { dirname } from 'node:path';
 import {
   Condition,
   encodeJsonLine,
@@ -22,7 +21,8 @@ import { journalFolder } from '../upkeep/journal-folder.ts';
 import { KernelTables } from '../upkeep/kernel-tables.ts';
 import { claimed, planPaths, type Setting } from '../upkeep/plan.ts';
 import { SettingsKeeper } from '../upkeep/settings-keeper.ts';
-import { HelperRefusedError } from './errors.ts';
+import { HelperRefusedError, HelperSocketError } from './errors.ts';
+import { makeRoomForSocket } from './helper-socket.ts';
 import { Refusals } from './refusals.ts';
 import { UserWindow } from './user-window.ts';
 import { type EndpointUse, readVerb, type Verb, type WantedPath } from './verbs.ts';
@@ -67,7 +67,11 @@ export class PrivilegedHelper {
   #timer: Timer | undefined;
   #closed = false;
 
-  /** Starts it. Rejects with the error of `listen` when it cannot. */
+  /**
+   * Starts it.
+   *
+   * @throws HelperSocketError `MANYPATH_HELPER_SOCKET`
+   */
   static async start(options: HelperOptions): Promise<PrivilegedHelper> {
     const helper = new PrivilegedHelper(options);
     await helper.#listen();
@@ -114,13 +118,14 @@ export class PrivilegedHelper {
   async #listen(): Promise<void> {
     const { listen } = this.#options;
     if (typeof listen === 'string') {
-      mkdirSync(dirname(listen), { recursive: true, mode: 0o755 });
-      removeStale(listen);
-      this.#server.listen(listen);
-    } else {
-      this.#server.listen(listen);
+      await makeRoomForSocket(listen);
     }
-    await once(this.#server, 'listening');
+    this.#server.listen(listen);
+    try {
+      await once(this.#server, 'listening');
+    } catch (error) {
+      throw new HelperSocketError(typeof listen === 'string' ? listen : 'the socket of systemd', error);
+    }
     // Everybody may connect; who it is says the kernel.
     if (typeof listen === 'string') chmodSync(listen, 0o666);
   }
@@ -260,14 +265,6 @@ function requireOwner({ uid }: Client, token: number): void {
   const [connection] = diag({ token, subflows: false });
   if (connection === undefined) throw new HelperRefusedError('there is no such connection');
   if (uid !== 0 && connection.uid !== uid) throw new HelperRefusedError('this connection is not yours');
-}
-
-function removeStale(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if (errorCode(error) !== 'ENOENT') throw error;
-  }
 }
 
 function failure(id: unknown, error: unknown) {
