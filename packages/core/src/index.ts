@@ -106,6 +106,7 @@ export {
 export { encodeJsonLine, JsonLineDecoder, JsonLineError } from './json-lines.ts';
 export { coreLimits } from './limits.ts';
 export { type Logger, silentLogger } from './logger.ts';
+export { mappedAddress, unmappedAddress } from './mapped-address.ts';
 export {
   isHindrance,
   judgeMultipath,

@@ -130,6 +130,7 @@ export class Gateway {
       asksOrigins: options.asksOrigins ?? true,
       isLocal: address => this.#localNetworks.includes(address),
       steward: options.steward,
+      routes: this.#routes,
       limits: this.#limits,
       clock,
     });

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { errorCode, errorMessage, type Logger } from '@manypath/core';
+import { errorCode, errorMessage, type Logger, unmappedAddress } from '@manypath/core';
 import { DiagReader } from '@manypath/mptcp';
 
 /** `same-user`: connections are checked; `unavailable`: they should be and cannot; `none`: they need not be. */
@@ -48,9 +48,10 @@ export class OwnerGuard {
     if (this.#mode !== 'same-user') return true;
     const { localAddress, localPort, remoteAddress, remotePort } = accepted;
     if (localAddress === undefined || remoteAddress === undefined) return false;
+    // An IPv4 client of an IPv6 listener is an IPv4 socket itself.
     const owner = this.#ownerOf(
-      { address: withoutMapping(remoteAddress), port: remotePort ?? 0 },
-      { address: withoutMapping(localAddress), port: localPort ?? 0 },
+      { address: unmappedAddress(remoteAddress), port: remotePort ?? 0 },
+      { address: unmappedAddress(localAddress), port: localPort ?? 0 },
     );
     return owner === 0 || (owner !== undefined && owner === this.#uid);
   }
@@ -119,9 +120,4 @@ const unsupportedErrnos = new Set([
 function neverTells(error: unknown): boolean {
   const errno = (error as { errnoName?: unknown } | null)?.errnoName;
   return unsupported.has(errorCode(error) ?? '') || unsupportedErrnos.has(String(errno));
-}
-
-/** An IPv4 client of an IPv6 listener is an IPv4 socket itself. */
-function withoutMapping(address: string): string {
-  return address.replace(/^::ffff:(?=\d+\.)/, '');
 }

@@ -1,17 +1,15 @@
 import type { Socket } from 'node:net';
-import { type Authority, type Clock, localPlaceOf, ManypathError } from '@manypath/core';
+import { type Authority, type Clock, localPlaceOf } from '@manypath/core';
 import {
   AddressRefusedError,
   ConnectError,
   ConnectTimeoutError,
   info,
   type Lookup,
-  RouteSocket,
   resetSocket,
   type SubflowInfo,
 } from '@manypath/mptcp';
 import {
-  type AskRoute,
   type DialledSocket,
   type DialOptions,
   dialOverPaths,
@@ -25,6 +23,7 @@ import {
 } from '@manypath/paths';
 import type { ByteCount } from './counted-stream.ts';
 import { LocalTargetError } from './errors.ts';
+import type { KernelRoutes } from './kernel-routes.ts';
 import type { GatewayLimits } from './limits.ts';
 import { OriginInterest, type OriginMemory } from './origins/origin-memory.ts';
 import type { Rule } from './rules.ts';
@@ -50,6 +49,8 @@ export interface StraightDialerOptions {
   /** Whether an address is of this machine or of a network it is on. */
   readonly isLocal: (address: string) => boolean;
   readonly steward: Steward | undefined;
+  /** Stays its owner's to close. */
+  readonly routes: KernelRoutes;
   readonly limits: GatewayLimits;
   readonly clock: Clock;
 }
@@ -83,8 +84,6 @@ export class StraightDialer {
   readonly #resolver: PathResolver;
   readonly #onOutcome: NonNullable<DialOptions['onOutcome']>;
   readonly #stop = new AbortController();
-  #routes: RouteSocket | undefined;
-  #routesFailed = false;
   /** One at a time: it is never urgent. */
   #asking = false;
 
@@ -100,7 +99,7 @@ export class StraightDialer {
     this.#resolver = new PathResolver({
       outlooks: () => this.#outlooks(),
       remembered: this.remembered,
-      askRoute: (address, question) => this.#askRoute()?.(address, question),
+      askRoute: (address, question) => options.routes.ask?.(address, question),
       onOutcome: this.#onOutcome,
       clock: options.clock,
     });
@@ -134,7 +133,7 @@ export class StraightDialer {
       filterAddress,
       openSocket,
       joinsBothFamilies: openSocket !== undefined,
-      askRoute: this.#askRoute(),
+      askRoute: this.#options.routes.ask,
       onOutcome: this.#onOutcome,
       examineSizes: this.#options.paths?.examineSizes?.bind(this.#options.paths),
     });
@@ -200,9 +199,6 @@ export class StraightDialer {
 
   close(): void {
     this.#stop.abort();
-    this.#routes?.close();
-    this.#routes = undefined;
-    this.#routesFailed = true;
   }
 
   /** Connects, sees whether that is Multipath TCP, and hangs up. */
@@ -218,7 +214,7 @@ export class StraightDialer {
         timeout: limits.originCheckMs,
         // Nobody asked for this connection: it must not reach into the local network by a name of somebody's choice.
         filterAddress: address => (isLocal(address) ? new LocalTargetError(address) : undefined),
-        askRoute: this.#askRoute(),
+        askRoute: this.#options.routes.ask,
       });
       this.#learn(target, dialled);
       resetSocket(dialled.socket);
@@ -257,19 +253,6 @@ export class StraightDialer {
 
   #outlooks(): readonly PathOutlook[] {
     return this.#options.steward?.outlooks() ?? this.#options.paths?.outlooks?.() ?? [];
-  }
-
-  #askRoute(): AskRoute | undefined {
-    if (this.#routes === undefined && !this.#routesFailed) {
-      try {
-        this.#routes = RouteSocket.open();
-      } catch (error) {
-        if (!ManypathError.is(error)) throw error;
-        this.#routesFailed = true;
-      }
-    }
-    const routes = this.#routes;
-    return routes && ((address, question) => routes.routeTo(address, question));
   }
 }
 

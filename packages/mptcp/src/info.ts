@@ -1,4 +1,5 @@
 import type * as net from 'node:net';
+import { unmappedAddress } from '@manypath/core';
 import { tryFdOf } from './descriptor.ts';
 import {
   IPPROTO_MPTCP,
@@ -121,15 +122,10 @@ function readTcp(libc: Libc, fd: number, socket: net.Socket): SubflowInfo[] {
   if (length < 0) return [];
   const ends = {
     id: undefined,
-    local: { address: withoutMapping(socket.localAddress), port: socket.localPort ?? 0 },
-    remote: { address: withoutMapping(socket.remoteAddress), port: socket.remotePort ?? 0 },
+    local: { address: unmappedAddress(socket.localAddress ?? ''), port: socket.localPort ?? 0 },
+    remote: { address: unmappedAddress(socket.remoteAddress ?? ''), port: socket.remotePort ?? 0 },
   };
   return [decodeSubflow(ends, tcpInfo, 0, length)];
-}
-
-/** An IPv4 address as such, also when it reached an IPv6 socket. */
-export function withoutMapping(address: string | undefined): string {
-  return address?.replace(/^::ffff:(?=\d+\.)/, '') ?? '';
 }
 
 /**

@@ -1,4 +1,5 @@
 import { isIPv4, type Socket } from 'node:net';
+import { unmappedAddress } from '@manypath/core';
 import { fdOf } from './descriptor.ts';
 import { SO_ORIGINAL_DST, SOL_IP, SOL_IPV6 } from './kernel/constants.ts';
 import { tryLibc } from './kernel/libc.ts';
@@ -19,7 +20,7 @@ export function originalDestination(socket: Socket): SocketAddress | undefined {
   const libc = tryLibc();
   if (libc === undefined) return undefined;
   const fd = fdOf(socket);
-  const local = (socket.localAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
+  const local = unmappedAddress(socket.localAddress ?? '');
   const length = libc.tryGetsockopt(fd, isIPv4(local) ? SOL_IP : SOL_IPV6, SO_ORIGINAL_DST, answer);
   // ENOENT: connection tracking does not know it; ENOPROTOOPT, EOPNOTSUPP: there is no connection tracking here.
   if (length < 0) return undefined;

@@ -1,5 +1,12 @@
 import { isIP, type Socket } from 'node:net';
-import { type Clock, formatAuthority, systemClock, type Timer } from '@manypath/core';
+import {
+  type Clock,
+  formatAuthority,
+  mappedAddress,
+  systemClock,
+  type Timer,
+  unmappedAddress,
+} from '@manypath/core';
 import {
   AddressRefusedError,
   ConnectError,
@@ -19,7 +26,6 @@ import { type DialCandidate, delayBetween, familyOf, orderCandidates } from './c
 import type { DialledSocket, DialOptions } from './dial-options.ts';
 import { NoPathError } from './errors.ts';
 import { type AskRoute, leadsOut, sourceFor } from './leads-out.ts';
-import { mappedAddress, unmappedAddress } from './mapped-address.ts';
 import { type RaceEntry, type RaceOutcome, racePaths } from './path-race.ts';
 import { silentPaths } from './silent-paths.ts';
 

@@ -1,7 +1,14 @@
 import type { Socket } from 'node:net';
-import { type Clock, errorMessage, type Logger, systemClock, type Timer } from '@manypath/core';
+import {
+  type Clock,
+  errorMessage,
+  type Logger,
+  mappedAddress,
+  systemClock,
+  type Timer,
+  unmappedAddress,
+} from '@manypath/core';
 import { info, type SocketAddress, type SubflowInfo } from '@manypath/mptcp';
-import { mappedAddress, unmappedAddress } from '../dial/mapped-address.ts';
 import type { Path, PathAddress } from '../discovery/path.ts';
 import { type Ends, isShared } from '../discovery/subflow-places.ts';
 import type { SizeQuestion } from '../health/packet-sizes.ts';

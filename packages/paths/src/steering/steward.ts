@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
-import { errorMessage, type Logger } from '@manypath/core';
+import { errorMessage, type Logger, unmappedAddress } from '@manypath/core';
 import { info, type OpenDescriptor, openMptcpSocket } from '@manypath/mptcp';
-import { unmappedAddress } from '../dial/mapped-address.ts';
 import type { PathOutlook } from '../outlook.ts';
 import type { PathSet } from '../path-set.ts';
 import { planRoles } from './roles.ts';
