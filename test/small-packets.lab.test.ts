@@ -44,6 +44,25 @@ describe.skipIf(whyNoLab())(`${title}${whyNoLab() ? ` (skipped: ${whyNoLab()})` 
     const { port } = up.ready.proxy as { port: number };
     return {
       status: (): Promise<StatusDocument> => client.status(),
+      /** @returns The status of the answer; 0 where there was none. */
+      async upload(bytes: number, host: string): Promise<number> {
+        const proxy = ['--proxy', `http://127.0.0.1:${port}`, '--proxytunnel', '--max-time', '60'];
+        const body = ['--header', 'Expect:', '--data-binary', '@-', '--write-out', '%{http_code}'];
+        const command = [
+          'curl',
+          '--silent',
+          ...proxy,
+          ...body,
+          '--output',
+          '/dev/null',
+          `http://${host}/upload`,
+        ];
+        const { stdout } = await lab.exec('client', command, {
+          input: 'x'.repeat(bytes),
+          allowFailure: true,
+        });
+        return Number(stdout);
+      },
       /** @returns The bytes that came. */
       async download(bytes: number, host = lab.addresses.origin): Promise<number> {
         const proxy = ['--proxy', `http://127.0.0.1:${port}`, '--proxytunnel', '--max-time', '15'];
@@ -105,6 +124,48 @@ describe.skipIf(whyNoLab())(`${title}${whyNoLab() ? ` (skipped: ${whyNoLab()})` 
     await using up = await gateway(['--relay', String(relay.ready.pairing)]);
     while ((await up.status()).relay?.state !== 'ready') await sleep(50);
     expect(await up.download(1_000_000)).toBe(1_000_000);
+  });
+
+  /** The link that carries more than a megabyte, as soon as one does. */
+  async function busyLink(direction: 'toClient' | 'fromClient'): Promise<string> {
+    const counted = () => ['a', 'b'].map(link => ({ link, bytes: lab.counters(link)[direction] }));
+    const before = counted();
+    for (;;) {
+      const now = counted().map(({ link, bytes }, index) => ({
+        link,
+        more: bytes - (before[index]?.bytes ?? 0),
+      }));
+      const busy = now.find(({ more }) => more > 1_000_000);
+      if (busy !== undefined) return busy.link;
+      await sleep(10);
+    }
+  }
+
+  for (const { packetBytes, host, what } of [
+    { packetBytes: 576, host: () => lab.addresses.origin, what: 'IPv4' },
+    { packetBytes: 1400, host: () => lab.addresses.origin, what: 'IPv4' },
+    { packetBytes: 1280, host: () => `[${lab.addresses.origin6}]`, what: 'IPv6' },
+  ]) {
+    it(`holds a straight upload up for some seconds when only ${packetBytes} bytes of ${what} pass from now on`, async () => {
+      await using up = await gateway();
+      const running = up.upload(6_000_000, host());
+      const busy = await busyLink('fromClient');
+      await lab.cut(busy, 'mtu', { packetBytes });
+      expect(await running).toBe(200);
+    });
+  }
+
+  it('is found out by a straight download in the middle, which is ended; the next one comes', async () => {
+    await using up = await gateway();
+    const began = performance.now();
+    const running = up.download(8_000_000);
+    const busy = await busyLink('toClient');
+    await lab.cut(busy, 'mtu', { packetBytes: 1400 });
+    expect(await running).toBeLessThan(8_000_000);
+    // Ended, not left to the patience of whoever downloads.
+    expect(performance.now() - began).toBeLessThan(14_000);
+    expect(health(await up.status(), busy)?.health).toBe('degraded');
+    expect(await up.download(300_000)).toBe(300_000);
   });
 
   it('is left by the transfer that runs when larger packets begin to be lost', async () => {

@@ -11,7 +11,7 @@ export function hostSettings(namespace: string): Record<string, string> {
     routes6: inside('ip -6 route show table all').replaceAll(/expires \d+sec/g, ''),
     endpoints: inside('ip mptcp endpoint').replaceAll(/ id \d+/g, ''),
     limits: inside('ip mptcp limits'),
-    sysctls: inside('sysctl net.ipv4.conf net.ipv6.conf net.mptcp'),
+    sysctls: inside('sysctl net.ipv4.conf net.ipv4.tcp_mtu_probing net.ipv6.conf net.mptcp'),
     filters: inside('nft list ruleset'),
     links: inside('ip -brief link'),
   };

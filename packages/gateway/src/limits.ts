@@ -16,7 +16,7 @@ export const gatewayLimits = {
   lingerMs: 2_000,
   /** How long a connection to a target may take, names included, in milliseconds. */
   dialMs: 30_000,
-  /** After how long without an answer it is asked whether packets are too large for the path, in milliseconds. */
+  /** After how long without anything it is asked whether packets are too large for the path, in milliseconds. */
   stalledMs: 1500,
   /** How long a new connection waits for a relay that is being connected to, in milliseconds. */
   relayWaitMs: 2_000,

@@ -7,7 +7,6 @@ import {
   info,
   type Lookup,
   resetSocket,
-  type SubflowInfo,
 } from '@manypath/mptcp';
 import {
   type DialledSocket,
@@ -26,6 +25,7 @@ import { LocalTargetError } from './errors.ts';
 import type { KernelRoutes } from './kernel-routes.ts';
 import type { GatewayLimits } from './limits.ts';
 import { OriginInterest, type OriginMemory } from './origins/origin-memory.ts';
+import { PacketWatch } from './packet-watch.ts';
 import type { Rule } from './rules.ts';
 
 /** Who knows how the paths stand; `PathSet` of @manypath/paths does. */
@@ -146,9 +146,9 @@ export class StraightDialer {
         const { path } = dialled;
         if (path === undefined) return () => {};
         const placement = this.#spreader.placed(target.host, path.name, () => count().bytesIn);
-        const watch = this.#options.clock.after(limits.stalledMs, () => this.#lookAtStart(socket, path));
+        const watch = this.#watchPackets(socket, path);
         return () => {
-          watch.cancel();
+          watch?.close();
           placement.end();
         };
       },
@@ -231,18 +231,11 @@ export class StraightDialer {
     return outlooks.length === 0 || outlooks.some(({ health }) => health === 'up' || health === 'degraded');
   }
 
-  /**
-   * A connection that has asked and got next to nothing back may have packets that are too large for its path. Then it can only
-   * be ended, so that whoever made it tries again, over another path or with smaller packets.
-   */
-  #lookAtStart(socket: Socket, { name }: Path): void {
-    const leg = stalledLeg(socket, this.#options.limits.stalledMs);
-    // Segments that are small already are not what is lost.
-    if (leg === undefined || leg.segmentSize < fullSegmentBytes) return;
-    const question = { address: leg.remote.address, segmentBytes: leg.segmentSize };
-    void this.#options.paths?.examineSizes?.(name, question, true).then(pass => {
-      if (pass === 'small' && stalledLeg(socket, 0)?.bytesReceived === leg.bytesReceived) resetSocket(socket);
-    });
+  #watchPackets(socket: Socket, { name }: Path): PacketWatch | undefined {
+    const { paths, clock, limits } = this.#options;
+    const examineSizes = paths?.examineSizes?.bind(paths);
+    if (examineSizes === undefined) return undefined;
+    return new PacketWatch({ socket, path: name, examineSizes, clock, stalledMs: limits.stalledMs });
   }
 
   #learn(target: Authority, { socket }: DialledSocket): boolean {
@@ -255,19 +248,6 @@ export class StraightDialer {
     return this.#options.steward?.outlooks() ?? this.#options.paths?.outlooks?.() ?? [];
   }
 }
-
-/** The only leg of a connection, if it was asked something, and nothing of the size of a full packet ever came. */
-function stalledLeg(socket: Socket, stillMs: number): SubflowInfo | undefined {
-  const { subflows, multipath } = info(socket);
-  const [leg] = subflows;
-  if (multipath || leg === undefined || leg.state !== 'established' || leg.bytesSent === 0) return undefined;
-  const isSmall = leg.bytesReceived < 4096 && leg.receivedSegmentSize < fullSegmentBytes;
-  const isStuck = leg.backoff > 1 || (leg.unacknowledged === 0 && leg.lastDataReceivedMs >= stillMs - 200);
-  return isSmall && isStuck ? leg : undefined;
-}
-
-/** Segments of at least so many bytes are no small ones. */
-const fullSegmentBytes = 1000;
 
 /** Whether an origin did not answer, or not as one that can be reached does: all other failures are our own. */
 function isUnreachable(error: unknown): boolean {

@@ -28,3 +28,4 @@ export type { Keeper } from './upkeep/keeper.ts';
 export { countLeftovers, undoLeftovers } from './upkeep/leftovers.ts';
 export { setServerLimits } from './upkeep/server-limits.ts';
 export { SettingsKeeper } from './upkeep/settings-keeper.ts';
+export { resendsSmaller } from './upkeep/sysctl.ts';

@@ -19,6 +19,7 @@ class Kernel implements SettingTables {
   readonly settings = new Map<string, Setting>();
   readonly sysctls = new Map([
     ['net/ipv4/conf/all/rp_filter', '1'],
+    ['net/ipv4/tcp_mtu_probing', '0'],
     [pathManager, 'kernel'],
   ]);
   now = { subflows: 2, acceptedAddresses: 0 };
@@ -130,6 +131,9 @@ describe('the keeper of settings', () => {
       if (kernel.sysctls.get('net/ipv4/conf/all/rp_filter') === '2') {
         expect(entries.sysctls['net/ipv4/conf/all/rp_filter']).toBe('1');
       }
+      if (kernel.sysctls.get('net/ipv4/tcp_mtu_probing') === '1') {
+        expect(entries.sysctls['net/ipv4/tcp_mtu_probing']).toBe('0');
+      }
       if (kernel.now.subflows === 8) expect(entries.limits).toEqual({ subflows: 2, acceptedAddresses: 0 });
     };
     await open().apply([...wlan, ...wwan]);
@@ -161,6 +165,24 @@ describe('the keeper of settings', () => {
       await new Journal(folder).update(entries => {
         entries.owners = [];
       });
+    }
+  });
+
+  it('has lost packets sent again in smaller ones, for client and server, unless the user chose how', async () => {
+    const probing = 'net/ipv4/tcp_mtu_probing';
+    for (const limits of ['client', 'server', 'unchanged'] as const) {
+      const keeper = open();
+      await keeper.begin({ limits });
+      expect(kernel.sysctls.get(probing)).toBe(limits === 'unchanged' ? '0' : '1');
+      await keeper.end();
+      expect(kernel.sysctls.get(probing)).toBe('0');
+    }
+    for (const own of ['1', '2']) {
+      kernel.sysctls.set(probing, own);
+      const keeper = open();
+      await keeper.begin();
+      await keeper.end();
+      expect(kernel.sysctls.get(probing)).toBe(own);
     }
   });
 

@@ -15,6 +15,7 @@ import { journalFolder } from './journal-folder.ts';
 import type { Keeper } from './keeper.ts';
 import { KernelTables } from './kernel-tables.ts';
 import { type RouteSetting, type Setting, settingKey } from './plan.ts';
+import { packetSizeProbing } from './sysctl.ts';
 
 /** With rp_filter at 1 the kernel drops what arrives on a path that is not its best one (ip-sysctl.rst). */
 const strictReversePath = '1';
@@ -78,9 +79,10 @@ export class SettingsKeeper implements Keeper {
   }
 
   /**
-   * Undoes what dead processes left, and changes the limits on subflows.
+   * Undoes what dead processes left, changes the limits on subflows, and has connections live on where larger packets begin to be
+   * lost.
    *
-   * @param limits As a client needs them (default), or a server that strangers reach; or not at all.
+   * @param limits As a client needs them (default), or a server that strangers reach; `unchanged`: nothing is changed at all.
    */
   async begin({ limits = 'client' }: { limits?: 'client' | 'server' | 'unchanged' } = {}): Promise<void> {
     this.#permitted = this.#tables.mayChange();
@@ -90,9 +92,13 @@ export class SettingsKeeper implements Keeper {
       else this.#undo(entries);
       this.#notePathManager(entries);
       const wanted = limits === 'unchanged' ? undefined : this.#wantedLimits(limits);
+      const { name, never, whenLost } = packetSizeProbing;
+      const probes = limits === 'unchanged' || this.#tables.readSysctl(name) !== never;
       if (wanted !== undefined) entries.limits ??= this.#tables.limits();
+      if (!probes) entries.sysctls[name] ??= never;
       save();
       if (wanted !== undefined) this.#tables.setLimits(wanted);
+      if (!probes) this.#tables.writeSysctl(name, whenLost);
     });
     this.#begun = true;
   }
@@ -222,7 +228,10 @@ export class SettingsKeeper implements Keeper {
 
   /** Puts a sysctl back, unless somebody else has changed it to something that is not ours. */
   #restoreSysctl(name: string, before: string): void {
-    const ours = [looseReversePath, pathManagerSysctl()?.userspace];
+    const ours =
+      name === packetSizeProbing.name
+        ? [packetSizeProbing.whenLost]
+        : [looseReversePath, pathManagerSysctl()?.userspace];
     if (ours.includes(this.#tables.readSysctl(name))) this.#tables.writeSysctl(name, before);
   }
 
