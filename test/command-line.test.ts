@@ -34,6 +34,29 @@ describe('the command line', () => {
     expect(manypath('lab', 'shape').stderr).toContain('try: manypath lab shape --help');
   });
 
+  it('refuses options that would have no effect, and values that cannot be', () => {
+    for (const call of [
+      ['install', '--user', 'root', '--dry-run'],
+      ['install', '--helper', '--system', '--dry-run'],
+      ['install', '--helper', '--browser', 'chrome', '--dry-run'],
+      ['install', '--helper', '--no-service', '--dry-run'],
+      ['up', '--paths', ',,'],
+      ['browse', '--paths', 'a/b'],
+      ['demo', '--megabytes', '1e99'],
+      ['lab', 'shape', 'a', '--rate', '-3'],
+    ]) {
+      const { status, stderr } = manypath(...call);
+      expect(status).toBe(1);
+      expect(stderr).toContain('[MANYPATH_USAGE]');
+    }
+  });
+
+  it('says nothing of Multipath TCP of a server that it does not reach', () => {
+    const check = manypath('check', '127.0.0.1:1', '--json');
+    expect(JSON.parse(check.stdout)).toMatchObject({ mptcp: null, paths: [{ mptcp: null, address: null }] });
+    expect(check.status).toBe(69);
+  });
+
   it('explains a state folder that cannot be, and does not wait for it', () => {
     for (const folder of ['/proc/nope', '/etc/hostname', '/etc/hostname/below']) {
       const { status, stderr } = manypath('up', '--state', folder);

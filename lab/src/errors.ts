@@ -66,7 +66,7 @@ export class LabUnknownError extends ManypathError {
       hint:
         known.length === 0
           ? missingHints[what]
-          : `${known.length === 1 ? 'there is' : 'there are'} ${known.join(', ')}`,
+          : `${known.length === 1 ? 'there is' : 'there are'} ${known.join(', ')}${what === 'lab' ? ': say which with --name' : ''}`,
     });
   }
 }

@@ -216,11 +216,19 @@ function localSubnets(): string[] {
     .flatMap(({ cidr }) => cidr ?? []);
 }
 
+const noDisplay = 'there is no display here for its windows: run it in a desktop session, or with --headless';
+
+/** What Chromium says on X11 and Wayland. */
+function lacksDisplay(words: readonly string[]): boolean {
+  return words.some(line => /Missing X server or \$DISPLAY|Failed to connect to Wayland display/.test(line));
+}
+
 /** Says what the browser said before it failed. */
 async function tellFailure(code: number, log: BrowserLog, logger: Pick<Logger, 'warn'>): Promise<void> {
   await log.settled();
   const words = log.lastWords.map(line => `\n  ${line}`).join('');
   if (words !== '') logger.warn({}, `the browser ended with ${code}, and said:${words}`);
+  if (lacksDisplay(log.lastWords)) logger.warn({}, noDisplay);
 }
 
 /** Says in one line what was set up, and in one more each what is lost. */

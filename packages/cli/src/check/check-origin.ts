@@ -25,7 +25,8 @@ export interface PathCheck {
   readonly path: string | null;
   /** The address that answered. */
   readonly address: string | null;
-  readonly mptcp: boolean;
+  /** `null` where there was no connection. */
+  readonly mptcp: boolean | null;
   /** Round trip in milliseconds. */
   readonly rttMs: number | null;
   /** Why it is Multipath TCP or is not, or why there is no connection. */
@@ -39,7 +40,10 @@ export interface PathCheck {
 export interface OriginCheck {
   readonly host: string;
   readonly port: number;
-  /** Whether it speaks Multipath TCP over one path at least; `null` where that cannot be told, because this kernel does not. */
+  /**
+   * Whether it speaks Multipath TCP over one path at least; `null` where that cannot be told: it was not reached, or this kernel does
+   * not speak it.
+   */
   readonly mptcp: boolean | null;
   readonly paths: readonly PathCheck[];
 }
@@ -63,8 +67,7 @@ export async function checkOrigin(target: Authority, signal: AbortSignal): Promi
     const all = await Promise.all((names.length === 0 ? [undefined] : names).map(name => check.over(name)));
     // What is near is reached the same way, whatever path was asked for.
     const paths = all.every(({ path, address }) => path === null && address !== null) ? all.slice(0, 1) : all;
-    const mptcp = paths.some(path => path.mptcp);
-    return { ...target, mptcp: mptcp || multipathSupport() === 'multipath' ? mptcp : null, paths };
+    return { ...target, mptcp: verdict(paths), paths };
   } finally {
     routes.close();
     await steering?.close();
@@ -222,11 +225,17 @@ async function saySomething(socket: Socket, { host, port }: Authority, signal: A
   }
 }
 
+function verdict(paths: readonly PathCheck[]): boolean | null {
+  if (paths.some(path => path.mptcp)) return true;
+  const isTold = multipathSupport() === 'multipath' && paths.some(({ address }) => address !== null);
+  return isTold ? false : null;
+}
+
 function failed(name: string | undefined, error: unknown): PathCheck {
   return {
     path: name ?? null,
     address: null,
-    mptcp: false,
+    mptcp: null,
     rttMs: null,
     reason: errorMessage(error),
     join: null,

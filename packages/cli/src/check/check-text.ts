@@ -8,7 +8,7 @@ export function checkText(check: OriginCheck): string {
   const rows = paths.map(path => [
     path.path ?? '(near)',
     path.address ?? '-',
-    path.mptcp ? 'yes' : mptcp === null ? '?' : 'no',
+    path.mptcp ? 'yes' : path.mptcp === null ? '-' : mptcp === null ? '?' : 'no',
     path.rttMs === null ? '-' : `${path.rttMs.toFixed(1)} ms`,
     path.join ?? '-',
   ]);

@@ -17,12 +17,13 @@ import { offerPrograms, requirePrograms } from '../system-packages.ts';
 import { EventOutput } from '../terminal/events.ts';
 import { createLogger } from '../terminal/log.ts';
 import { isHindered } from '../terminal/multipath-text.ts';
+import { interfaceNames } from '../terminal/option-values.ts';
 
 interface BrowseCommandOptions extends CommonOptions {
   relay?: string | false;
   failover?: 'refuse' | 'straight';
   config?: string;
-  paths?: string;
+  paths?: string[];
   headless: boolean;
   isolate: boolean;
   profile?: string;
@@ -47,7 +48,7 @@ export function addBrowseCommand(program: Command): void {
         'while the relay is away: refuse connections, or let them go straight',
       ).choices(['refuse', 'straight']),
     )
-    .option('--paths <names>', 'use only these interfaces, separated by commas')
+    .option('--paths <names>', 'use only these interfaces, separated by commas', interfaceNames)
     .option('--headless', 'without a window', false)
     .option('--no-isolate', "stay in this machine's network: link changes then break off HTTP/2 downloads")
     .option('--profile <name>', 'keep the profile under this name (default: a fresh one, removed at the end)')
@@ -77,7 +78,7 @@ async function runBrowse(
   const stateDir = stateFolder(options.state);
   await offerHelper({ stateDir, json: options.json });
   const opened = await openPaths({
-    names: options.paths?.split(','),
+    names: options.paths,
     stateDir,
     logger,
     config: configPlace(options.config),

@@ -1,5 +1,5 @@
 import { Lab } from '@manypath/lab';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import { logLevelOption } from '../common-options.ts';
 import { LiveView } from '../demo/live-view.ts';
 import { type DemoResult, demoRuns, play } from '../demo/runs.ts';
@@ -8,6 +8,7 @@ import { summarise, summaryText } from '../demo/summary.ts';
 import { requirePrograms } from '../system-packages.ts';
 import { EventOutput } from '../terminal/events.ts';
 import { type LogLevel, sayToPeople } from '../terminal/log.ts';
+import { numberFrom } from '../terminal/option-values.ts';
 
 interface DemoOptions {
   json: boolean;
@@ -26,8 +27,8 @@ export function addDemoCommand(program: Command): void {
         'namespaces, opens a headless Chromium there, and downloads over one link, over both, and over both\n' +
         'with the first one losing its address, or going silently dead, half-way.',
     )
-    .option('--rate <mbit>', 'rate of each link in Mbit/s', positive, 30)
-    .option('--megabytes <n>', 'size of each download', positive, 32)
+    .option('--rate <mbit>', 'rate of each link in Mbit/s', numberFrom(1, 10_000), 30)
+    .option('--megabytes <n>', 'size of each download', numberFrom(1, 10_000), 32)
     .option('--json', 'print one JSON object a line on stdout', false)
     .addOption(logLevelOption())
     .action(runDemo);
@@ -63,10 +64,4 @@ async function runDemo({ json, rate, megabytes, logLevel }: DemoOptions): Promis
   } finally {
     await stage.close();
   }
-}
-
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) throw new InvalidArgumentError('Not a positive number.');
-  return value;
 }

@@ -57,10 +57,29 @@ export function addInstallCommand(program: Command): void {
     .action(runInstall);
 }
 
-function runInstall(options: InstallCommandOptions): void {
+function runInstall(options: InstallCommandOptions, command: Command): void {
+  checkCombination(options, command);
   const events = new EventOutput(options.json ?? false);
   if (options.helper ?? false) runHelperInstall(options, events);
   else runBrowserInstall(options, events);
+}
+
+/** What would be left undone without a word. */
+function checkCombination(options: InstallCommandOptions, command: Command): void {
+  const forBrowsers = ['browser', 'system', 'userDataDir', 'state', 'service'] as const;
+  const idle = options.helper
+    ? forBrowsers.filter(name => options[name] !== undefined)
+    : options.user === undefined
+      ? []
+      : (['user'] as const);
+  const [first] = idle;
+  if (first === undefined) return;
+  const flag = command.options.find(option => option.attributeName() === first)?.long ?? first;
+  command.error(
+    options.helper
+      ? `error: ${flag} is not for the helper: install it by a call of its own`
+      : `error: ${flag} goes with --helper: who the helper serves`,
+  );
 }
 
 function runBrowserInstall(options: InstallCommandOptions, events: EventOutput): void {

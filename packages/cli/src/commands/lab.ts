@@ -2,8 +2,12 @@ import { once } from 'node:events';
 import { type FaultKind, faultKinds, Lab, type LinkOptions, type Role } from '@manypath/lab';
 import { type Command, InvalidArgumentError } from 'commander';
 import { requirePrograms } from '../system-packages.ts';
+import { numberFrom } from '../terminal/option-values.ts';
 
 const defaultName = 'lab';
+
+const rateMbit = numberFrom(0.01, 100_000);
+const delayMs = numberFrom(0, 10_000);
 
 interface Named {
   name?: string;
@@ -28,7 +32,7 @@ export function addLabCommand(program: Command): void {
 
   named(lab.command('up').description('build it'))
     .option('--links <list>', 'names and rates in Mbit/s, e.g. a=30,b=30 or a=100,b=10', parseLinks)
-    .option('--delay <ms>', 'one-way delay of every link in milliseconds', Number)
+    .option('--delay <ms>', 'one-way delay of every link in milliseconds', delayMs)
     .action(async ({ name, links, delay }: Named & { links?: LinkOptions[]; delay?: number }) => {
       const wanted = links ?? [
         { name: 'a', rateMbit: 30 },
@@ -58,9 +62,9 @@ export function addLabCommand(program: Command): void {
     });
   named(lab.command('shape').description('set rate, delay or loss of a link'))
     .argument('<link>', 'its name, as in lab up --links')
-    .option('--rate <mbit>', 'rate in Mbit/s', Number)
-    .option('--delay <ms>', 'one-way delay in milliseconds', Number)
-    .option('--loss <percent>', 'packets lost, in per cent', Number)
+    .option('--rate <mbit>', 'rate in Mbit/s', rateMbit)
+    .option('--delay <ms>', 'one-way delay in milliseconds', delayMs)
+    .option('--loss <percent>', 'packets lost, in per cent', numberFrom(0, 100))
     .action(
       (link: string, { name, rate, delay, loss }: Named & { rate?: number; delay?: number; loss?: number }) =>
         chosen(name).shape(link, {
@@ -92,9 +96,10 @@ function chosen(name: string | undefined): Lab {
 
 function parseLinks(text: string): LinkOptions[] {
   return text.split(',').map(part => {
-    const [name = '', rate] = part.split('=');
-    if (name === '' || !(Number(rate) > 0)) throw new InvalidArgumentError('Write a=30,b=30.');
-    return { name, rateMbit: Number(rate) };
+    const [name = '', rate = ''] = part.split('=');
+    if (name === '' || Number.isNaN(Number.parseFloat(rate)))
+      throw new InvalidArgumentError('Write a=30,b=30.');
+    return { name, rateMbit: rateMbit(rate) };
   });
 }
 

@@ -106,6 +106,10 @@ function runPairing({ state, json }: { state?: string; json: boolean }): void {
   const service = join(relayStateDir, '.');
   const stateDir = state ?? (existsSync(service) ? relayStateDir : stateFolder(undefined));
   const pairing = readPairing(stateDir);
-  if (pairing === undefined) throw new NoPairingError();
+  if (pairing === undefined) {
+    throw new NoPairingError(
+      `a relay makes it when it starts; ${stateDir} was looked into: name another folder with --state`,
+    );
+  }
   process.stdout.write(json ? `${JSON.stringify({ event: 'pairing', pairing })}\n` : `${pairing}\n`);
 }

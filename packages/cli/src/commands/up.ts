@@ -11,13 +11,14 @@ import { stateFolder } from '../state-folder.ts';
 import { EventOutput } from '../terminal/events.ts';
 import { createLogger } from '../terminal/log.ts';
 import { isHindered, multipathLines } from '../terminal/multipath-text.ts';
+import { interfaceNames } from '../terminal/option-values.ts';
 import { untilAborted, untilSignal } from '../until-signal.ts';
 
 interface UpOptions extends CommonOptions {
   listen?: string;
   relay?: string | false;
   failover?: 'refuse' | 'straight';
-  paths?: string;
+  paths?: string[];
   join: 'measured' | 'at-once';
   config?: string;
 }
@@ -42,7 +43,7 @@ export function addUpCommand(program: Command): void {
         'while the relay is away: refuse connections, or let them go straight',
       ).choices(['refuse', 'straight']),
     )
-    .option('--paths <names>', 'use only these interfaces, separated by commas')
+    .option('--paths <names>', 'use only these interfaces, separated by commas', interfaceNames)
     .addOption(
       new Option('--join <when>', 'when a second path joins a connection: when that pays, or always at once')
         .choices(['measured', 'at-once'])
@@ -59,7 +60,7 @@ async function runUp(options: UpOptions): Promise<void> {
   const stateDir = stateFolder(options.state);
   await offerHelper({ stateDir, json: options.json });
   const opened = await openPaths({
-    names: options.paths?.split(','),
+    names: options.paths,
     stateDir,
     logger,
     config: configPlace(options.config),

@@ -12,9 +12,11 @@ export class PairingFileError extends ManypathError {
 
 /** No pairing is kept (`MANYPATH_PAIRING_MISSING`). */
 export class NoPairingError extends ManypathError {
-  constructor() {
+  /** @param hint What to do. Default: what gets a pairing from a relay elsewhere. */
+  constructor(hint?: string) {
     super('MANYPATH_PAIRING_MISSING', 'no pairing with a relay is kept here', {
-      hint: 'run `manypath relay` on your server, then `manypath pair` here, and paste what it printed',
+      hint:
+        hint ?? 'run `manypath relay` on your server, then `manypath pair` here, and paste what it printed',
     });
   }
 }

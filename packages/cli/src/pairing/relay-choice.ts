@@ -96,7 +96,7 @@ function fileContent(file: string, logger: Pick<Logger, 'warn'> | undefined): st
       closeSync(descriptor);
     }
   } catch (error) {
-    throw new PairingFileError('read', file, error);
+    throw new PairingFileError('read', file, error, 'name a file with the pairing in it: --relay @FILE');
   }
   return text.trim();
 }

@@ -15,19 +15,20 @@ export interface WrapOptions {
  * Breaks a text between words, so that no terminal breaks it within one. A word that is longer than a line stays whole:
  * addresses, paths and commands are there to be copied.
  *
- * @returns Lines without a newline at the end; line breaks of the text itself are kept.
+ * @returns Lines without a newline at the end; line breaks of the text itself and the blanks after them are kept.
  */
 export function wrapText(text: string, options: WrapOptions = {}): string[] {
   const { lead = '', columns = textColumns } = options;
   const next = options.next ?? ' '.repeat(lead.length);
   const lines: string[] = [];
   for (const paragraph of text.split('\n')) {
-    let line = lines.length === 0 ? lead : next;
+    const indent = /^ */.exec(paragraph)?.[0] ?? '';
+    let line = (lines.length === 0 ? lead : next) + indent;
     let isEmpty = true;
-    for (const word of paragraph.split(' ')) {
+    for (const word of paragraph.slice(indent.length).split(' ')) {
       if (!isEmpty && line.length + 1 + word.length > columns) {
         lines.push(line);
-        line = next;
+        line = next + indent;
         isEmpty = true;
       }
       line += isEmpty ? word : ` ${word}`;

@@ -10,6 +10,18 @@ class Sample extends ManypathError {
   }
 }
 
+describe('a text that is broken into lines', () => {
+  it('keeps the blanks before a paragraph, also where its first word is longer than a line', () => {
+    const long = 'x'.repeat(30);
+    expect(wrapText(`said:\n  ${long} and more words of it`, { next: '  ', columns: 20 })).toEqual([
+      'said:',
+      `    ${long}`,
+      '    and more words',
+      '    of it',
+    ]);
+  });
+});
+
 describe('what a person is told of a failure', () => {
   it('has no line of more than 80 columns, and breaks between words only', () => {
     const words = Array.from({ length: 60 }, (_, index) => `word${index}`);
