@@ -1,10 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parsePairing } from '@manypath/core';
+import { type PathStatus, parsePairing } from '@manypath/core';
+import { type Path, smallPacketsReason } from '@manypath/paths';
 import { type Relay, startRelay } from '@manypath/relay';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { checkConfig } from '../src/doctor/check-config.ts';
+import { healthFinding, twinFindings } from '../src/doctor/check-paths.ts';
 import { checkRelay } from '../src/doctor/check-relay.ts';
 import { doctorText } from '../src/doctor/doctor-text.ts';
 import { bad, good, note } from '../src/doctor/finding.ts';
@@ -60,6 +62,37 @@ describe('what the doctor says of a relay', () => {
     expect(findings[2]).toMatchObject({ cause: expect.stringContaining('name leads nowhere') });
     expect(findings[3]).toMatchObject({ fix: expect.stringContaining('start it on the server') });
     expect(new Set(findings.map(finding => finding?.fix)).size).toBe(4);
+  });
+});
+
+describe('what the doctor says of paths', () => {
+  const path = (name: string, ...addresses: string[]): Path => ({
+    name,
+    index: 1,
+    kind: 'usb',
+    network: name,
+    metric: 100,
+    addresses: addresses.map(address => ({ address, family: 4, prefixLength: 24, gateway: '192.168.8.1' })),
+  });
+
+  it('is which of them have the same address', () => {
+    expect(twinFindings([path('a', '192.168.8.100'), path('b', '192.168.8.101')])).toEqual([]);
+    const three = ['a', 'b', 'c'].map(name => path(name, '192.168.8.100', `10.0.0.${name.charCodeAt(0)}`));
+    const [finding, ...others] = twinFindings([...three, path('d', '192.0.2.1')]);
+    expect(finding).toMatchObject({ ok: true, cause: expect.stringContaining('a, b, c') });
+    expect(finding?.cause).toContain('192.168.8.100');
+    expect(others).toEqual([]);
+  });
+
+  it('is to send smaller packets where larger ones are lost', () => {
+    const status = { name: 'a', health: 'degraded', healthReason: smallPacketsReason } as PathStatus;
+    expect(healthFinding(path('a', '192.0.2.1'), status)).toMatchObject({
+      ok: false,
+      cause: expect.stringContaining('small packets'),
+      fix: expect.stringContaining('mtu 1280'),
+    });
+    const lossy = { ...status, healthReason: 'much is lost on it, or comes late' };
+    expect(healthFinding(path('a', '192.0.2.1'), lossy).fix).not.toContain('mtu');
   });
 });
 

@@ -6,6 +6,7 @@ export { type Placement, Spreader } from './dial/spreader.ts';
 export { WinnerMemory } from './dial/winner-memory.ts';
 export { discoverPaths, type NetworkTables } from './discovery/discover-paths.ts';
 export type { Path, PathAddress, PathKind } from './discovery/path.ts';
+export { smallPacketsReason } from './health/judge.ts';
 export { type Estimate, Estimates, type EstimatesOptions, type Measurement } from './learned/estimates.ts';
 export { pathsLimits } from './limits.ts';
 export { DnsAnswerError, NameUnknownError } from './names/errors.ts';

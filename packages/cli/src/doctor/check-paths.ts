@@ -1,6 +1,6 @@
 import type { PathStatus } from '@manypath/core';
 import { PathManager } from '@manypath/mptcp';
-import type { Path } from '@manypath/paths';
+import { type Path, smallPacketsReason } from '@manypath/paths';
 import { type HeldSettings, hasEndpoint, readHeldSettings } from '../held-settings.ts';
 import { bad, type Finding, good, note } from './finding.ts';
 import { sysctl, wrongSysctl } from './sysctl.ts';
@@ -13,7 +13,7 @@ import { sysctl, wrongSysctl } from './sysctl.ts';
  */
 export function checkPaths(running: readonly PathStatus[] | undefined, mayManage: boolean): Finding[] {
   const held = readHeldSettings();
-  const findings = [countFinding(held.paths)];
+  const findings = [countFinding(held.paths), ...twinFindings(held.paths)];
   for (const path of held.paths) {
     const status = running?.find(({ name }) => name === path.name);
     findings.push(healthFinding(path, status), ...reversePathFindings(path));
@@ -53,16 +53,38 @@ function countFinding(paths: readonly Path[]): Finding {
   return bad('paths', 'there is no path out of this host', 'connect a network: see ip route');
 }
 
-function healthFinding({ name }: Path, status: PathStatus | undefined): Finding {
+/** Modems of one kind give the same address each. Only a socket that is bound to the interface tells which one is meant. */
+export function twinFindings(paths: readonly Path[]): Finding[] {
+  const byAddress = new Map<string, string[]>();
+  for (const { name, addresses } of paths) {
+    for (const { address } of addresses) byAddress.set(address, [...(byAddress.get(address) ?? []), name]);
+  }
+  const twins = new Map<string, string>();
+  for (const [address, names] of byAddress) {
+    if (names.length > 1 && !twins.has(names.join(', '))) twins.set(names.join(', '), address);
+  }
+  return [...twins].map(([names, address]) =>
+    note(
+      `twins-${names.replaceAll(', ', '-')}`,
+      `${names} have the same address, ${address}: Manypath tells them apart, other programs use one of them`,
+      'give one of them another subnet, on the page of its settings (often http://192.168.8.1/)',
+    ),
+  );
+}
+
+export function healthFinding({ name }: Path, status: PathStatus | undefined): Finding {
   const id = `path-${name}`;
   if (status === undefined) return good(id, `${name} is up and has a default route`);
   const { health, healthReason } = status;
   if (health !== 'dead' && health !== 'captive' && health !== 'degraded') return good(id, `${name} works`);
-  const fix =
-    health === 'captive'
-      ? 'open any page in a browser on that network and sign in'
-      : 'look at the router of that network';
-  return bad(id, `${name} is ${health}: ${healthReason ?? 'it does not answer'}`, fix);
+  return bad(id, `${name} is ${health}: ${healthReason ?? 'it does not answer'}`, healthFix(name, status));
+}
+
+function healthFix(name: string, { health, healthReason }: PathStatus): string {
+  if (health === 'captive') return 'open any page in a browser on that network and sign in';
+  if (healthReason === smallPacketsReason)
+    return `let its router pass ICMP, or send smaller packets: sudo ip link set dev ${name} mtu 1280 (or 576)`;
+  return 'look at the router of that network';
 }
 
 /** With strict filtering the kernel drops what arrives on any path but its best one (ip-sysctl.rst, rp_filter). */

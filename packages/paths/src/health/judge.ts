@@ -19,6 +19,9 @@ export const judgeLimits: JudgeLimits = {
   memory: 8,
 };
 
+/** Why a path is degraded on which larger packets are lost. */
+export const smallPacketsReason = 'only small packets pass: larger ones are lost without a word (MTU)';
+
 /** Round trips that are remembered. */
 const roundTripsKept = 4;
 
@@ -151,9 +154,7 @@ export class HealthJudge {
       case 'dead':
         return 'it is up, but nothing comes back';
       case 'degraded':
-        return this.#takesSmallOnly
-          ? 'only small packets pass: larger ones are lost without a word (MTU)'
-          : 'much is lost on it, or comes late';
+        return this.#takesSmallOnly ? smallPacketsReason : 'much is lost on it, or comes late';
       case 'captive':
         return `a portal answers in place of the world: ${this.#portal}`;
       default:
