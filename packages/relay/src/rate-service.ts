@@ -35,16 +35,27 @@ function sendBytes(stream: ServerHttp2Stream, bytes: number): void {
     'content-length': bytes,
     'cache-control': 'no-store',
   });
-  sendPiece(stream, bytes);
+  sendPieces(stream, bytes);
 }
 
-/** The same for all: whatever one client asks for, the next piece is taken when the last one has left. */
-const piece = Buffer.alloc(16_384);
+/** The same bytes for all. */
+const piece = Buffer.alloc(65_536);
+/**
+ * Pieces of one measurement that are under way within this process. The kernel is to have enough of them for as long as the next turn of a
+ * busy relay takes: what it has to wait for would be taken for a slow path, and what comes after that for a very fast one.
+ */
+const piecesAhead = 4;
 
-function sendPiece(stream: ServerHttp2Stream, left: number): void {
-  if (stream.destroyed || stream.closed) return;
-  if (left <= piece.length) stream.end(piece.subarray(0, left));
-  else stream.write(piece, () => sendPiece(stream, left - piece.length));
+function sendPieces(stream: ServerHttp2Stream, bytes: number): void {
+  let left = bytes;
+  const sendPiece = (): void => {
+    if (stream.destroyed || stream.closed || stream.writableEnded) return;
+    const next = piece.subarray(0, left);
+    left -= next.length;
+    if (left === 0) stream.end(next);
+    else stream.write(next, sendPiece);
+  };
+  for (let ahead = 0; ahead < piecesAhead; ahead++) sendPiece();
 }
 
 function takeBytes(stream: ServerHttp2Stream, socket: Socket, most: number): void {

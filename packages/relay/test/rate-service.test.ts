@@ -1,7 +1,9 @@
 import { once } from 'node:events';
-import { connect } from 'node:http2';
+import { connect, createServer, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import { type AddressInfo, Socket } from 'node:net';
 import { type Pairing, rateServicePath } from '@manypath/core';
 import { expect, it, onTestFinished } from 'vitest';
+import { serveRate } from '../src/rate-service.ts';
 import { authorization, http2To, tlsTo } from './support/client.ts';
 import { bytesHeld } from './support/memory.ts';
 import { testRelay } from './support/relay.ts';
@@ -69,6 +71,27 @@ it('keeps no more of what it sends than has room on the way, however many are as
   await Promise.all(streams.map(stream => once(stream, 'response')));
   // 32 measurements of 4 MB are 128 MB.
   expect((await bytesHeld()) - before).toBeLessThan(16 << 20);
+});
+
+it('hands out enough at once that a busy relay is not taken for a slow path, but not all', async () => {
+  const bytes = 4_194_304;
+  const server = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  // Nothing can leave: what is handed out stays.
+  const session = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, {
+    settings: { initialWindowSize: 0 },
+  });
+  onTestFinished(() => session.destroy());
+  const request = session.request({ ':path': `${rateServicePath}?bytes=${bytes}` }).on('error', () => {});
+  request.end();
+  const [stream, headers] = (await once(server, 'stream')) as [ServerHttp2Stream, IncomingHttpHeaders];
+  stream.on('error', () => {});
+  serveRate(stream, headers, new Socket(), { rateProbeBytes: bytes });
+  await once(request, 'response');
+  // As much as arrives over 100 Mbit/s in 20 ms.
+  expect(stream.writableLength).toBeGreaterThanOrEqual(250_000);
+  expect(stream.writableLength).toBeLessThan(1_000_000);
 });
 
 it('tells how fast an upload arrived', async () => {
