@@ -53,14 +53,23 @@ export async function openDatagram({
 
 function tie(socket: Socket, device: string): void {
   const libc = tryLibc();
-  // Node has no name for it, and no other way to it.
-  const fd = (socket as unknown as { _handle?: { fd?: number } })._handle?.fd;
+  const fd = descriptorOf(socket);
   if (libc === undefined || fd === undefined || fd < 0) {
     throw new UnsupportedError('A datagram socket cannot be tied to a device here', {
       hint: 'It needs Linux and the npm package koffi.',
     });
   }
   bindToDevice(libc, fd, device);
+}
+
+/** Node has no name for it. Its `_handle`, which a stream socket has too, warns on standard error that it is deprecated (DEP0112). */
+function descriptorOf(socket: Socket): number | undefined {
+  const symbol = Object.getOwnPropertySymbols(socket).find(
+    ({ description }) => description === 'state symbol',
+  );
+  if (symbol === undefined) return undefined;
+  const state = Reflect.get(socket, symbol) as { handle?: { fd?: number } | null };
+  return state.handle?.fd;
 }
 
 function codeOf(error: Error): string {
