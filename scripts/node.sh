@@ -40,23 +40,27 @@ fetch_node() {
   esac
   there=${found:-none}
   if [ -z "$arch" ]; then
-    say "Node.js $needed or newer is needed, and there is $there here. Install it by the means of your system."
+    say "Node.js $needed or newer is needed, and there is $there here."
+    say '  try: install it by the means of your system'
     return 1
   fi
   node=$here/.manypath/node/node_modules/node-linux-$arch/bin/node
   new_enough "$node" && return
   if ! mkdir -p "$here/.manypath/node" 2>/dev/null || [ ! -w "$here/.manypath/node" ]; then
-    say "Node.js $needed or newer is needed, and there is $there here; nothing can be fetched into $here, which you cannot write."
+    say "Node.js $needed or newer is needed, and there is $there here."
+    say "None can be fetched into $here, which you cannot write."
     say '  try: make a clone of your own, and run manypath there'
     return 1
   fi
   if ! command -v npm >/dev/null 2>&1 && ! install_npm; then
     say "Node.js $needed or newer is needed, and there is $there here."
     say '  try: sudo apt-get install npm'
-    say 'Then run the same command again: with npm, of any age, it fetches a Node.js that is new enough into this clone.'
+    say '  and then the same command again: with npm, of any age, it fetches'
+    say '  a Node.js that is new enough into this clone'
     return 1
   fi
-  say "fetching Node.js $fetched into this clone (once, 50 MB), because $needed is needed and there is $there here"
+  say "fetching Node.js $fetched into this clone (once, 50 MB):"
+  say "  $needed is needed, and there is $there here"
   npm install --prefix "$here/.manypath/node" --ignore-scripts --no-save --no-audit --no-fund --loglevel=error \
     "node-linux-$arch@$fetched" >&2 && new_enough "$node"
 }

@@ -269,6 +269,10 @@ describe.skipIf(whyNoLab())(`doctor${whyNoLab() ? ` (skipped: ${whyNoLab()})` : 
     );
     const pairing = String(relay.ready.pairing);
     expect(wrong((await doctor('--relay', pairing)).checks)).toEqual([]);
+    // What is wrong with this kernel is told once, and not again for each path.
+    await inClient('sysctl', '-qw', 'net.mptcp.enabled=0');
+    expect(wrong((await doctor('--relay', pairing)).checks)).toEqual(['mptcp-enabled']);
+    await inClient('sysctl', '-qw', 'net.mptcp.enabled=1');
     await lab.cut('a', 'strip');
     await lab.cut('b', 'blackhole');
     const { checks } = await doctor('--relay', pairing);

@@ -124,6 +124,12 @@ describe('what the doctor prints', () => {
     );
   });
 
+  it('says where pages are on this machine', () => {
+    expect(doctorText([bad('a', 'it is broken', 'docs/CONFIG.md tells')])).toMatch(
+      /→ \/.*\/docs\/CONFIG\.md/s,
+    );
+  });
+
   it('does not say that all is well where something could be better', () => {
     expect(doctorText([note('c', 'it is alone', 'add one')])).toContain(
       'Nothing is wrong; 1 thing could be better.',

@@ -18,10 +18,13 @@ async function overPath(pairing: Pairing, path: string): Promise<Finding> {
   try {
     const seen = await examineRelay(pairing, path, AbortSignal.timeout(patienceMs));
     if (seen.multipath) return good(id, `over ${path} the relay is reached by Multipath TCP`);
+    const cause = `over ${path} the relay is reached by plain TCP only: ${seen.reason}`;
+    // That is one finding, about this kernel, and not one more for each path.
+    if (/switched off|without/.test(seen.reason)) return good(id, cause);
     return bad(
       id,
-      `over ${path} the relay is reached by plain TCP only: ${seen.reason}`,
-      remedy(seen.reason),
+      cause,
+      'something on the way strips it, or the relay runs without it: let the relay listen on port 443',
     );
   } catch (error) {
     const { what, fix } = explain(error);
@@ -60,10 +63,4 @@ function explain(error: unknown): { readonly what: string; readonly fix: string 
         fix: 'see whether it runs, and whether a firewall lets its TCP port through: manypath relay',
       };
   }
-}
-
-function remedy(reason: string): string {
-  return /switched off|without/.test(reason)
-    ? 'see the findings about this kernel'
-    : 'something on the way strips it, or the relay runs without it: let the relay listen on port 443';
 }

@@ -1,4 +1,4 @@
-import { withOwnCommand } from '../terminal/own-command.ts';
+import { adviceForHere } from '../terminal/failure.ts';
 import { paint } from '../terminal/paint.ts';
 import { wrapText } from '../terminal/wrap.ts';
 import type { Finding } from './finding.ts';
@@ -8,7 +8,7 @@ export function doctorText(findings: readonly Finding[]): string {
   const sorted = [...findings].sort((left, right) => rank(left) - rank(right));
   const lines = sorted.flatMap(finding => [
     ...wrapText(finding.cause, { lead: `${mark(finding)} `, next: '  ' }),
-    ...(finding.fix === null ? [] : wrapText(withOwnCommand(finding.fix), { lead: '    → ' })),
+    ...(finding.fix === null ? [] : wrapText(adviceForHere(finding.fix), { lead: '    → ' })),
   ]);
   return `${lines.map(coloured).join('\n')}\n\n${sum(findings)}\n`;
 }

@@ -13,7 +13,7 @@ export function sysctl(name: string): string | undefined {
 /** A finding that a sysctl is wrong, which can be put right by writing it. */
 export function wrongSysctl(id: string, cause: string, name: string, value: string): Finding {
   const quoted = value.includes(' ') ? `"${value}"` : value;
-  return bad(id, cause, `sysctl -w ${name}=${quoted}`, () => {
+  return bad(id, cause, `sudo sysctl -w ${name}=${quoted}`, () => {
     try {
       writeFileSync(fileOf(name), value);
       return true;

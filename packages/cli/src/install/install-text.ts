@@ -60,7 +60,7 @@ export function relayText(
   const lines = writtenLines({ files }, dryRun);
   if (program.copy !== null)
     lines.push(...copyLines({ folder: program.copy, reason: program.reason ?? '' }, dryRun));
-  lines.push('');
+  if (!dryRun) lines.push('');
   if (service.state === 'started') {
     lines.push(
       'The relay runs, now and after every boot. See how it does with:',

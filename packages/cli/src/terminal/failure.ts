@@ -20,7 +20,7 @@ const deepest = 4;
 export function describeFailure(error: unknown, columns: number = Number.POSITIVE_INFINITY): string {
   const lines = [...explain('manypath: ', error, columns), ...becauses(error, columns)];
   if (ManypathError.is(error) && error.hint !== undefined) {
-    lines.push(...wrapText(withOwnCommand(withPlaces(error.hint)), { lead: '  try: ', columns }));
+    lines.push(...wrapText(adviceForHere(error.hint), { lead: '  try: ', columns }));
   }
   return lines.join('\n');
 }
@@ -63,7 +63,9 @@ function causesOf(error: unknown): unknown[] {
       : [error.cause];
 }
 
-/** Hints name pages as they stand in a clone; people need to know where they are on this machine. */
-function withPlaces(hint: string): string {
-  return hint.replace(/\bdocs\/([A-Z]+\.md)\b/g, (_, page: string) => join(docsFolder, page));
+/** Advice names commands and pages as they stand in a clone; people need them as they are on this machine. */
+export function adviceForHere(advice: string): string {
+  return withOwnCommand(
+    advice.replace(/\bdocs\/([A-Z]+\.md)\b/g, (_, page: string) => join(docsFolder, page)),
+  );
 }
