@@ -22,7 +22,7 @@ function survey(outlooks: readonly PathOutlook[], measure: (name: string) => Mea
     limits: gatewayLimits,
     logger: silentLogger,
     steward: {
-      outlooks: () => outlooks,
+      outlooks: () => outlooks.map(one => ({ ...one, ...noted.get(one.path.name) })),
       hasMeasured: ({ path }) => noted.has(path.name),
       note: ({ path }, measured) => void noted.set(path.name, measured),
       account: () => {},
@@ -42,6 +42,45 @@ describe('the survey of speeds', () => {
     await one.run();
     expect(asked).toEqual(['a', 'b']);
     expect(noted.get('b')).toEqual({ downMbps: 20 });
+  });
+
+  it('leaves no path out for one measurement: it and the faster one are measured a second time, by which both may be alike', async () => {
+    const measurements = new Map<string, MeasuredPath[]>([
+      [
+        'a',
+        [
+          { downMbps: 8, upMbps: 20 },
+          { downMbps: 20, upMbps: 19 },
+        ],
+      ],
+      [
+        'b',
+        [
+          { downMbps: 59, upMbps: 21 },
+          { downMbps: 21, upMbps: 60 },
+        ],
+      ],
+    ]);
+    const {
+      survey: one,
+      asked,
+      noted,
+    } = survey([outlook('a'), outlook('b')], name => measurements.get(name)?.shift());
+    await one.run();
+    await one.run();
+    expect(asked).toEqual(['a', 'b', 'a', 'b']);
+    expect(noted.get('a')).toEqual({ downMbps: 20, upMbps: 20 });
+    expect(noted.get('b')).toEqual({ downMbps: 21, upMbps: 21 });
+  });
+
+  it('leaves a path out that is slow a second time, and measures it no more', async () => {
+    const { survey: one, asked } = survey([outlook('slow'), outlook('fast')], name => ({
+      downMbps: name === 'slow' ? 5 : 100,
+    }));
+    await one.run();
+    one.forgive();
+    await one.run();
+    expect(asked).toEqual(['slow', 'fast', 'slow', 'fast']);
   });
 
   it('spares paths that are not for this: backup, never, dead, captive, and secondary ones that are known', async () => {

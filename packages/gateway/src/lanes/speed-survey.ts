@@ -1,5 +1,5 @@
 import { errorMessage, type Logger, type Pairing } from '@manypath/core';
-import type { PathOutlook, Steward } from '@manypath/paths';
+import { leftOut, type MeasuredPath, type PathOutlook, type Steward } from '@manypath/paths';
 import type { GatewayLimits } from '../limits.ts';
 import { measurePath } from './measure-path.ts';
 
@@ -14,13 +14,16 @@ export interface SpeedSurveyOptions {
 
 /**
  * Knows how fast each path to the relay is before something has to be carried: every path is measured once on every network, one
- * after the other. A `secondary` path is
- * spared: it is measured only when nothing is known of it.
+ * after the other. A path that would be left out for that is measured a second time, and so is the one it is left out beside: a busy
+ * computer can make a path seem many times slower or faster than it is. A `secondary` path is spared: it is measured
+ * only when nothing is known of it.
  */
 export class SpeedSurvey {
   readonly #options: SpeedSurveyOptions;
   readonly #stop = new AbortController();
   readonly #failed = new Set<string>();
+  /** Places of paths that were left out, and measured a second time. */
+  readonly #confirmed = new Set<string>();
   #running = false;
   #useless = false;
 
@@ -34,6 +37,7 @@ export class SpeedSurvey {
     this.#running = true;
     try {
       for (let next = this.#next(); next !== undefined; next = this.#next()) await this.#measure(next);
+      await this.#confirm();
     } finally {
       this.#running = false;
     }
@@ -63,7 +67,21 @@ export class SpeedSurvey {
     });
   }
 
-  async #measure(outlook: PathOutlook): Promise<void> {
+  /** Leaves no path out for what was measured once: of two measurements those count that speak for it. */
+  async #confirm(): Promise<void> {
+    const { steward } = this.#options;
+    for (const { outlook, beside } of leftOut(steward.outlooks())) {
+      const { name, network } = outlook.path;
+      const place = `${name} ${network}`;
+      if (this.#stop.signal.aborted || outlook.tier !== 'primary' || this.#confirmed.has(place)) continue;
+      this.#confirmed.add(place);
+      await this.#measure(outlook, Math.max);
+      await this.#measure(beside, Math.min);
+    }
+  }
+
+  /** @param choose Which of two rates counts, when there is one already. */
+  async #measure(outlook: PathOutlook, choose?: (one: number, other: number) => number): Promise<void> {
     const { pairing, steward, limits, logger } = this.#options;
     const { name } = outlook.path;
     const signal = AbortSignal.any([this.#stop.signal, AbortSignal.timeout(limits.measureMs)]);
@@ -74,11 +92,29 @@ export class SpeedSurvey {
       });
       this.#useless = measured === undefined;
       if (measured === undefined) return;
-      steward.note(outlook, measured);
+      steward.note(outlook, choose === undefined ? measured : chosenOf(measured, outlook, choose));
       logger.debug({ path: name, ...measured }, 'a path was measured');
     } catch (error) {
       this.#failed.add(name);
       logger.debug({ path: name, error: errorMessage(error) }, 'a path could not be measured');
     }
   }
+}
+
+function chosenOf(
+  measured: MeasuredPath,
+  { downMbps, upMbps }: PathOutlook,
+  choose: (one: number, other: number) => number,
+): MeasuredPath {
+  const rate = (now: number | undefined, before: number | undefined): number | undefined =>
+    now === undefined || before === undefined ? now : choose(now, before);
+  return {
+    ...measured,
+    ...asFigure('downMbps', rate(measured.downMbps, downMbps)),
+    ...asFigure('upMbps', rate(measured.upMbps, upMbps)),
+  };
+}
+
+function asFigure(figure: 'downMbps' | 'upMbps', value: number | undefined): MeasuredPath {
+  return value === undefined ? {} : { [figure]: value };
 }

@@ -115,6 +115,21 @@ export function openingWindow(
   return Math.ceil(Math.max(limits.aheadBytes, 2 * bytesIn(lead, lead.rttMs ?? 0)));
 }
 
+/** A path that has no part in transfers because another one is so much faster. */
+export interface LeftOut {
+  readonly outlook: PathOutlook;
+  readonly beside: PathOutlook;
+}
+
+/** Paths that are left out for their rates when another one leads, each with the first one that leaves it out. */
+export function leftOut(outlooks: readonly PathOutlook[], limits: RoleLimits = roleLimits): LeftOut[] {
+  const candidates = willing(outlooks);
+  return candidates.flatMap(outlook => {
+    const beside = candidates.find(other => isTooSlow(shareOf(outlook, other), limits));
+    return beside === undefined ? [] : [{ outlook, beside }];
+  });
+}
+
 /** Paths that may be active: backup ones only when there is nothing else, dead ones only when all are. */
 function willing(outlooks: readonly PathOutlook[]): PathOutlook[] {
   const allowed = outlooks.filter(isWilling);
@@ -147,7 +162,7 @@ function isWorth(
 ): boolean {
   const isSpared = outlook.tier === 'secondary';
   const share = shareOf(outlook, lead);
-  if (share !== undefined && share < limits.leastShare) return false;
+  if (isTooSlow(share, limits)) return false;
   if (!isSpared && isAlike(outlook, lead, share, limits)) return true;
   if (before === 'active' && transferredBytes > 0) return true;
   if (isFaster(outlook, share, limits)) return transferredBytes >= limits.promoteFasterAfterBytes;
@@ -155,6 +170,10 @@ function isWorth(
   const isSlow = share !== undefined && share < limits.alikeRate;
   const slow = isSlow ? bytesIn(lead, limits.promoteSlowAfterMs) : 0;
   return transferredBytes >= Math.max(least, slow, lateBytes(outlook, lead));
+}
+
+function isTooSlow(share: number | undefined, limits: RoleLimits): boolean {
+  return share !== undefined && share < limits.leastShare;
 }
 
 function isFaster({ tier }: PathOutlook, share: number | undefined, limits: RoleLimits): boolean {
