@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { manypathArguments, startManypath, temporaryFolder } from './support/manypath.ts';
 
@@ -32,6 +33,22 @@ describe('the command line', () => {
     expect(stderr).toContain('(Did you mean --listen?)');
     expect(stderr).toContain('try: manypath up --help');
     expect(manypath('lab', 'shape').stderr).toContain('try: manypath lab shape --help');
+  });
+
+  it('ends when it cannot do all of what it was called for', () => {
+    const call = manypath('serve-echo', '--listen', '127.0.0.1:0', '--page', '203.0.113.9:1');
+    expect(call.stderr).toContain('[MANYPATH_GATEWAY_LISTEN_FAILED]');
+    expect(call.status).toBe(1);
+  });
+
+  it('takes no file away that has the name of its socket', () => {
+    using state = temporaryFolder();
+    const file = join(state.path, 'control.sock');
+    writeFileSync(file, 'mine');
+    const call = manypath('up', '--listen', '127.0.0.1:0', '--state', state.path);
+    expect(call.stderr).toContain('[MANYPATH_CONTROL_SOCKET]');
+    expect(call.status).toBe(1);
+    expect(readFileSync(file, 'utf8')).toBe('mine');
   });
 
   it('refuses options that would have no effect, and values that cannot be', () => {

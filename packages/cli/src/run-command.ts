@@ -10,7 +10,8 @@ export async function runCommand(): Promise<void> {
     await createProgram().parseAsync();
   } catch (error) {
     process.stderr.write(`${describeFailure(error, columnsOf(process.stderr))}\n`);
-    process.exitCode = 1;
+    // A server or a timer that the command had opened before it failed would keep a process alive that nobody can use.
+    process.exit(1);
   } finally {
     clearInterval(alive);
   }

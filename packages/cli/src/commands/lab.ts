@@ -3,6 +3,7 @@ import { type FaultKind, faultKinds, Lab, type LinkOptions, type Role } from '@m
 import { type Command, InvalidArgumentError } from 'commander';
 import { requirePrograms } from '../system-packages.ts';
 import { numberFrom } from '../terminal/option-values.ts';
+import { wrapText } from '../terminal/wrap.ts';
 
 const defaultName = 'lab';
 
@@ -40,7 +41,8 @@ export function addLabCommand(program: Command): void {
       ];
       const delayed = delay === undefined ? wanted : wanted.map(link => ({ ...link, delayMs: delay }));
       const built = await Lab.create({ name: name ?? defaultName, persistent: true, links: delayed });
-      process.stdout.write(`${built.describe().join('\n')}\n`);
+      const lines = built.describe().flatMap(line => wrapText(line, { next: '  ' }));
+      process.stdout.write(`${lines.join('\n')}\n`);
     });
   named(lab.command('down').description('take it down'))
     .argument('[lab]', 'which one; --name says the same')

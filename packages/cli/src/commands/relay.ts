@@ -107,10 +107,11 @@ function readyText({ address, pairing }: Relay): string {
 /** Behind NAT a host does not know by which address it is reached. */
 function hintAtPublicAddress(pairing: string, chosen: string | undefined, logger: Logger): void {
   const { host } = parsePairing(pairing).address;
-  if (chosen !== undefined || parseIpAddress(host) === undefined || addressScope(host) === 'public') return;
+  const isName = host !== 'localhost' && parseIpAddress(host) === undefined;
+  if (chosen !== undefined || isName || addressScope(host) === 'public') return;
   logger.warn(
     {},
-    `the pairing names ${host}, which is reached from this network only: from elsewhere, start it with ` +
+    `the pairing names ${host}, which is reached from here or this network only: from elsewhere, start it with ` +
       '--public NAME or --public ADDRESS, as others see this host',
   );
 }

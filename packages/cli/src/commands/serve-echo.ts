@@ -43,14 +43,10 @@ async function runServeEcho({ listen, page, service, json }: ServeEchoOptions): 
     socket.on('error', () => {});
     serveEcho(service, socket, socket).catch(() => socket.destroy());
   });
-  const echo = await listenOn(server, parseListen(listen, { host: '127.0.0.1', port: 7007 }));
-  const servers: Server[] = [server];
-  let site: Authority | undefined;
-  if (page !== false) {
-    const http = exampleSite(service, echo);
-    site = await listenOn(http, parseListen(page, { host: '127.0.0.1', port: 7080 }));
-    servers.push(http);
-  }
+  const place = parseListen(listen, { host: '127.0.0.1', port: 7007 });
+  const pagePlace = page === false ? undefined : parseListen(page, { host: '127.0.0.1', port: 7080 });
+  const echo = await listenOn(server, place);
+  const site = pagePlace === undefined ? undefined : await listenOn(exampleSite(service, echo), pagePlace);
   new EventOutput(json).emit({ event: 'ready', listen: echo, page: site ?? null, service });
   if (!json) {
     process.stdout.write(`The service ${service} listens on ${formatAuthority(echo)}.\n`);

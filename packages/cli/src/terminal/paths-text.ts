@@ -5,7 +5,7 @@ import { textTable } from './text-table.ts';
 /** The paths as a person reads them, at most 80 columns wide. */
 export function pathsText(paths: readonly PathStatus[]): string {
   if (paths.length === 0) {
-    return 'No path: no interface has an address and a gateway. (ip route shows what there is.)\n';
+    return 'No path: no interface has an address and a gateway.\n(ip route shows what there is.)\n';
   }
   const rows = paths.map(path => [
     path.name,

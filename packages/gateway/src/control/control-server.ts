@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { mkdirSync, statSync, unlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type ControlMethod, encodeJsonLine, errorCode, errorMessage, JsonLineDecoder } from '@manypath/core';
@@ -167,6 +167,7 @@ async function listenAlone(path: string, stateDir: string): Promise<Server> {
     }
     if (await isAlive(path)) throw new GatewayRunningError(stateDir);
     try {
+      if (!lstatSync(path).isSocket()) throw new Error(`another file is called ${socketName} there`);
       unlinkSync(path);
     } catch (error) {
       if (errorCode(error) !== 'ENOENT') throw new ControlSocketError(errorMessage(error), error);
