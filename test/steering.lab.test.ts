@@ -123,14 +123,19 @@ describe.skipIf(whyNoLab())(`lanes over two links${whyNoLab() ? ` (skipped: ${wh
     it(`go on when link ${link} falls silent, and use it again when it is back`, async () => {
       await using up = await gateway();
       await until(async () => measured(await up.status()));
-      const running = up.download(16_000_000);
+      let isOver = false;
+      const running = up.download(32_000_000).finally(() => {
+        isOver = true;
+      });
       await sleep(800);
       await lab.cut(link, 'blackhole');
       await until(async () => (await up.status()).paths.some(({ health }) => health === 'dead'));
       await lab.heal(link);
       const before = lab.counters(link).toClient;
-      await until(async () => lab.counters(link).toClient - before > 300_000);
-      expect((await running).size).toBe(16_000_000);
+      const since = () => lab.counters(link).toClient - before;
+      await until(async () => isOver || since() > 300_000);
+      expect(since()).toBeGreaterThan(300_000);
+      expect((await running).size).toBe(32_000_000);
     });
   }
 
