@@ -36,7 +36,8 @@ export class ClientConnection {
   readonly #clock: Clock;
   readonly #mostRefusals: number;
   #refusals = 0;
-  #isSecured = false;
+  #hadTurn = false;
+  #isAnswered = false;
   #progressAt: number;
 
   constructor(socket: Socket, limits: ConnectionLimits, clock: Clock) {
@@ -46,17 +47,22 @@ export class ClientConnection {
     this.#progressAt = clock.now();
     this.#mostRefusals = limits.refusalsPerConnection;
     this.deadline = clock.after(limits.authenticateMs, () => this.reset());
+    // Its first bytes often come with it, and are read when the event loop has gone round.
+    const looked = () => {
+      this.#hadTurn = true;
+    };
+    setImmediate(() => setImmediate(() => setImmediate(looked)));
   }
 
   /** TLS is established. */
   secured(): void {
-    this.#isSecured = true;
     this.#progressAt = this.#clock.now();
   }
 
   /** Counts a wrong or missing secret: a connection that brings nothing else is closed. */
   refused(): void {
     this.#refusals += 1;
+    if (this.#refusals === 1) this.#progressAt = this.#clock.now();
     if (this.isStranger && this.#refusals >= this.#mostRefusals) this.reset();
   }
 
@@ -65,15 +71,15 @@ export class ClientConnection {
     resetSocket(this.socket);
   }
 
-  /** When it came, or came a step further. */
+  /** When it came, or came a step further: its handshake was over, or it was told that the secret is missing. */
   get progressAt(): number {
     return this.#progressAt;
   }
 
-  /** How far a stranger has come. */
-  get progress(): number {
-    if (this.#isSecured) return 2;
-    return this.socket.bytesRead > 0 ? 1 : 0;
+  /** Whether it has brought enough to be answered, or what it may have brought has not been looked at. */
+  get isUnderWay(): boolean {
+    this.#isAnswered ||= this.socket.bytesWritten > 0;
+    return this.#isAnswered || !this.#hadTurn;
   }
 }
 
@@ -122,9 +128,10 @@ class Pool {
  * Who is connected. Strangers have a small pool of their own and a short time: however many there are, those who know the
  * secret have all the room that is theirs, and a stranger who comes gets a turn to show it.
  *
- * When the pool is full, or an address has its share of it, the one is closed that has stalled longest; if none has, the one
- * that has come least far, and among those alike the one that came first. Whoever goes on with the handshake at once is in
- * before others of the same address, who only hold connections or open ever more, have displaced it. Addresses that users come from may open many at once, as browsers and programs do.
+ * When the pool is full, or an address has its share of it, the first one is closed that has brought nothing that could be
+ * answered, or has stalled; if there is none, the one that came further longest ago. So whoever goes on at once is in before
+ * others of the same address have displaced it, whether they only hold connections, or open ever more, with TLS or without.
+ * Addresses that users come from may open many at once, as browsers and programs do.
  */
 export class ClientConnections {
   readonly #limits: ConnectionLimits;
@@ -200,7 +207,7 @@ export class ClientConnections {
   }
 
   #displaceOneOf(connections: ReadonlySet<ClientConnection>): void {
-    const victim = this.#longestStalled(connections) ?? leastFar(connections);
+    const victim = this.#leastDeserving(connections);
     if (victim === undefined) return;
     // Its own close event comes later.
     this.#strangers.remove(victim);
@@ -208,23 +215,13 @@ export class ClientConnections {
     victim.reset();
   }
 
-  #longestStalled(connections: Iterable<ClientConnection>): ClientConnection | undefined {
-    let longest: ClientConnection | undefined;
+  #leastDeserving(connections: Iterable<ClientConnection>): ClientConnection | undefined {
+    const longAgo = this.#clock.now() - this.#limits.stalledMs;
+    let least: ClientConnection | undefined;
     for (const connection of connections) {
-      if (longest === undefined || connection.progressAt < longest.progressAt) longest = connection;
+      if (connection.progressAt < longAgo || !connection.isUnderWay) return connection;
+      if (least === undefined || connection.progressAt < least.progressAt) least = connection;
     }
-    const isStalled =
-      longest !== undefined && this.#clock.now() - longest.progressAt > this.#limits.stalledMs;
-    return isStalled ? longest : undefined;
+    return least;
   }
-}
-
-/** The one that has come least far, and of those alike the one that came first. */
-function leastFar(connections: Iterable<ClientConnection>): ClientConnection | undefined {
-  let least: ClientConnection | undefined;
-  for (const connection of connections) {
-    if (least === undefined || connection.progress < least.progress) least = connection;
-    if (least.progress === 0) break;
-  }
-  return least;
 }

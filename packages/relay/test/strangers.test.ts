@@ -73,6 +73,21 @@ it('lets a user in from an address that has its share of connections with TLS, a
   await expectToServe(pairing);
 });
 
+it('lets users in from an address from which others go on coming, some with TLS', async () => {
+  const { pairing } = await testRelay({ limits: { strangers: 12, strangersPerAddress: 12 } });
+  const keepComing = async (open: () => Promise<unknown>) => {
+    let goesOn = true;
+    onTestFinished(() => {
+      goesOn = false;
+    });
+    while (goesOn) await open().catch(() => {});
+  };
+  for (let at = 0; at < 12; at++) await tlsTo(pairing);
+  void keepComing(() => tlsTo(pairing));
+  for (let at = 0; at < 3; at++) void keepComing(() => silent(pairing.address));
+  for (let at = 0; at < 10; at++) await expectToServe(pairing);
+});
+
 it('gives up the one that has come least far, and of those alike the one that came first', async () => {
   const { pairing, relay } = await testRelay({ limits: { strangersPerAddress: 3 } });
   const secured = await tlsTo(pairing);
