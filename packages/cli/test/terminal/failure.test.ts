@@ -1,7 +1,10 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { ManypathError } from '@manypath/core';
 import { describe, expect, it } from 'vitest';
 import { describeFailure } from '../../src/terminal/failure.ts';
-import { ownCommand, withOwnCommand } from '../../src/terminal/own-command.ts';
+import { ownCommand, ownCommandAfterSudo, withOwnCommand } from '../../src/terminal/own-command.ts';
 import { wrapText } from '../../src/terminal/wrap.ts';
 
 class Sample extends ManypathError {
@@ -77,6 +80,22 @@ describe('the command that a hint names', () => {
     expect(ownCommand({})).toBe('manypath');
     expect(ownCommand({ MANYPATH_COMMAND: 'a b; c' })).toBe('manypath');
     expect(ownCommand({ MANYPATH_COMMAND: './manypath' })).toBe('./manypath');
+  });
+
+  it('hands sudo the way to a program that it would not find', () => {
+    const home = mkdtempSync(join(tmpdir(), 'manypath-own-command-'));
+    try {
+      writeFileSync(join(home, 'manypath'), '');
+      const there = ownCommandAfterSudo({ PATH: `/nowhere:${home}:/usr/bin` });
+      expect(there).toBe('env "PATH=$PATH" manypath');
+      expect(withOwnCommand('run sudo manypath helper, then manypath up', 'manypath', there)).toBe(
+        'run sudo env "PATH=$PATH" manypath helper, then manypath up',
+      );
+      expect(ownCommandAfterSudo({ PATH: '/nowhere' })).toBe('manypath');
+      expect(ownCommandAfterSudo({ PATH: home, MANYPATH_COMMAND: './manypath' })).toBe('./manypath');
+    } finally {
+      rmSync(home, { recursive: true, force: true });
+    }
   });
 });
 
