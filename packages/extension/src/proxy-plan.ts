@@ -40,8 +40,9 @@ function way({ host, port }: ProxyAddress): string {
 
 /**
  * What only this machine and its link know is never asked of a proxy: names without a dot, loopback and link-local addresses
- * (where captive portals and printers are), `localhost`, `local` and `home.arpa`. Addresses come as the browser writes them, whatever
- * the page wrote; those of "this" network (RFC 6890) lead to this machine on Linux, as do IPv4 addresses written as IPv6 ones.
+ * (where captive portals and printers are), `localhost`, `local`, `home.arpa`, and `localdomain`, which is this machine in many
+ * hosts files. Addresses come as the browser writes them, whatever the page wrote; those of "this" network (RFC 6890) lead to
+ * this machine on Linux, as do IPv4 addresses written as IPv6 ones.
  */
 function planScript(usual: string, bypass: readonly string[], bypassed: string, nonce: number): ProxyPlan {
   const script = `// ${nonce}
@@ -51,7 +52,7 @@ function FindProxyForURL(url, host) {
   host = host.toLowerCase().replace(/\\.+$/, '');
   var isName = host.indexOf(':') < 0;
   if (isName && host.indexOf('.') < 0) return 'DIRECT';
-  if (/(^|\\.)(localhost|local|home\\.arpa)$/.test(host)) return 'DIRECT';
+  if (/(^|\\.)(localhost|local|localdomain6?|home\\.arpa)$/.test(host)) return 'DIRECT';
   if (/^(0|127|169\\.254)\\.[0-9.]+$/.test(host)) return 'DIRECT';
   if (/^(::1?|fe[89ab][0-9a-f]:.*)$/.test(host)) return 'DIRECT';
   if (/^::(ffff:)?(0|[0-9a-f]{1,2}|7f[0-9a-f]{2}|a9fe):[0-9a-f]{1,4}$/.test(host)) return 'DIRECT';

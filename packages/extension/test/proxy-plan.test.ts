@@ -68,6 +68,8 @@ describe('hosts that are not asked of the gateway', () => {
     'printer.local',
     'x.localhost',
     'router.home.arpa',
+    'localhost.localdomain',
+    'localhost6.localdomain6',
     '127.0.0.1',
     '169.254.1.1',
     '::1',
