@@ -56,6 +56,8 @@ export const gatewayLimits = {
   laneDoubtMs: 500,
   /** How lately something must have come over a lane for a client to be served ahead of the relay's answer, in milliseconds. */
   laneFreshMs: 1_000,
+  /** How long nothing may come over a lane until clients that it serves ahead are broken off, when there is another one, in milliseconds. */
+  laneEarlySilenceMs: 20_000,
   /** Lanes that one request tries. */
   laneTries: 3,
   /** Time between two looks at the kernel, while lanes are plain TCP because Multipath TCP is off there, in milliseconds. */

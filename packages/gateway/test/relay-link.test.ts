@@ -275,6 +275,25 @@ describe('the link to a relay', () => {
     link.close();
   });
 
+  it('breaks a client that was served ahead off only after a silence that no link comes back from', async () => {
+    const { link, lanes, clock, pass } = plannedLink({ laneDoubtMs: 500, laneEarlySilenceMs: 20_000 });
+    await pass(50);
+    await ask(link);
+    for (const lane of lanes) Object.assign(lane, { silent: true, heardAt: clock.now() });
+    const { stream, answered } = await ask(link, new TextEncoder().encode('POST /pay HTTP/1.1\r\n'));
+    // All links were silent, and another lane is the first to be back.
+    const [one, other] = [...lanes].sort((left, right) => right.streams - left.streams);
+    for (const lane of [one, other]) lane?.become('suspect');
+    await pass(1_000);
+    for (const lane of lanes) if (lane.streams === 0) lane.become('ready');
+    await pass(15_000);
+    expect(stream.destroyed).toBe(false);
+    await pass(6_000);
+    expect(stream.destroyed).toBe(true);
+    await expect(answered).rejects.toMatchObject({ code: 'MANYPATH_LANE_LOST' });
+    link.close();
+  });
+
   it('does not leave a lane because the target takes its time', async () => {
     const { link, lanes, pass } = plannedLink({ laneDoubtMs: 500 });
     await pass(50);

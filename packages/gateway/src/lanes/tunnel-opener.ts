@@ -48,7 +48,7 @@ export class TunnelOpener {
       try {
         const tunnel = await pool.ask(lane, target, { ...options, early });
         if (early) return this.#known(tunnel, lane, target, options.signal);
-        if (await this.#isAnswered(tunnel, lane, options.signal, mayLeave)) {
+        if (await this.#isAnswered(tunnel, lane, options.signal, mayLeave ? 0 : undefined)) {
           known.add(target);
           return tunnel;
         }
@@ -60,10 +60,13 @@ export class TunnelOpener {
     }
   }
 
-  /** The client sends on meanwhile; a refusal breaks the tunnel off, and so does a lane that is left, since nothing can be sent again. */
+  /**
+   * The client sends on meanwhile; a refusal breaks the tunnel off, and so does a lane that is left, since nothing can be sent again:
+   * it is left only when it has been silent for longer than lanes are that come back with their links.
+   */
   #known(tunnel: Tunnel, lane: Lane, target: Authority, signal: AbortSignal): Tunnel {
-    const { known } = this.#options;
-    const answered = this.#isAnswered(tunnel, lane, signal, true).then(
+    const { known, limits } = this.#options;
+    const answered = this.#isAnswered(tunnel, lane, signal, limits.laneEarlySilenceMs).then(
       isAnswered => {
         if (!isAnswered) throw new LaneLostError();
         known.add(target);
@@ -77,8 +80,16 @@ export class TunnelOpener {
     return { ...tunnel, answered };
   }
 
-  /** @returns `false` when the lane is to be left. */
-  async #isAnswered(tunnel: Tunnel, lane: Lane, signal: AbortSignal, mayLeave: boolean): Promise<boolean> {
+  /**
+   * @param leaveAfterMs How long the lane may hear nothing before it is left for another one; `undefined` when it is not to be left.
+   * @returns `false` when the lane is to be left.
+   */
+  async #isAnswered(
+    tunnel: Tunnel,
+    lane: Lane,
+    signal: AbortSignal,
+    leaveAfterMs: number | undefined,
+  ): Promise<boolean> {
     const { pool, limits, clock } = this.#options;
     const askedAt = clock.now();
     let isOver = false;
@@ -86,14 +97,15 @@ export class TunnelOpener {
       isOver = true;
     });
     try {
-      while (mayLeave && !isOver) {
+      while (leaveAfterMs !== undefined && !isOver) {
         await Promise.race([answered, pool.change(limits.laneDoubtMs, signal)]);
         if (isOver || lane.heardAt > askedAt) break;
         if (lane.state === 'ready' && clock.now() - askedAt >= limits.laneDoubtMs) {
           // Who sent it far away, or into full queues, waits for as long as the last answer took, several times over.
           lane.check(Math.max(limits.laneDoubtMs, 4 * roundTripMs(lane)));
         }
-        if (lane.state === 'suspect' && pool.otherThan(lane) !== undefined) {
+        const isSilent = lane.state === 'suspect' && clock.now() - askedAt >= leaveAfterMs;
+        if (isSilent && pool.otherThan(lane) !== undefined) {
           answered.catch(() => {});
           return false;
         }
