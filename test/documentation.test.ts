@@ -29,6 +29,12 @@ describe('docs/LIMITS.md', () => {
     value: value?.replaceAll(/\s/g, ''),
   }));
 
+  it('has no row for a limit that is gone', () => {
+    const text = rooms.flatMap(room => sources(room).map(source => source.text)).join('\n');
+    const names = new Set(text.match(/[A-Za-z]+/g));
+    expect(rows.filter(({ name = '' }) => !names.has(name.split('.').at(-1) ?? ''))).toEqual([]);
+  });
+
   const files = rooms.flatMap(sources).map(({ path }) => path);
   for (const file of files.filter(path => basename(path) === 'limits.ts')) {
     it(`lists every limit of ${file}, with its default`, async () => {
