@@ -10,7 +10,7 @@ interface Found {
   paths: {
     path: string | null;
     address: string | null;
-    mptcp: boolean;
+    mptcp: boolean | null;
     rttMs: number | null;
     reason: string;
     join: string | null;
@@ -112,6 +112,21 @@ describe.skipIf(why)(`manypath check${why ? ` (skipped: ${why})` : ''}`, () => {
       await lab.exec('client', ['sysctl', '-qw', 'net.mptcp.enabled=1']);
     }
     expect((await found(place)).mptcp).toBe(true);
+  });
+
+  it('ends without a word when somebody cannot wait', async () => {
+    for (const link of ['a', 'b']) await lab.cut(link, 'blackhole');
+    try {
+      const broken = ['timeout', '--preserve-status', '--signal', 'INT', '3'];
+      const { code, stdout, stderr } = await lab.exec(
+        'client',
+        [...broken, ...manypathArguments, 'check', lab.addresses.originMptcp],
+        { allowFailure: true, timeoutMs: 30_000 },
+      );
+      expect({ code, stdout, stderr }).toEqual({ code: 130, stdout: '', stderr: '' });
+    } finally {
+      for (const link of ['a', 'b']) await lab.heal(link);
+    }
   });
 
   it('tells a path that is silent, and fits into 80 columns', async () => {

@@ -1,5 +1,6 @@
+import { errorCode } from '@manypath/core';
 import { createProgram } from './program.ts';
-import { describeFailure } from './terminal/failure.ts';
+import { describeFailure, exitCodes } from './terminal/failure.ts';
 import { columnsOf } from './terminal/wrap.ts';
 
 /** Does what this process was called for, and tells a person why not. */
@@ -11,7 +12,7 @@ export async function runCommand(): Promise<void> {
   } catch (error) {
     process.stderr.write(`${describeFailure(error, columnsOf(process.stderr))}\n`);
     // A server or a timer that the command had opened before it failed would keep a process alive that nobody can use.
-    process.exit(1);
+    process.exit(errorCode(error) === undefined ? exitCodes.software : 1);
   } finally {
     clearInterval(alive);
   }

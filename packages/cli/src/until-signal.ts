@@ -1,3 +1,5 @@
+import { exitCodes } from './terminal/failure.ts';
+
 /**
  * Waits for SIGINT, SIGTERM or SIGHUP, or the signals that are given. Call it first and await it last, so that a signal that comes while a command
  * still starts ends it cleanly too.
@@ -11,7 +13,7 @@ export function untilSignal(
   return new Promise(resolve => {
     for (const signal of signals) {
       process.once(signal, () => {
-        process.once(signal, () => process.exit(130));
+        process.once(signal, () => process.exit(exitCodes.interrupted));
         resolve(signal);
       });
     }

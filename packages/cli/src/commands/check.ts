@@ -25,8 +25,22 @@ export function addCheckCommand(program: Command): void {
 async function runCheck(place: string, options: { json: boolean }): Promise<void> {
   const target = parseAuthority(place, 443);
   const stop = new AbortController();
-  void untilSignal().then(() => stop.abort(new Error('stopped')));
-  const check = await checkOrigin(target, stop.signal);
+  void untilSignal().then(() => stop.abort());
+  const check = await unlessAborted(checkOrigin(target, stop.signal), stop.signal);
+  if (check === undefined) {
+    process.exitCode = exitCodes.interrupted;
+    return;
+  }
   process.stdout.write(options.json ? `${JSON.stringify(check)}\n` : checkText(check));
   if (check.paths.every(({ address }) => address === null)) process.exitCode = exitCodes.unavailable;
+}
+
+/** @returns `undefined` when it was broken off. */
+async function unlessAborted<T>(outcome: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  try {
+    return await outcome;
+  } catch (error) {
+    if (signal.aborted) return undefined;
+    throw error;
+  }
 }

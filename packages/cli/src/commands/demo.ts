@@ -7,6 +7,7 @@ import { setStage } from '../demo/stage.ts';
 import { summarise, summaryText } from '../demo/summary.ts';
 import { requirePrograms } from '../system-packages.ts';
 import { EventOutput } from '../terminal/events.ts';
+import { exitCodes } from '../terminal/failure.ts';
 import { type LogLevel, sayToPeople } from '../terminal/log.ts';
 import { numberFrom } from '../terminal/option-values.ts';
 
@@ -44,8 +45,8 @@ async function runDemo({ json, rate, megabytes, logLevel }: DemoOptions): Promis
     logLevel,
     say: sayToPeople,
   });
-  const onSignal = () => void stage.close().finally(() => process.exit(130));
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
+  const onSignal = () => void stage.close().finally(() => process.exit(exitCodes.interrupted));
+  process.once('SIGINT', onSignal).once('SIGTERM', onSignal).once('SIGHUP', onSignal);
   try {
     const view = new LiveView(out, rate);
     const results: DemoResult[] = [];

@@ -4,8 +4,14 @@ import { docsFolder } from '../own-files.ts';
 import { withOwnCommand } from './own-command.ts';
 import { wrapText } from './wrap.ts';
 
-/** Exit codes beyond 0 and 1, after sysexits.h. */
-export const exitCodes = { usage: 64, unavailable: 69, software: 70, noPermission: 77 } as const;
+/** Exit codes beyond 0 and 1, after sysexits.h; and what shells say of a program that Ctrl-C ended. */
+export const exitCodes = {
+  usage: 64,
+  unavailable: 69,
+  software: 70,
+  noPermission: 77,
+  interrupted: 130,
+} as const;
 
 /** How many causes of causes are told: more is for debuggers. */
 const deepest = 4;

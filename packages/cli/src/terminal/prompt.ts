@@ -1,10 +1,11 @@
 import { createInterface } from 'node:readline';
 import { Readable, Writable } from 'node:stream';
+import { exitCodes } from './failure.ts';
 
 /**
  * Asks for one line on the terminal, without showing what is typed or pasted.
  *
- * @returns What brings that line; nothing when the terminal is closed, or at Ctrl-C.
+ * @returns What brings that line; nothing when the terminal is closed. Ctrl-C ends the process, as it does elsewhere.
  */
 export function askHidden(question: string): Readable {
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
@@ -15,7 +16,10 @@ export function askHidden(question: string): Readable {
     answer.push(`${line}\n`);
     lines.close();
   });
-  lines.once('SIGINT', () => lines.close());
+  lines.once('SIGINT', () => {
+    lines.close();
+    process.exit(exitCodes.interrupted);
+  });
   lines.once('close', () => {
     process.stderr.write('\n');
     answer.push(null);
