@@ -47,6 +47,7 @@ export { aheadHeader, controlProtocol, rateServicePath, reachHeader } from './co
 export * from './dns-message.ts';
 export { errorCode, errorMessage, ManypathError, type ManypathErrorOptions } from './errors.ts';
 export { extensionId, extensionKey, nativeHostName } from './extension-identity.ts';
+export { fileAdvice } from './file-advice.ts';
 export { formatBytes, formatDuration, formatRate } from './format.ts';
 export { decodeHex, encodeHex } from './hex.ts';
 export {

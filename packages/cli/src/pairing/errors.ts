@@ -1,11 +1,13 @@
-import { errorMessage, ManypathError } from '@manypath/core';
+import { errorMessage, fileAdvice, ManypathError } from '@manypath/core';
 
 /** A file that holds a pairing, or should, cannot be used (`MANYPATH_PAIRING_FILE`). */
 export class PairingFileError extends ManypathError {
+  /** @param hint What to do unless the system says that rights or room are missing. */
   constructor(doing: 'read' | 'write' | 'remove', file: string, cause: unknown, hint?: string) {
+    const advice = fileAdvice(cause, 'name another folder with --state DIR') ?? hint;
     super('MANYPATH_PAIRING_FILE', `cannot ${doing} the pairing in ${file}: ${errorMessage(cause)}`, {
       cause,
-      ...(hint === undefined ? {} : { hint }),
+      ...(advice === undefined ? {} : { hint: advice }),
     });
   }
 }

@@ -19,12 +19,7 @@ export function keepPairing(stateDir: string, text: string): void {
   try {
     replaceFile(file, `${pairing}\n`, { durable: true });
   } catch (error) {
-    throw new PairingFileError(
-      'write',
-      file,
-      error,
-      'make room on the disk, or name another folder: --state DIR',
-    );
+    throw new PairingFileError('write', file, error, 'name another folder with --state DIR');
   }
 }
 

@@ -1,4 +1,4 @@
-import { errorMessage, ManypathError } from '@manypath/core';
+import { errorMessage, fileAdvice, ManypathError } from '@manypath/core';
 
 /** The privileged helper does not do what it was asked. */
 export class HelperRefusedError extends ManypathError {
@@ -23,7 +23,11 @@ export class HelperSocketError extends ManypathError {
   constructor(path: string, reason: unknown) {
     super('MANYPATH_HELPER_SOCKET', `the helper cannot listen at ${path}: ${errorMessage(reason)}`, {
       ...(reason instanceof Error ? { cause: reason } : {}),
-      hint: 'end the helper that runs, if it is one, or name another place with --socket',
+      hint:
+        fileAdvice(
+          reason,
+          'name another place with --socket; the helper is for root: sudo manypath helper',
+        ) ?? 'end the helper that runs, if it is one, or name another place with --socket',
     });
   }
 }
