@@ -88,8 +88,8 @@ describe('a program ends, with what it has started,', () => {
     await areGone(pids);
     const marker = join(folder, 'ran');
     const quick = await withProgram('/bin/sh', '-c', `sleep 1; touch '${marker}'`);
-    const early = quick.client.openProgram('it', origin);
-    quick.client.reset(early);
+    quick.client.reset(quick.client.openProgram('it', origin));
+    quick.client.together(() => quick.client.reset(quick.client.openProgram('it', origin)));
     await new Promise(resolve => setTimeout(resolve, 1500));
     expect(existsSync(marker)).toBe(false);
   });

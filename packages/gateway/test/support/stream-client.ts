@@ -184,6 +184,13 @@ export class StreamClient {
     this.#pump();
   }
 
+  /** Has all that `action` sends arrive at once. */
+  together(action: () => void): void {
+    this.#socket.cork();
+    action();
+    this.#socket.uncork();
+  }
+
   /** Sends one message as it is. */
   raw(bytes: Uint8Array): void {
     const key = Uint8Array.of(1, 2, 3, 4);
