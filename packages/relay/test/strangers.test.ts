@@ -43,6 +43,10 @@ it('lets many connections begin at once where a user has come from before', asyn
   const answers = await Promise.all(Array.from({ length: 60 }, () => connectHttp1(pairing, target)));
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(60);
   expect(relay.status().connections).toBe(61);
+  const waiting: Socket[] = [];
+  for (let at = 0; at < 10; at++) waiting.push(await silent(relay.address));
+  await eventually(() => relay.status().strangers).toBe(10);
+  expect(waiting.filter(socket => socket.destroyed)).toEqual([]);
 });
 
 it('takes turns with others also where a user has come from before', async () => {
