@@ -6,7 +6,6 @@ import {
   encodeJsonLine,
   errorCode,
   errorMessage,
-  JsonLineDecoder,
   type Logger,
   SerialQueue,
   systemClock,
@@ -21,6 +20,7 @@ import { journalFolder } from '../upkeep/journal-folder.ts';
 import { KernelTables } from '../upkeep/kernel-tables.ts';
 import { claimed, planPaths, type Setting } from '../upkeep/plan.ts';
 import { SettingsKeeper } from '../upkeep/settings-keeper.ts';
+import { answerLines, failure } from './answer-lines.ts';
 import { HelperRefusedError, HelperSocketError } from './errors.ts';
 import { makeRoomForSocket } from './helper-socket.ts';
 import { Refusals } from './refusals.ts';
@@ -147,15 +147,7 @@ export class PrivilegedHelper {
       this.#window.close(client);
       this.#changes.post(() => this.#keepNow());
     });
-    const decoder = new JsonLineDecoder(pathsLimits.helperLineBytes);
-    const answers = new SerialQueue(() => socket.destroy());
-    socket.on('data', bytes => {
-      try {
-        for (const message of decoder.push(bytes)) answers.post(() => this.#answer(socket, message));
-      } catch (error) {
-        socket.end(encodeJsonLine(failure(null, error)));
-      }
-    });
+    answerLines(socket, message => this.#answer(client, message));
   }
 
   /** Tells a stranger why, once it has said something; it has no say in how long that takes. */
@@ -174,15 +166,13 @@ export class PrivilegedHelper {
     socket.once('data', () => socket.end(encodeJsonLine(failure(null, reason)), () => socket.destroy()));
   }
 
-  async #answer(socket: Socket, message: unknown): Promise<void> {
+  async #answer(client: Client, message: unknown): Promise<object> {
     const id = (message as { id?: unknown } | null)?.id;
-    const client = this.#clients.get(socket);
-    if (client === undefined) return;
     try {
       await this.#do(client, readVerb(message));
-      socket.write(encodeJsonLine({ id, ok: true }));
+      return { id, ok: true };
     } catch (error) {
-      socket.write(encodeJsonLine(failure(id, error)));
+      return failure(id, error);
     }
   }
 
@@ -265,8 +255,4 @@ function requireOwner({ uid }: Client, token: number): void {
   const [connection] = diag({ token, subflows: false });
   if (connection === undefined) throw new HelperRefusedError('there is no such connection');
   if (uid !== 0 && connection.uid !== uid) throw new HelperRefusedError('this connection is not yours');
-}
-
-function failure(id: unknown, error: unknown) {
-  return { id, ok: false, code: errorCode(error) ?? 'ERROR', message: errorMessage(error) };
 }
