@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync } from 'node:fs';
+import { accessSync, chmodSync, constants, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Where files are that all Manypath processes of this host share; the helper's socket, which everybody may reach, too. */
@@ -11,11 +11,18 @@ const shared = '/run/manypath';
 export function journalFolder(stateDir: string): string {
   const folder = join(shared, 'journal');
   try {
-    mkdirSync(shared, { recursive: true, mode: 0o755 });
+    openToAll(shared);
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     accessSync(folder, constants.W_OK);
     return folder;
   } catch {
     return join(stateDir, 'paths');
   }
+}
+
+/** Also where the umask, or whoever made it before, has closed it. */
+function openToAll(folder: string): void {
+  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  const { mode, uid } = statSync(folder);
+  if (uid === process.getuid?.() && (mode & 0o777) !== 0o755) chmodSync(folder, 0o755);
 }
