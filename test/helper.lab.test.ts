@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Lab } from '@manypath/lab';
@@ -150,6 +150,39 @@ describe.skipIf(whyNoLab())(`a user without rights${whyNoLab() ? ` (skipped: ${w
     expect(open / samples).toBeLessThan(0.4);
     await helper.stop();
     expect(inClient('sysctl -n net.mptcp.pm_type').trim()).toBe('0');
+  });
+
+  it('cannot fill the memory of the helper, by asking without end and reading no answer', async () => {
+    const helper = await startHelper(uid);
+    const mebibytes = () => {
+      const status = readFileSync(`/proc/${helper.child.pid}/status`, 'utf8');
+      return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1024;
+    };
+    const flood = join(folder.path, 'flood.mjs');
+    writeFileSync(
+      flood,
+      `import { connect } from 'node:net';
+       const socket = connect(process.argv[2]).pause();
+       const line = JSON.stringify({ id: 1, verb: 'hello', version: 1 }) + '\\n';
+       for (let n = 0; n < 48; n += 1) socket.write(line.repeat(Math.ceil(1_048_576 / line.length)));`,
+    );
+    const patient = join(folder.path, 'patient.mjs');
+    writeFileSync(
+      patient,
+      `import { connect } from 'node:net';
+       const socket = connect(process.argv[2]);
+       let answers = 0;
+       const ask = () => socket.write(JSON.stringify({ id: answers, verb: 'hello', version: 1 }) + '\\n');
+       socket.on('data', () => (++answers === 200 ? socket.end() : ask()));
+       ask();`,
+    );
+    const before = mebibytes();
+    const greedy = lab.spawn('client', asUser([process.execPath, flood, socket]));
+    await expect.poll(mebibytes, { timeout: 10_000 }).not.toBe(before);
+    for (const _ of [1, 2, 3]) await lab.exec('client', asUser([process.execPath, patient, socket]));
+    expect(mebibytes() - before).toBeLessThan(64);
+    greedy.kill('SIGKILL');
+    await helper.stop();
   });
 
   it('leaves no trace in the helper, nor many lines, when it is not served', async () => {
