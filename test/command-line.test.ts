@@ -57,6 +57,7 @@ describe('the command line', () => {
       ['install', '--helper', '--system', '--dry-run'],
       ['install', '--helper', '--browser', 'chrome', '--dry-run'],
       ['install', '--helper', '--no-service', '--dry-run'],
+      ['uninstall', '--helper', '--system', '--dry-run'],
       ['up', '--paths', ',,'],
       ['browse', '--paths', 'a/b'],
       ['demo', '--megabytes', '1e99'],

@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { systemPlaces, uninstall, uninstallText, userPlaces } from '../install/index.ts';
 import { EventOutput } from '../terminal/events.ts';
 
@@ -18,7 +18,7 @@ export function addUninstallCommand(program: Command): void {
       'Stops the daemon that manypath install started, and removes the files it wrote\n' +
         'and the folders it made. Pairing, configuration and what was learned stay.',
     )
-    .option('--system', 'what was installed for all users; needs root')
+    .addOption(new Option('--system', 'what was installed for all users; needs root').conflicts('helper'))
     .option('--helper', 'what manypath install --helper wrote; needs root')
     .option('--dry-run', 'only say what would be removed')
     .option('--json', 'print one JSON object a line on stdout')

@@ -96,7 +96,9 @@ export function uninstallText(
     lines.push(dryRun ? 'and these folders, if they are empty then:' : 'and these folders:');
     lines.push(...folders.map(folder => `  ${short(folder)}`));
   }
-  if (kind === 'relay') lines.push('Key and secret of the relay stay:', `  ${relayStateDir}`);
+  if (kind === 'relay' && !dryRun && existsSync(relayStateDir)) {
+    lines.push('Key and secret of the relay stay:', `  ${relayStateDir}`);
+  }
   if (kind !== 'browsers') return `${lines.join('\n')}\n`;
   lines.push('The extension itself is removed on the extensions page of the browser.');
   if (existsSync(debianFlagsFile)) lines.push('You still have:', `  ${debianFlagsFile}`);
