@@ -196,6 +196,13 @@ describe('what a journal holds', () => {
     expect(readEntries(JSON.parse(JSON.stringify(good)))).toEqual(good);
   });
 
+  it('has no limits that the kernel would refuse', () => {
+    for (const limit of [9, 99_999, Number.MAX_SAFE_INTEGER]) {
+      expect(readEntries({ ...good, limits: { subflows: limit, acceptedAddresses: 0 } }).limits).toBe(null);
+      expect(readEntries({ ...good, limits: { subflows: 2, acceptedAddresses: limit } }).limits).toBe(null);
+    }
+  });
+
   it('is good but for the part that has the wrong type', () => {
     const wrong = [null, 1, 'x', true, [null], [1], { a: null }, [{}], [[]], [{ type: 'rule' }]];
     for (const key of Object.keys(good) as (keyof typeof good)[]) {

@@ -157,8 +157,12 @@ function isOurTable(value: unknown): boolean {
 }
 
 function isLimits(value: unknown): value is NonNullable<JournalEntries['limits']> {
-  return isObject(value) && isCount(value.subflows) && isCount(value.acceptedAddresses);
+  if (!isObject(value)) return false;
+  return [value.subflows, value.acceptedAddresses].every(limit => isCount(limit) && limit <= highestLimit);
 }
+
+/** `MPTCP_PM_ADDR_MAX` of the kernel, net/mptcp/protocol.h: it refuses higher limits. */
+const highestLimit = 8;
 
 function isNetwork(value: unknown): boolean {
   return isObject(value) && isAddress(value.address) && isCount(value.prefixLength);
