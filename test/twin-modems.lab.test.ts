@@ -115,4 +115,14 @@ describe.skipIf(whyNoLab())(`${title}${whyNoLab() ? ` (skipped: ${whyNoLab()})` 
       await until(async () => (await pathsOfLanes()).some(paths => paths.join() === 'a,b'));
     });
   }
+
+  it('lose nothing of a download when one of them is pulled out', async () => {
+    await until(async () => (await pathsOfLanes()).every(paths => paths.join() === 'a,b'));
+    const before = lab.counters('b').toClient;
+    const running = download(12_000_000);
+    await until(() => lab.counters('b').toClient - before > 500_000);
+    await lab.cut('b', 'carrier');
+    await until(async () => (await pathsOfLanes()).every(paths => paths.join() === 'a'));
+    expect(await running).toBe(12_000_000);
+  });
 });

@@ -40,6 +40,22 @@ describe('a subflow', () => {
     expect(isShared('192.168.8.100', twins)).toBe(true);
   });
 
+  it('is on none when the one of two paths with one address that it was on is gone, asked before or not', () => {
+    const places = new SubflowPlaces(({ local }, indexes) =>
+      indexes.find(index => index === (local.port % 2 === 1 ? 1 : 2)),
+    );
+    const [a, b] = [path('a', 1, '192.168.8.100'), path('b', 2, '192.168.8.100')];
+    expect(places.pathOf(from('192.168.8.100', 5002), [a, b])?.name).toBe('b');
+    for (const port of [5002, 5004]) {
+      expect(places.pathOf(from('192.168.8.100', port), [a])).toBeUndefined();
+      expect(places.pathOf(from('192.168.8.100', port), [a, b])?.name).toBe('b');
+    }
+    expect(places.pathOf(from('192.168.8.100', 5005), [a])?.name).toBe('a');
+    // Plugged in again, under another number.
+    const c = path('c', 3, '192.168.8.100');
+    expect(places.pathOf(from('192.168.8.100', 5004), [c, a])).toBeUndefined();
+  });
+
   it('is on the best path where it is bound to no device', () => {
     const places = new SubflowPlaces(() => undefined);
     const twins = [path('a', 1, '192.168.8.100'), path('b', 2, '192.168.8.100')];

@@ -413,11 +413,12 @@ export class SteeredConnection {
   }
 
   /**
-   * The number of a local address on this connection. Where several paths have the same address the first subflow has number 0 and all
-   * others another one: the kernel takes no two for one address.
+   * The number of a local address on this connection. Where several paths have the same address, or had it, the first subflow has
+   * number 0 and all others another one: the kernel takes no two for one address.
    */
   #idOf(address: string, isShared = false): number {
-    const key = isShared ? `shared ${address}` : address;
+    const shared = `shared ${address}`;
+    const key = isShared || this.#ids.has(shared) ? shared : address;
     const known = this.#ids.get(key);
     if (known !== undefined) return known;
     this.#ids.set(key, this.#ids.size);
