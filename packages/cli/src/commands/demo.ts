@@ -45,7 +45,13 @@ async function runDemo({ json, rate, megabytes, logLevel }: DemoOptions): Promis
     logLevel,
     say: sayToPeople,
   });
-  const onSignal = () => void stage.close().finally(() => process.exit(exitCodes.interrupted));
+  let closing: Promise<void> | undefined;
+  const close = () => (closing ??= stage.close());
+  let isInterrupted = false;
+  const onSignal = () => {
+    isInterrupted = true;
+    void close().finally(() => process.exit(exitCodes.interrupted));
+  };
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal).once('SIGHUP', onSignal);
   try {
     const view = new LiveView(out, rate);
@@ -62,7 +68,11 @@ async function runDemo({ json, rate, megabytes, logLevel }: DemoOptions): Promis
     if (!json) out.write(summaryText(summary));
     events.emit({ event: 'result', ...summary });
     process.exitCode = summary.survivedCut ? 0 : 1;
+  } catch (error) {
+    // What was taken away from under it.
+    if (!isInterrupted) throw error;
+    process.exitCode = exitCodes.interrupted;
   } finally {
-    await stage.close();
+    await close();
   }
 }
