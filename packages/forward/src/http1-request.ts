@@ -48,6 +48,8 @@ export class Http1Request implements ExchangeClient {
   #request: PlainRequest | undefined;
   #keepAlive: boolean;
   #answer: 'none' | 'begun' | 'over' = 'none';
+  /** Whether a client that asked before it sends its body has been told to, or did not wait. */
+  #mayComeNow = false;
 
   constructor(options: Http1RequestOptions) {
     const { head, length, left, onWanted } = options;
@@ -97,6 +99,7 @@ export class Http1Request implements ExchangeClient {
    */
   feed(bytes: Uint8Array): { rest: Uint8Array; wanted: boolean } {
     let wanted = true;
+    if (bytes.length > 0) this.#mayComeNow = true;
     for (const piece of this.#reader.push(bytes)) wanted = this.body.push(piece);
     if (this.#reader.ended) this.body.push(null);
     return { rest: this.#reader.rest, wanted };
@@ -112,6 +115,7 @@ export class Http1Request implements ExchangeClient {
     // HTTP/1.0 knows no 1xx; and an origin may send any number, which must not pile up for a client that does not read.
     if (this.#answer !== 'none' || head.version === '1.0' || socket.writableNeedDrain || !socket.writable)
       return;
+    if (status === 100) this.#mayComeNow = true;
     socket.write(encodeResponseHead(status, reason, endToEndHeaders(headers)));
   }
 
@@ -125,7 +129,7 @@ export class Http1Request implements ExchangeClient {
     const chunked = !measured && head.version === '1.1';
     if (codings.length > 0 && !chunked)
       throw new Error('the answer has transfer codings that the client does not know');
-    if (!measured && !chunked) this.#keepAlive = false;
+    if ((!measured && !chunked) || this.#bodyMayNeverCome()) this.#keepAlive = false;
     const framing: HeaderField[] = chunked ? [['Transfer-Encoding', [...codings, 'chunked'].join(', ')]] : [];
     this.#begin(
       encodeResponseHead(status, reason, [...endToEndHeaders(headers), ...framing, ...this.#hopFields()]),
@@ -167,10 +171,19 @@ export class Http1Request implements ExchangeClient {
       return;
     }
     const { status, reason, headers, body } = errorResponse(error, headerValue(head.headers, 'accept'));
-    if (notUnderstood.has(status)) this.#keepAlive = false;
+    if (notUnderstood.has(status) || this.#bodyMayNeverCome()) this.#keepAlive = false;
     this.#begin(encodeResponseHead(status, reason, [...headers, ...this.#hopFields()]));
     if (head.method !== 'HEAD') socket.write(body);
     this.#end();
+  }
+
+  /**
+   * The client waits to be told to send its body, and gets an answer instead: what comes next is the body or another request, and
+   * nothing tells which (RFC 9110 §10.1.1).
+   */
+  #bodyMayNeverCome(): boolean {
+    const expectation = headerValue(this.#options.head.headers, 'expect')?.toLowerCase();
+    return expectation === '100-continue' && !this.#mayComeNow && !this.received;
   }
 
   #hopFields(): HeaderField[] {

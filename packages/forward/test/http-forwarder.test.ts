@@ -298,6 +298,24 @@ describe('Expect: 100-continue', () => {
     expect(await client.until('\r\n\r\n')).toMatch(/^HTTP\/1\.1 417 No\r\n/);
   });
 
+  it('ends the connection where an answer comes in its place: the next bytes could be the body or another request', async () => {
+    const proxy = await testFront();
+    const seen: string[] = [];
+    const { place } = await tcpOrigin(socket => {
+      socket.on('data', bytes => {
+        seen.push(String(bytes));
+        socket.write('HTTP/1.1 417 No\r\nContent-Length: 2\r\n\r\nno');
+      });
+    });
+    const client = await rawClient(proxy);
+    const head = `PUT http://${place}/ HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n`;
+    client.send(`${head}Expect: 100-continue\r\n\r\n`);
+    expect(await client.until('no')).toMatch(/^HTTP\/1\.1 417 No\r\n(.+\r\n)*Connection: close\r\n/);
+    client.send(`${head}\r\nbody`);
+    expect(await client.all()).not.toContain('HTTP/1.1 400');
+    expect(seen.join('').match(/PUT /g)).toHaveLength(1);
+  });
+
   it('of HTTP/1.0 gets no answer that such a client does not know', async () => {
     const proxy = await testFront();
     const { place } = await rawOrigin(
