@@ -131,7 +131,8 @@ describe.skipIf(reason)(`a page that wants streams${reason ? ` (skipped: ${reaso
     const [result] = await answering('never', () => attempt(page, stage.host, services.upper));
     expect(result).toBe('NotAllowedError');
     const windows = await windowsDuring(async () => {
-      expect(await attempt(page, stage.host, services.echo)).toBe('NotAllowedError');
+      // From now on the site cannot tell that there is an extension.
+      expect(await attempt(page, stage.host, services.echo)).toBe('NotSupportedError');
     });
     expect(windows).toBe(0);
     await inSettings(`Ask about http://${stage.host}:${otherSitePort} again`);

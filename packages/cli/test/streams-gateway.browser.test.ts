@@ -26,6 +26,11 @@ const headers: Readonly<Record<string, Record<string, string>>> = {
     'cross-origin-embedder-policy': 'require-corp',
     'cross-origin-opener-policy': 'same-origin',
   },
+  '/credentialless': {
+    'cross-origin-embedder-policy': 'credentialless',
+    'cross-origin-opener-policy': 'same-origin',
+  },
+  '/embedder': { 'cross-origin-embedder-policy': 'require-corp' },
   '/sandboxed': { 'content-security-policy': 'sandbox allow-scripts' },
 };
 
@@ -39,6 +44,7 @@ describe.skipIf(missing !== undefined)(`streams by a gateway${missing ? ` (${mis
 
   const portOf = (server: Server | TcpServer) => (server.address() as AddressInfo).port;
   const origin = () => `http://127.0.0.1:${portOf(site)}`;
+  const otherOrigin = () => `http://localhost:${portOf(site)}`;
 
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'manypath-streams-gateway-'));
@@ -157,11 +163,14 @@ describe.skipIf(missing !== undefined)(`streams by a gateway${missing ? ` (${mis
     return { ended: page.evaluate(() => (window as unknown as { end: Promise<string> }).end) };
   };
 
-  it.each(['/plain', '/policy', '/isolated'])('work on a page like %s', async path => {
-    const page = await open(path);
-    expect(await say(page)).toBe('hello');
-    await page.close();
-  });
+  it.each(['/plain', '/policy', '/isolated', '/credentialless', '/embedder'])(
+    'work on a page like %s',
+    async path => {
+      const page = await open(path);
+      expect(await say(page)).toBe('hello');
+      await page.close();
+    },
+  );
 
   it('are refused with a reason on a page that has no origin', async () => {
     const page = await open('/sandboxed');
@@ -176,16 +185,19 @@ describe.skipIf(missing !== undefined)(`streams by a gateway${missing ? ` (${mis
     await page.close();
   });
 
-  it('end with an error when the worker of the extension ends, and the next one works', async () => {
-    const page = await open('/plain');
-    const { ended } = await waitForEnd(page);
-    const session = await context.newCDPSession(page);
-    await session.send('ServiceWorker.enable');
-    await session.send('ServiceWorker.stopAllWorkers');
-    expect(await ended).toBe('NetworkError');
-    expect(await say(page)).toBe('hello');
-    await page.close();
-  });
+  it.each(['/plain', '/isolated'])(
+    'end with an error when the worker of the extension ends, and the next one works, on a page like %s',
+    async path => {
+      const page = await open(path);
+      const { ended } = await waitForEnd(page);
+      const session = await context.newCDPSession(page);
+      await session.send('ServiceWorker.enable');
+      await session.send('ServiceWorker.stopAllWorkers');
+      expect(await ended).toBe('NetworkError');
+      expect(await say(page)).toBe('hello');
+      await page.close();
+    },
+  );
 
   it('end with an error when the gateway ends, and work again when it is back', async () => {
     const page = await open('/plain');
@@ -227,8 +239,8 @@ describe.skipIf(missing !== undefined)(`streams by a gateway${missing ? ` (${mis
     await page.close();
   });
 
-  it('end a program when its page goes away', async () => {
-    const page = await open('/plain');
+  it.each(['/plain', '/isolated'])('end a program when its page goes away, one like %s', async path => {
+    const page = await open(path);
     const pid = await page.evaluate(async () => {
       const { readable } = await manypath.connectNative('sleeper').opened;
       const { value } = await readable.getReader().read();
@@ -256,16 +268,25 @@ describe.skipIf(missing !== undefined)(`streams by a gateway${missing ? ` (${mis
     await page.close();
   });
 
-  it('tell when there is no extension', async () => {
+  it('look the same where there is no extension and where the user allowed nothing', async () => {
+    const outcome = async (page: Page): Promise<string> => {
+      await page.goto(`${otherOrigin()}/plain`);
+      await page.waitForFunction(() => 'manypath' in window);
+      return page.evaluate(() =>
+        manypath.connectNative('words', { consentTimeout: 1000 }).opened.then(
+          () => 'ran',
+          ({ name, message }: DOMException) => `${name}: ${message}`,
+        ),
+      );
+    };
+    const silence = await outcome(await context.newPage());
     const plain = await chromium.launch({
       executablePath: findBrowser({ chosen: undefined }).path,
       args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
     });
     try {
-      const page = await plain.newPage();
-      await page.goto(`${origin()}/plain`);
-      await page.waitForFunction(() => 'manypath' in window);
-      expect(await say(page)).toMatch(/^NotSupportedError: .*not installed/);
+      expect(await outcome(await plain.newPage())).toBe(silence);
+      expect(silence).toMatch(/^NotAllowedError: .*no Manypath extension/);
     } finally {
       await plain.close();
     }

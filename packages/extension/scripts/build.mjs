@@ -18,7 +18,7 @@ const manifest = {
   version,
   description,
   key: extensionKey,
-  minimum_chrome_version: '124',
+  minimum_chrome_version: '130',
   permissions: [
     'proxy',
     'nativeMessaging',
@@ -32,9 +32,21 @@ const manifest = {
   // For the one connection to the gateway, on loopback, that streams of web pages share.
   host_permissions: ['http://127.0.0.1/*', 'http://[::1]/*'],
   web_accessible_resources: [
-    { resources: ['streams-frame.html', 'streams-frame.js'], matches: ['<all_urls>'] },
+    { resources: ['streams-frame.html', 'streams-frame.js'], matches: ['<all_urls>'], use_dynamic_url: true },
   ],
-  // Else a page that is isolated itself could not embed the frame.
+  // Pages cannot tell that it is there.
+  content_scripts: [
+    {
+      matches: ['http://*/*', 'https://*/*'],
+      js: ['streams-door.js'],
+      all_frames: true,
+      match_origin_as_fallback: true,
+      run_at: 'document_start',
+    },
+  ],
+  // So that frames come as they are to the script in a page that can have no frame; from Chromium 148 on.
+  message_serialization: 'structured_clone',
+  // Else a page with this policy could not embed the frame.
   cross_origin_embedder_policy: { value: 'require-corp' },
   cross_origin_opener_policy: { value: 'same-origin' },
   icons,
@@ -49,6 +61,7 @@ await build({
   absWorkingDir: room,
   entryPoints: [
     'background',
+    'streams-door',
     'pages/popup',
     'pages/options',
     'pages/dashboard',

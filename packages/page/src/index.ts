@@ -2,9 +2,12 @@ import { awaitShare } from './worker-streams.ts';
 
 export type { StreamWish } from '@manypath/core';
 export { Burst } from './burst.ts';
+export type { ConsentWait } from './extension-connection.ts';
 export { connectNative, type NativeProgram, type ProgramExit } from './native-program.ts';
 export {
   type AccessMessage,
+  type AskAnswer,
+  type AskMessage,
   burstBytes,
   type ConnectMessage,
   type FramesMessage,

@@ -1,4 +1,4 @@
-import { extensionConnection } from './extension-frame.ts';
+import { type ConsentWait, extensionConnection } from './extension-connection.ts';
 import { type StreamInfo, StreamPair } from './stream-pair.ts';
 import { abortOn } from './tcp-socket.ts';
 
@@ -27,10 +27,11 @@ export interface NativeProgram {
  * Runs a program that the user has listed for this origin under `streams.programs` in the configuration. Rejects with a
  * `NotAllowedError` where it is not listed, whether it exists or not.
  *
- * @param signal Ends the program.
+ * @param options `signal` ends the program, too.
  */
-export function connectNative(program: string, { signal }: { signal?: AbortSignal } = {}): NativeProgram {
-  const pair = extensionConnection().then(connection => {
+export function connectNative(program: string, options: ConsentWait = {}): NativeProgram {
+  const { signal } = options;
+  const pair = extensionConnection([], options).then(connection => {
     signal?.throwIfAborted();
     const opened = new StreamPair(connection, 'program', program, false);
     abortOn(opened, signal);

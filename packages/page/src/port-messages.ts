@@ -1,18 +1,30 @@
 import type { StreamWish } from '@manypath/core';
 
 /** Version of the messages on this page. */
-export const portVersion = 1;
+export const portVersion = 2;
 
-/** What a page says first, to the frame of the extension, with two ports: one for streams, one for news of their life. */
+/** What a page says first, to itself, where the extension's script hears it; with a port for {@link AskAnswer}. */
+export interface AskMessage {
+  readonly manypath: 'ask';
+  /** What it wants to reach; empty for a program. */
+  readonly wishes: readonly StreamWish[];
+}
+
+/** The answer. Pages that the user allowed nothing get none, as where there is no extension. */
+export interface AskAnswer {
+  readonly kind: 'admitted';
+}
+
+/** What a page says then, with two ports: one for streams, one for news of their life. */
 export interface ConnectMessage {
   readonly manypath: 'connect';
   readonly version: number;
 }
 
-/** What the frame says on the port of life. */
+/** What comes on the port of life. */
 export type LifeMessage =
-  /** The frame is there. */
-  | { readonly kind: 'frame' }
+  /** The way is open. */
+  | { readonly kind: 'open' }
   /** This page cannot have streams; `reason` is for people. */
   | { readonly kind: 'unable'; readonly reason: string }
   /** The worker of the extension that carried the streams has ended. */

@@ -1,10 +1,10 @@
 import { formatAuthority, parseAuthority, type StreamWish } from '@manypath/core';
 import { invalidState, networkError } from './errors.ts';
-import { extensionConnection } from './extension-frame.ts';
+import { type ConsentWait, extensionConnection } from './extension-connection.ts';
 import { type StreamInfo, StreamPair } from './stream-pair.ts';
 
 /** Options of {@link TCPSocket}; those of Direct Sockets are taken, and what a gateway decides has no effect. */
-export interface TCPSocketOptions {
+export interface TCPSocketOptions extends ConsentWait {
   /** Without effect: the gateway never delays small packets. */
   readonly noDelay?: boolean;
   /** Without effect, but checked as in Direct Sockets: 1000 at least, in milliseconds. */
@@ -36,8 +36,8 @@ export interface TCPSocketOpenInfo {
  * A TCP connection from a web page, by way of Manypath's extension and gateway, over Multipath TCP where that is possible. The
  * shape is that of `TCPSocket` in WICG Direct Sockets.
  *
- * `opened` and `closed` reject with a DOMException: `NotAllowedError` (the user did not allow it), `NetworkError` (not reached,
- * or broken), `NotSupportedError` (no extension, or a page that cannot have it), `QuotaExceededError` (too many streams).
+ * `opened` and `closed` reject with a DOMException: `NotAllowedError` (the user did not allow it, or has no extension),
+ * `NetworkError` (not reached, or broken), `NotSupportedError` (a page that cannot have it), `QuotaExceededError` (too many streams).
  */
 export class TCPSocket {
   readonly #pair: Promise<StreamPair>;
@@ -52,8 +52,7 @@ export class TCPSocket {
   constructor(remoteAddress: string, remotePort: number, options: TCPSocketOptions = {}) {
     const target = targetOf(remoteAddress, remotePort);
     checkOptions(options);
-    const { signal, local = false } = options;
-    this.#pair = openPair(target, local, signal);
+    this.#pair = openPair(target, options);
     this.#opened = this.#pair.then(pair => openInfoOf(pair));
     this.#closed = this.#pair.then(pair => pair.closed).then(() => undefined);
     this.#opened.then(
@@ -95,18 +94,16 @@ export class TCPSocket {
  * Asks the user in advance, for patterns too: `{host: '*.chat.example', port: 6697}`. Rejects with a `NotAllowedError` when they
  * do not allow it. Without this, each {@link TCPSocket} asks for its own host and port.
  */
-export async function requestAccess(wishes: readonly StreamWish[]): Promise<void> {
-  const connection = await extensionConnection();
-  await connection.ask(wishes.map(({ host, port, local }) => ({ host, port, ...(local ? { local } : {}) })));
+export async function requestAccess(wishes: readonly StreamWish[], wait: ConsentWait = {}): Promise<void> {
+  const plain = wishes.map(({ host, port, local }) => ({ host, port, ...(local ? { local } : {}) }));
+  const connection = await extensionConnection(plain, wait);
+  await connection.ask(plain);
 }
 
-async function openPair(
-  target: string,
-  local: boolean,
-  signal: AbortSignal | undefined,
-): Promise<StreamPair> {
-  signal?.throwIfAborted();
-  const connection = await extensionConnection();
+async function openPair(target: string, options: TCPSocketOptions): Promise<StreamPair> {
+  const { local = false, signal } = options;
+  const wish = { ...parseAuthority(target), ...(local ? { local } : {}) };
+  const connection = await extensionConnection([wish], options);
   signal?.throwIfAborted();
   const pair = new StreamPair(connection, 'tcp', target, local);
   abortOn(pair, signal);

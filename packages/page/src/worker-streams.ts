@@ -1,23 +1,42 @@
+import type { StreamWish } from '@manypath/core';
 import { notSupported } from './errors.ts';
-import { type ExtensionPorts, portsByFrame, takePortsFrom } from './extension-frame.ts';
+import { askDoor, type ExtensionPorts, portsByDoor, takePortsFrom } from './extension-connection.ts';
 
 /** What a page says to its worker, with the port on which the worker asks for ways to the extension. */
 interface ShareMessage {
   readonly manypath: 'share';
 }
 
-type ShareAnswer = { readonly ports: true } | { readonly ports: false; readonly reason: string };
+/** What the worker wants of its page, with a port for the answer. */
+type ShareRequest =
+  | { readonly kind: 'ask'; readonly wishes: readonly StreamWish[]; readonly consentTimeout: number }
+  | { readonly kind: 'connect' };
+
+/** The answer, with what was asked for; or the name and the message of a DOMException. */
+type ShareAnswer =
+  | { readonly ok: true }
+  | { readonly ok: false; readonly name: string; readonly reason: string };
 
 /** Lets a worker of this page open streams, in the name of this page. The worker imports this module, too. */
 export function shareStreams(worker: Worker): void {
   const { port1, port2 } = new MessageChannel();
-  port1.onmessage = () => {
-    portsByFrame().then(
-      ({ streams, life }) => port1.postMessage({ ports: true } satisfies ShareAnswer, [streams, life]),
-      error => port1.postMessage({ ports: false, reason: String(error.message) } satisfies ShareAnswer),
+  port1.onmessage = ({ data, ports: [reply] }: MessageEvent<ShareRequest>) => {
+    serve(data).then(
+      ports => reply?.postMessage({ ok: true } satisfies ShareAnswer, ports),
+      ({ name, message: reason }: DOMException) =>
+        reply?.postMessage({ ok: false, name, reason } satisfies ShareAnswer),
     );
   };
   worker.postMessage({ manypath: 'share' } satisfies ShareMessage, [port2]);
+}
+
+async function serve(request: ShareRequest): Promise<MessagePort[]> {
+  if (request.kind === 'connect') {
+    const { streams, life } = await portsByDoor();
+    return [streams, life];
+  }
+  await askDoor(request.wishes, request.consentTimeout);
+  return [];
 }
 
 /** In a worker: waits for its page to share. */
@@ -31,10 +50,13 @@ export function awaitShare(): void {
       resolve(port);
     });
   });
-  takePortsFrom(async () => {
-    const source = await Promise.race([shared, lateness()]);
-    return askFor(source);
-  });
+  const source = () => Promise.race([shared, lateness()]);
+  takePortsFrom(
+    async () => portsOf(await ask(await source(), { kind: 'connect' })),
+    async (wishes, consentTimeout) => {
+      await ask(await source(), { kind: 'ask', wishes, consentTimeout });
+    },
+  );
 }
 
 /** How long a page may take to share its streams, in milliseconds. */
@@ -47,15 +69,21 @@ function lateness(): Promise<never> {
   });
 }
 
-function askFor(source: MessagePort): Promise<ExtensionPorts> {
+function ask(source: MessagePort, request: ShareRequest): Promise<readonly MessagePort[]> {
   return new Promise((resolve, reject) => {
-    source.onmessage = ({ data, ports }: MessageEvent<ShareAnswer>) => {
-      const [streams, life] = ports;
-      if (!data.ports) reject(notSupported(data.reason));
-      else if (streams && life) resolve({ streams, life });
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = ({ data, ports }: MessageEvent<ShareAnswer>) => {
+      port1.close();
+      if (data.ok) resolve(ports);
+      else reject(new DOMException(data.reason, data.name));
     };
-    source.postMessage('connect');
+    source.postMessage(request, [port2]);
   });
+}
+
+function portsOf([streams, life]: readonly MessagePort[]): ExtensionPorts {
+  if (streams === undefined || life === undefined) throw notSupported('the page gave no way');
+  return { streams, life };
 }
 
 function isShare(data: unknown): boolean {

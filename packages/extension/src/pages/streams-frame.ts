@@ -1,22 +1,22 @@
-import { type ConnectMessage, type LifeMessage, portVersion } from '@manypath/page';
-import type { FrameMessage } from '../streams/stream-service.ts';
+import type { LifeMessage } from '@manypath/page';
+import type { PassMessage } from '../streams/door-frame.ts';
+import type { ClaimMessage, FrameMessage } from '../streams/stream-service.ts';
 
 /** How long the browser may take to put this page under the worker's control, in milliseconds. */
 const controlMs = 1000;
 
-// Only the page that this frame is in may speak to it: not other frames of that page, and not who opened it.
-addEventListener('message', (event: MessageEvent<Partial<ConnectMessage>>) => {
-  const [streams, life] = event.ports;
-  const isFromPage = event.source === parent && parent !== window;
-  if (!isFromPage || event.data?.manypath !== 'connect' || !streams || !life) return;
+// Only the page that this frame is in, and the extension's script there, may speak to it: not other frames of that page, and not who opened it.
+addEventListener('message', (event: MessageEvent<Partial<PassMessage> | { manypath?: 'hello' }>) => {
+  const [first, life] = event.ports;
+  if (event.source !== parent || parent === window || first === undefined) return;
+  if (event.data?.manypath === 'hello') first.postMessage(null);
+  if (event.data?.manypath !== 'pass' || life === undefined) return;
   const say = (message: LifeMessage) => life.postMessage(message);
-  if (event.data.version !== portVersion) {
-    say({ kind: 'unable', reason: 'the page and the extension are of different versions' });
-  } else if (event.origin === 'null' || event.origin === '') {
+  if (event.origin === 'null' || event.origin === '') {
     say({ kind: 'unable', reason: 'this page has no origin that the user could allow anything' });
   } else {
-    say({ kind: 'frame' });
-    void connect(event.origin, streams, life);
+    say({ kind: 'open' });
+    void connect(event.origin, first, life);
   }
 });
 
@@ -26,8 +26,8 @@ async function connect(origin: string, streams: MessagePort, life: MessagePort):
   life.onmessage = () => gone.abort();
   life.addEventListener('close', () => gone.abort());
   const { active } = await navigator.serviceWorker.ready;
-  const message: FrameMessage = { manypath: 'streams', id, origin };
-  if (await isControlled()) {
+  const message: FrameMessage = { manypath: 'streams', id, origin, document: location.hash.slice(1) };
+  if (await isControlled(active)) {
     keepAwake(id, gone.signal).finally(() => life.postMessage({ kind: 'lost' } satisfies LifeMessage));
   }
   active?.postMessage(message, [streams]);
@@ -45,10 +45,11 @@ async function keepAwake(id: string, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Right after the extension was installed, a page may not be under its worker's control yet. */
-async function isControlled(): Promise<boolean> {
+/** A page that was loaded by the address that changes may not be under the worker's control. */
+async function isControlled(worker: ServiceWorker | null): Promise<boolean> {
   const { serviceWorker } = navigator;
   if (serviceWorker.controller !== null) return true;
+  worker?.postMessage({ manypath: 'claim' } satisfies ClaimMessage);
   await new Promise<void>(resolve => {
     serviceWorker.addEventListener('controllerchange', () => resolve(), { once: true });
     setTimeout(resolve, controlMs);

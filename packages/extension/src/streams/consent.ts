@@ -1,6 +1,6 @@
 import { isGrantHost, needsLocal, type StreamGrant, type StreamWish } from '@manypath/core';
 import { type ConsentChoice, ConsentWindows } from './consent-window.ts';
-import { addGrants, grantFor, grantsIn, readGrants } from './grants.ts';
+import { addGrants, grantFor, grantsIn, originsOfPrograms, readGrants } from './grants.ts';
 import { addDenial, addRefusal, isRefused, readDenials, readRefusals } from './refusals.ts';
 import type { PageIdentity, Verdict } from './stream-switch.ts';
 
@@ -27,6 +27,21 @@ export class Consent {
     const missing = await this.#missing(page, wishes);
     if (missing.length > 0 && !(await this.#askFor(page, missing))) return notAllowed(refusal(missing));
     return { allowed: true, local: wishes.some(needsLocal) || this.#isLocal(page, wishes), reason: '' };
+  }
+
+  /**
+   * Whether a page may know of the extension: one whose origin is allowed something, be it that the user allows it when asked
+   * this time.
+   */
+  async admit(page: PageIdentity, wishes: readonly StreamWish[]): Promise<boolean> {
+    if (await this.#isKnown(page)) return true;
+    return wishes.length > 0 && (await this.authorize(page, wishes)).allowed;
+  }
+
+  async #isKnown(page: PageIdentity): Promise<boolean> {
+    const isOurs = ({ origin }: { origin: string }) => origin === page.origin;
+    if (this.#once.has(page) || (await this.#read()).some(isOurs)) return true;
+    return originsOfPrograms(await this.#config().catch(() => ({}))).includes(page.origin);
   }
 
   /** Whether a page may reach something after grants have changed. */

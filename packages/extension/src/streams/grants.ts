@@ -29,6 +29,17 @@ export function grantsIn(config: Readonly<Record<string, unknown>>): readonly St
   return Array.isArray(streams.allow) ? streams.allow.filter(isGrant) : [];
 }
 
+/** The origins whose pages may run programs. */
+export function originsOfPrograms(config: Readonly<Record<string, unknown>>): readonly string[] {
+  const { streams } = config;
+  if (typeof streams !== 'object' || streams === null || !('programs' in streams)) return [];
+  const programs: unknown[] = Object.values(streams.programs ?? {});
+  return programs.flatMap(program => {
+    const { origins } = (program ?? {}) as { origins?: unknown };
+    return Array.isArray(origins) ? origins.filter(origin => typeof origin === 'string') : [];
+  });
+}
+
 /** The grant that a wish falls under. */
 export function grantFor(
   grants: readonly StreamGrant[],

@@ -7,9 +7,13 @@ import {
   streamLimits,
 } from '@manypath/core';
 import { HostPort } from '../host-port.ts';
+import { Admission } from './admission.ts';
 import { Consent } from './consent.ts';
+import { bridgePort, doorPort } from './door-messages.ts';
 import { grantsKey } from './grants.ts';
+import { bridgePorts } from './port-bridge.ts';
 import { StreamSwitch } from './stream-switch.ts';
+import { Wakefulness } from './wakefulness.ts';
 
 /** What the extension's frame in a page says to the worker, with the page's port for streams. */
 export interface FrameMessage {
@@ -18,6 +22,13 @@ export interface FrameMessage {
   readonly id: string;
   /** Of the page, as the browser told the frame. */
   readonly origin: string;
+  /** The page's document, as the worker told the script there. */
+  readonly document: string;
+}
+
+/** What the frame says when it is not under the worker's control, which it has to be for its request to be seen. */
+export interface ClaimMessage {
+  readonly manypath: 'claim';
 }
 
 /** A request under this path is answered for as long as the frame's page has streams, and keeps the worker awake. */
@@ -52,6 +63,8 @@ export function serveStreams(): void {
 
 class StreamService {
   readonly #consent = new Consent(() => this.#readConfig());
+  readonly #wakefulness = new Wakefulness();
+  readonly #admission = new Admission(this.#consent, this.#wakefulness);
   readonly #switch = new StreamSwitch({
     authorize: (page, wishes) => this.#consent.authorize(page, wishes),
   });
@@ -63,11 +76,12 @@ class StreamService {
 
   onMessage(event: ExtendableMessageEvent): void {
     const [port] = event.ports;
-    const message = event.data as Partial<FrameMessage>;
+    const message = event.data as Partial<FrameMessage> | ClaimMessage;
     const isOurs = event.origin === self.location.origin;
+    if (isOurs && message.manypath === 'claim') event.waitUntil(self.clients.claim());
     if (!isOurs || message.manypath !== 'streams' || port === undefined) return;
-    const { id = '', origin = '' } = message;
-    const remove = this.#switch.add({ origin }, port);
+    const { id = '', origin = '', document = '' } = message;
+    const remove = this.#switch.add(this.#admission.pageOf(document, origin), port);
     const end = () => {
       this.#frames.delete(id);
       remove();
@@ -75,7 +89,7 @@ class StreamService {
     };
     this.#frames.set(id, end);
     port.addEventListener('close', end);
-    if (this.#socket?.readyState !== WebSocket.OPEN) void this.#connect();
+    this.#connectIfNeeded();
   }
 
   /** Answers the request of a frame with a body that ends when either side does. */
@@ -91,11 +105,37 @@ class StreamService {
   }
 
   onConnect(port: chrome.runtime.Port): void {
-    if (port.name.startsWith('consent:')) this.#consent.serve(port);
+    if (port.name === doorPort) this.#admission.serve(port);
+    if (port.name === bridgePort) this.#serveBridge(port);
+    // Scripts in pages connect as well: only pages of the extension ask the user.
+    const isOurs = port.sender?.origin === self.location.origin;
+    if (isOurs && port.name.startsWith('consent:')) this.#consent.serve(port);
+  }
+
+  /** Takes streams of a page in that come by the script there. The browser tells which document it is in, and of which origin. */
+  #serveBridge(port: chrome.runtime.Port): void {
+    const { documentId = '', origin = 'null' } = port.sender ?? {};
+    if (origin === 'null') {
+      port.disconnect();
+      return;
+    }
+    const { port1, port2 } = new MessageChannel();
+    const remove = this.#switch.add(this.#admission.pageOf(documentId, origin), port1);
+    const sleep = this.#wakefulness.hold();
+    bridgePorts(port2, port, () => {
+      sleep();
+      remove();
+      this.#closeIfUnused();
+    });
+    this.#connectIfNeeded();
   }
 
   async recheck(): Promise<void> {
     if (this.#switch.pages > 0) this.#switch.recheck(await this.#consent.recheck());
+  }
+
+  #connectIfNeeded(): void {
+    if (this.#socket?.readyState !== WebSocket.OPEN) void this.#connect();
   }
 
   async #connect(): Promise<void> {

@@ -13,6 +13,7 @@ import {
   streamLimits,
 } from '@manypath/core';
 import { type AccessMessage, burstBytes, mostFrames, type SwitchMessage } from '@manypath/page';
+import { isWish, mostWishes } from './wishes.ts';
 
 /** The connection to the gateway that all streams of all pages share. */
 export interface GatewayWire {
@@ -46,8 +47,6 @@ const acknowledgeBytes = 524_288;
 const drainMs = 4;
 /** Frames for a stream that waits for the user's consent: it can only be ended. */
 const mostHeld = 4;
-/** Hosts that a page may ask for in one go. */
-const mostWishes = 20;
 
 const longestFrame = frameHeadBytes + streamLimits.frameBytes;
 
@@ -65,7 +64,8 @@ interface Stream {
   isInOver: boolean;
 }
 
-interface Page extends PageIdentity {
+interface Page {
+  readonly identity: PageIdentity;
   readonly port: MessagePort;
   readonly streams: Map<number, Stream>;
   /** Streams that wait for consent, with what came for them meanwhile. */
@@ -101,9 +101,9 @@ export class StreamSwitch {
   }
 
   /** Takes a page in whose origin the browser told. @returns What ends that. */
-  add({ origin }: PageIdentity, port: MessagePort): () => void {
+  add(identity: PageIdentity, port: MessagePort): () => void {
     const page: Page = {
-      origin,
+      identity,
       port,
       streams: new Map(),
       held: new Map(),
@@ -154,7 +154,7 @@ export class StreamSwitch {
   /** Ends streams that the user has revoked. @param isAllowed Whether one may still be there. */
   recheck(isAllowed: (page: PageIdentity, wish: StreamWish) => boolean): void {
     for (const stream of [...this.#streams.values()]) {
-      if (stream.wish === undefined || isAllowed(stream.page, stream.wish)) continue;
+      if (stream.wish === undefined || isAllowed(stream.page.identity, stream.wish)) continue;
       this.#send({ type: 'reset', stream: stream.number, reason: 'denied', message: 'revoked' });
       this.#refuse(stream.page, stream.pageNumber, 'denied', 'the user took the permission back');
       this.#drop(stream);
@@ -245,7 +245,7 @@ export class StreamSwitch {
     };
     page.streams.set(frame.stream, stream);
     this.#streams.set(number, stream);
-    this.#send({ ...frame, stream: number, local: verdict.local, origin: page.origin });
+    this.#send({ ...frame, stream: number, local: verdict.local, origin: page.identity.origin });
     for (const message of held) {
       renumberStreamFrame(message, frame.stream);
       this.#passOn(page, message);
@@ -262,7 +262,7 @@ export class StreamSwitch {
   /** Who cannot be asked has not allowed it. */
   async #authorize(page: Page, wishes: readonly StreamWish[]): Promise<Verdict> {
     try {
-      return await this.#options.authorize(page, wishes);
+      return await this.#options.authorize(page.identity, wishes);
     } catch (error) {
       const reason = `the extension could not find out whether it may: ${errorMessage(error)}`;
       return { allowed: false, local: false, reason };
@@ -391,11 +391,4 @@ function isAccess(data: unknown): data is AccessMessage {
     wishes.length <= mostWishes &&
     wishes.every(isWish)
   );
-}
-
-function isWish(wish: unknown): wish is StreamWish {
-  if (typeof wish !== 'object' || wish === null) return false;
-  const { host, port, local } = wish as Record<string, unknown>;
-  const isPort = typeof port === 'number' && Number.isInteger(port) && port > 0 && port < 65_536;
-  return typeof host === 'string' && isPort && (local === undefined || typeof local === 'boolean');
 }
