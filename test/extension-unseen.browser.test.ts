@@ -37,7 +37,10 @@ function addressProbes(page: Page, addresses: string[]): Promise<Record<string, 
           resolve((error as DOMException).name);
         }
       });
-    const imported = (url: string) => import(url).then(() => 'yes', String);
+    // Not as it stands: what compiles tests would take it for its own.
+    // biome-ignore lint/security/noGlobalEval: see above
+    const load = globalThis.eval('url => import(url)') as (url: string) => Promise<unknown>;
+    const imported = (url: string) => load(url).then(() => 'yes', String);
     const tags = ['img', 'script', 'iframe', 'link', 'object', 'embed', 'video', 'audio'];
     await Promise.all(
       urls.map(async url => {
