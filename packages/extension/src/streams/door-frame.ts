@@ -10,6 +10,8 @@ const answerMs = 1000;
 /** The extension's frame in a page, which is not seen there. Made when it is needed first, and again when the page took it out. */
 export class DoorFrame {
   readonly #document: string;
+  /** The browser lets no frame of it into this page. */
+  #isBarred = false;
   #loaded: { readonly host: Element; readonly frame: Promise<Window | undefined> } | undefined;
 
   /** @param document How it names its page to the worker. */
@@ -19,6 +21,7 @@ export class DoorFrame {
 
   /** Gives it ports of the page. @returns Whether it took them: some pages can have no frame. */
   async pass(streams: MessagePort, life: MessagePort): Promise<boolean> {
+    if (this.#isBarred) return false;
     if (!this.#loaded?.host.isConnected) this.#loaded = this.#load();
     const frame = await this.#loaded.frame;
     frame?.postMessage({ manypath: 'pass' } satisfies PassMessage, ownOrigin(), [streams, life]);
@@ -40,7 +43,9 @@ export class DoorFrame {
         const isOurs = loaded !== null && (await answers(loaded));
         clearTimeout(late);
         resolve(isOurs ? loaded : undefined);
-        if (!isOurs) host.remove();
+        if (isOurs) return;
+        this.#isBarred = true;
+        host.remove();
       });
     });
     host.attachShadow({ mode: 'closed' }).append(element);
