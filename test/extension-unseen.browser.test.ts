@@ -24,7 +24,7 @@ function addressProbes(page: Page, addresses: string[]): Promise<Record<string, 
         const made = document.createElement(tag);
         made.onload = () => resolve('load');
         made.onerror = () => resolve('error');
-        setTimeout(() => resolve('nothing'), 3000);
+        setTimeout(() => resolve('nothing'), 20_000);
         const key = tag === 'link' ? 'href' : tag === 'object' ? 'data' : 'src';
         Object.assign(made, { [key]: url, ...(tag === 'link' ? { rel: 'stylesheet' } : {}) });
         document.body.append(made);
@@ -42,15 +42,13 @@ function addressProbes(page: Page, addresses: string[]): Promise<Record<string, 
     const load = globalThis.eval('url => import(url)') as (url: string) => Promise<unknown>;
     const imported = (url: string) => load(url).then(() => 'yes', String);
     const tags = ['img', 'script', 'iframe', 'link', 'object', 'embed', 'video', 'audio'];
-    await Promise.all(
-      urls.map(async url => {
-        seen[`fetch ${url}`] = await settled(fetch(url));
-        seen[`fetch opaque ${url}`] = await settled(fetch(url, { mode: 'no-cors' }));
-        seen[`import ${url}`] = await imported(url);
-        seen[`worker ${url}`] = await worker(url);
-        await Promise.all(tags.map(async tag => (seen[`${tag} ${url}`] = await element(tag, url))));
-      }),
-    );
+    for (const url of urls) {
+      seen[`fetch ${url}`] = await settled(fetch(url));
+      seen[`fetch opaque ${url}`] = await settled(fetch(url, { mode: 'no-cors' }));
+      seen[`import ${url}`] = await imported(url);
+      seen[`worker ${url}`] = await worker(url);
+      await Promise.all(tags.map(async tag => (seen[`${tag} ${url}`] = await element(tag, url))));
+    }
     const timings = performance.getEntriesByType('resource').map(({ name }) => name);
     return { ...seen, timings: timings.filter(name => name.startsWith('chrome-extension:')).sort() };
   }, addresses);
