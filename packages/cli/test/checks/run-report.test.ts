@@ -1,7 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { addReports, closingLines, reportOf, skippedCheck } from '../../src/checks/run-report.ts';
 
 describe('the closing lines of a run', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
   it('end with the counts, alone on their line', () => {
     expect(closingLines(addReports([reportOf(true), reportOf(true), reportOf(false)]))).toEqual([
       'no test needed a second try',
@@ -9,7 +11,13 @@ describe('the closing lines of a run', () => {
     ]);
   });
 
+  it('count a check that could not be made as failed where it is required', () => {
+    vi.stubEnv('MANYPATH_REQUIRE', 'lab,browser');
+    expect(skippedCheck('lab', 'benchmarks', 'needs root')).toMatchObject({ failed: 1, skipped: [] });
+  });
+
   it('name the seed, what was tried twice, and why tests were skipped', () => {
+    vi.stubEnv('MANYPATH_REQUIRE', '');
     const tests = {
       passed: 7,
       failed: 0,
