@@ -49,7 +49,8 @@ describe.skipIf(whyNoLab())(
           place => `mount -t tmpfs -o mode=755 none ${place}`,
         );
         const inside = [`mount --bind ${sudoers} /etc/sudoers`, ...own, 'stty cols 80', asUser].join(' && ');
-        const terminal = `unshare --mount sh -c '${inside}'`;
+        // A shell that waits for it would say that Ctrl-C ended it, whatever the program says.
+        const terminal = `exec unshare --mount sh -c '${inside}'`;
         this.child = lab.spawn(
           'client',
           ['script', '--quiet', '--return', '--command', terminal, '/dev/null'],

@@ -130,12 +130,15 @@ describe.each(Object.entries(ways))('by %s, an origin', (name, open) => {
     expect(answer.body).toBe(packed);
   });
 
-  it.skipIf(name.endsWith('HTTP/2'))('that compresses the transfer is passed on as it is', async () => {
-    const way = await open();
-    const place = await sloppyOrigin(`${ok}Transfer-Encoding: gzip, chunked\r\n\r\n${inChunks}`);
-    const answer = await way.ask(place);
-    expect(answer).toMatchObject({ headers: { 'transfer-encoding': 'gzip, chunked' }, body: 'hello' });
-  });
+  // HTTP/2 knows no transfer codings (RFC 9113 §8.2.2).
+  if (!name.endsWith('HTTP/2')) {
+    it('that compresses the transfer is passed on as it is', async () => {
+      const way = await open();
+      const place = await sloppyOrigin(`${ok}Transfer-Encoding: gzip, chunked\r\n\r\n${inChunks}`);
+      const answer = await way.ask(place);
+      expect(answer).toMatchObject({ headers: { 'transfer-encoding': 'gzip, chunked' }, body: 'hello' });
+    });
+  }
 
   it('keeps its fields, mended, in order', async () => {
     const way = await open();
