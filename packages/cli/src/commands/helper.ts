@@ -23,7 +23,8 @@ export function addHelperCommand(program: Command): void {
         'CAP_NET_ADMIN and root in /proc/sys/net/mptcp; the gateway and the browser then need nothing:\n' +
         '  sudo manypath helper &\n' +
         '  manypath browse\n' +
-        'sudo manypath install --helper has systemd start it whenever it is asked for.',
+        'To have systemd start it whenever it is asked for:\n' +
+        '  sudo manypath install --helper',
     )
     .option('--socket <path>', 'where to listen', helperSocketPath)
     .option(

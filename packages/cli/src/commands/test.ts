@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ManypathError } from '@manypath/core';
 import type { Command } from 'commander';
-import { runUnderNodeVersions } from '../checks/node-versions.ts';
+import { fetchNodeVersions, runUnderNodeVersions } from '../checks/node-versions.ts';
 import { npmProgram, root, runProgram } from '../checks/run-program.ts';
 import { addReports, closingLines, type RunReport, reportOf, skippedCheck } from '../checks/run-report.ts';
 import { runTests } from '../checks/run-tests.ts';
@@ -69,11 +69,13 @@ export class NotACloneError extends ManypathError {
 
 async function everything(folder: TemporaryFolder): Promise<RunReport[]> {
   const whyNoLab = process.getuid?.() === 0 ? undefined : 'network namespaces need root';
+  // Most of the time there passes with waiting for the registry.
+  const nodeVersions = fetchNodeVersions();
   return [
     await check('lint', [npmProgram('biome'), 'check', '.']),
     await types(),
     await runTests(),
-    await runUnderNodeVersions(whyNoLab === undefined),
+    await runUnderNodeVersions(await nodeVersions, whyNoLab === undefined),
     await benchmarks(whyNoLab),
     folder.check(),
   ];
