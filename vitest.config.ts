@@ -19,14 +19,14 @@ const everyTest = {
 const overRealNetworks = {
   ...everyTest,
   retry: process.env.CI === undefined ? 0 : 1,
-  fileParallelism: false,
+  maxWorkers: 2,
   hookTimeout: 60_000,
 } as const;
 
 /**
  * Three kinds of tests by file name: `*.test.ts` needs nothing, `*.lab.test.ts` needs network namespaces,
- * `*.browser.test.ts` needs Chromium (and mostly namespaces too). The last two run one file at a time,
- * because they share the machine's two cores with real links and a real browser.
+ * `*.browser.test.ts` needs Chromium (and mostly namespaces too). One kind is run after the other, on as many workers as two
+ * cores bear: unit tests mostly wait for sockets and programs, while real links and real browsers take a core each.
  *
  * In CI a lab or browser test that fails is tried once more, and named in the closing lines: on a busy machine of two cores
  * they now and then take longer than any limit that still makes sense. Unit tests get no second chance: their random cases
@@ -44,16 +44,30 @@ export default defineConfig({
           include: named('test'),
           exclude: ['**/*.lab.test.ts', '**/*.browser.test.ts', '**/node_modules/**'],
           retry: 0,
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
           testTimeout: 30_000,
         },
       },
       {
         ...shared,
-        test: { ...overRealNetworks, name: 'lab', include: named('lab.test'), testTimeout: 90_000 },
+        test: {
+          ...overRealNetworks,
+          name: 'lab',
+          include: named('lab.test'),
+          sequence: { groupOrder: 2 },
+          testTimeout: 90_000,
+        },
       },
       {
         ...shared,
-        test: { ...overRealNetworks, name: 'browser', include: named('browser.test'), testTimeout: 120_000 },
+        test: {
+          ...overRealNetworks,
+          name: 'browser',
+          include: named('browser.test'),
+          sequence: { groupOrder: 3 },
+          testTimeout: 120_000,
+        },
       },
     ],
   },
