@@ -24,10 +24,16 @@ export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
 }
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 /** UTF-8. */
 export function encodeText(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text);
+}
+
+/** Reads UTF-8; what is none becomes U+FFFD. */
+export function decodeText(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
 }
 
 /** One character a byte, as HTTP heads are read; RFC 9112 §2.2. */

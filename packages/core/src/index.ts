@@ -9,7 +9,7 @@ export {
 } from './authority.ts';
 export { decodeBase64Url, encodeBase64Url } from './base64url.ts';
 export { ByteReader, BytesCutShortError, ByteWriter } from './byte-cursor.ts';
-export { concatBytes, decodeLatin1, encodeLatin1, encodeText, equalBytes } from './bytes.ts';
+export { concatBytes, decodeLatin1, decodeText, encodeLatin1, encodeText, equalBytes } from './bytes.ts';
 export { type Clock, SimulatedClock, systemClock, type Timer } from './clock.ts';
 export { Condition } from './condition.ts';
 export {

@@ -1,0 +1,34 @@
+/** What a session holds and takes at most, and what it hands out. Each can be given otherwise to a {@link Session}. */
+export const sessionLimits = {
+  /** Tunnels and flows that are open at once. */
+  tunnels: 20_000,
+  /** Bytes of the body of a frame other than DATA and DATAGRAM. */
+  controlBytes: 4_096,
+  /** Bytes that one DATA or DATAGRAM frame carries. */
+  dataBytes: 262_144,
+  /** Bytes of the UTF-8 of a target or a name. */
+  targetBytes: 1_024,
+  /** Bytes of the UTF-8 of why a tunnel was broken off. */
+  messageBytes: 512,
+  /** Bytes that the other end may send on a tunnel at first. */
+  windowBytes: 262_144,
+  /** The same at most, for a tunnel whose reader keeps up. */
+  widestWindowBytes: 16_777_216,
+  /** Bytes that readers of all tunnels have not taken, until windows grow no more. */
+  unreadBytes: 67_108_864,
+  /** Bytes that are sent and not acknowledged, until nothing more is taken from senders. */
+  unacknowledgedBytes: 67_108_864,
+  /** Bytes that come on a carrier until they are acknowledged. */
+  acknowledgeBytes: 131_072,
+  /** How long fewer wait for that, in milliseconds. */
+  acknowledgeMs: 50,
+  /** Carriers, with those that were left and whose bytes the other end has not told of. */
+  carriers: 64,
+  /** Datagrams that wait for a carrier that takes no more just now; the newest stay. */
+  datagrams: 256,
+  /** How long one may wait, in milliseconds. */
+  datagramMs: 200,
+} as const;
+
+/** Limits of a session; see {@link sessionLimits}. */
+export type SessionLimits = { readonly [Name in keyof typeof sessionLimits]: number };
