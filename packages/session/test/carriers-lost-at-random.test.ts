@@ -4,12 +4,33 @@ import type { Tunnel } from '../src/index.ts';
 import { Simulation, Talker, textOf } from './support/simulation.ts';
 
 const step = fc.oneof(
-  { weight: 10, arbitrary: fc.record({ do: fc.constant('deliver' as const), at: fc.nat(5), up: fc.boolean(), bytes: fc.integer({ min: 1, max: 4000 }) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('open' as const), size: fc.nat(30_000), fromRelay: fc.boolean() }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      do: fc.constant('deliver' as const),
+      at: fc.nat(5),
+      up: fc.boolean(),
+      bytes: fc.integer({ min: 1, max: 4000 }),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('open' as const), size: fc.nat(30_000), fromRelay: fc.boolean() }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('connect' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('connect in vain' as const) }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('cut' as const), at: fc.nat(5), told: fc.constantFrom('gateway', 'relay', 'both', 'nobody') }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('leave' as const), at: fc.nat(5), byRelay: fc.boolean() }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('cut' as const),
+      at: fc.nat(5),
+      told: fc.constantFrom('gateway', 'relay', 'both', 'nobody'),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('leave' as const), at: fc.nat(5), byRelay: fc.boolean() }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('move' as const), at: fc.nat(5), tunnel: fc.nat(5) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('wait' as const), ms: fc.nat(200) }) },
 );
@@ -45,7 +66,10 @@ describe('tunnels whose carriers are lost at any moment', () => {
             pairs.push({ here, there: here, seed, size: one.size });
             const end = one.fromRelay ? world.relay : world.gateway;
             here.begin(
-              end.open({ request: { kind: 'tcp', target: `${seed}:${one.size}`, publicOnly: false }, user: here }),
+              end.open({
+                request: { kind: 'tcp', target: `${seed}:${one.size}`, publicOnly: false },
+                user: here,
+              }),
             );
           }
           if (one.do === 'connect') world.connect();

@@ -166,7 +166,11 @@ export class Simulation {
   }
 
   /** Lets up to so many bytes arrive. @returns Whether any did. */
-  deliver(connection: Connection, direction: 'to relay' | 'to gateway', most = Number.POSITIVE_INFINITY): boolean {
+  deliver(
+    connection: Connection,
+    direction: 'to relay' | 'to gateway',
+    most = Number.POSITIVE_INFINITY,
+  ): boolean {
     const isUp = direction === 'to relay';
     const pipe = isUp ? connection.toRelay : connection.toGateway;
     const chunk = pipe.take(most);
@@ -194,7 +198,11 @@ export class Simulation {
     }
   }
 
-  #session(end: SessionEnd, events: Partial<SessionEvents>, limits: Partial<SessionLimits> | undefined): Session {
+  #session(
+    end: SessionEnd,
+    events: Partial<SessionEvents>,
+    limits: Partial<SessionLimits> | undefined,
+  ): Session {
     return new Session({
       end,
       clock: this.clock,
