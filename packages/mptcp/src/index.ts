@@ -1,5 +1,8 @@
+export type { AcceptedConnection } from './accepted-connection.ts';
 export { Agent, type AgentConnectOptions, HttpsAgent } from './agent.ts';
 export type { KeepAlive, OpenDescriptor } from './attempt.ts';
+export type { ListenOptions } from './bind.ts';
+export { BulkListener, type BulkListenOptions } from './bulk-listener.ts';
 export { preferredCongestion } from './congestion.ts';
 export { type ConnectOptions, connect } from './connect.ts';
 export { connectFailure } from './connect-failure.ts';
@@ -30,7 +33,6 @@ export { type MptcpLimits, mptcpLimits } from './limits.ts';
 export {
   createServer,
   type ListenerInfo,
-  type ListenOptions,
   listen,
   listenerInfo,
   type ServerOptions,

@@ -8,6 +8,8 @@ export const mptcpLimits = {
   addressesPerName: 16,
   /** Connections the kernel holds ready for `accept`; it cuts this to `net.core.somaxconn`. */
   backlog: 4096,
+  /** Connections that a `BulkListener` takes in one turn of the event loop at most. */
+  acceptsPerTurn: 512,
   /** Silence after which a connection is probed, in milliseconds; the kernel counts whole seconds. */
   keepAliveIdleMs: 45_000,
   /** Time between two probes, in milliseconds; the kernel counts whole seconds. */

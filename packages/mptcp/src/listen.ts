@@ -1,42 +1,12 @@
 import cluster from 'node:cluster';
-import { promises as dns } from 'node:dns';
 import * as net from 'node:net';
-import { ArgumentError, LookupError, UnsupportedError } from './errors.ts';
-import {
-  AF_INET6,
-  IPV6_V6ONLY,
-  SO_REUSEADDR,
-  SO_REUSEPORT,
-  SOL_IPV6,
-  SOL_SOCKET,
-} from './kernel/constants.ts';
-import { type Libc, tryLibc } from './kernel/libc.ts';
-import { encodeSockaddr, familyOf } from './kernel/sockaddr.ts';
+import { bindListener, checkPort, type ListenOptions, placeName, resolveBindHost } from './bind.ts';
+import { ArgumentError, UnsupportedError } from './errors.ts';
+import { tryLibc } from './kernel/libc.ts';
 import { mptcpLimits } from './limits.ts';
 import { remember } from './memory.ts';
-import { bindError, bindToDevice, type OpenedSocket, openSocket, setCongestion } from './open-socket.ts';
+import { bindError } from './open-socket.ts';
 import type { InfoReason } from './reasons.ts';
-
-export interface ListenOptions {
-  /** Address or name to listen on. Default `::` with IPv4 as well, or `0.0.0.0` where there is no IPv6. */
-  host?: string;
-  /** Default 0: any free port, see `server.address()`. */
-  port?: number;
-  /** Default 4096; the kernel cuts it to `net.core.somaxconn`. */
-  backlog?: number;
-  /** Take Multipath TCP as well as TCP. Default true. */
-  mptcp?: boolean;
-  /** Let several sockets share the port, connections being spread over them (SO_REUSEPORT). Default false. */
-  reusePort?: boolean;
-  /** On `::`, take IPv6 only. Default false. */
-  ipv6Only?: boolean;
-  /** Take only what comes in through this network device (SO_BINDTODEVICE). Linux only. */
-  device?: string;
-  /** Congestion control of the connections taken. Linux only. */
-  congestion?: string;
-  /** Closes the server; the promise, if it still waits, is rejected with the signal's reason. */
-  signal?: AbortSignal;
-}
 
 export interface ServerOptions extends ListenOptions {
   /** As in `net.createServer`. Default false. */
@@ -74,9 +44,7 @@ export async function createServer(
 export async function listen<S extends net.Server>(server: S, options: ListenOptions = {}): Promise<S> {
   const { signal, port = 0, backlog = mptcpLimits.backlog } = options;
   signal?.throwIfAborted();
-  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
-    throw new ArgumentError(`The port must be a whole number from 0 to 65535, not ${port}`);
-  }
+  checkPort(port);
   if (server.listening) throw new ArgumentError('This server listens already');
   if (cluster.isWorker) {
     throw new UnsupportedError(
@@ -87,15 +55,16 @@ export async function listen<S extends net.Server>(server: S, options: ListenOpt
     );
   }
   let host = options.host?.replace(/^\[(.*)\]$/, '$1');
-  if (host !== undefined && net.isIP(host) === 0) host = await resolve(host);
+  if (host !== undefined && net.isIP(host) === 0) host = await resolveBindHost(host);
   const libc = tryLibc();
   if (libc === undefined) return listenPortably(server, host, port, backlog, options);
 
-  const opened = host === undefined ? bindAnywhere(libc, port, options) : bindTo(libc, host, port, options);
+  const opened = bindListener(libc, host, port, options);
   noteListener(server, { protocol: opened.protocol, reason: opened.plainReason });
   let adopted = false;
   const start = (): void => {
-    server.listen({ fd: opened.fd, backlog });
+    // With a descriptor Node takes the backlog as an argument of its own only.
+    server.listen({ fd: opened.fd }, backlog);
     adopted = true;
   };
   await listening(server, placeName(host, port), signal, start).finally(() => {
@@ -116,43 +85,6 @@ const listeners = new WeakMap<net.Server, ListenerInfo>();
 /** What a server of `listen` or `createServer` takes; `undefined` for a server that listens otherwise. */
 export function listenerInfo(server: net.Server): ListenerInfo | undefined {
   return listeners.get(server);
-}
-
-async function resolve(host: string): Promise<string> {
-  try {
-    return (await dns.lookup(host)).address;
-  } catch (cause) {
-    throw new LookupError(host, cause);
-  }
-}
-
-/** `::` with both families; where IPv6 is switched off, `0.0.0.0`. */
-function bindAnywhere(libc: Libc, port: number, options: ListenOptions): OpenedSocket {
-  try {
-    return bindTo(libc, '::', port, options);
-  } catch (error) {
-    const name = (error as { errnoName?: string }).errnoName;
-    if (options.ipv6Only === true || (name !== 'EAFNOSUPPORT' && name !== 'EADDRNOTAVAIL')) throw error;
-    return bindTo(libc, '0.0.0.0', port, options);
-  }
-}
-
-function bindTo(libc: Libc, host: string, port: number, options: ListenOptions): OpenedSocket {
-  const family = familyOf(host);
-  const opened = openSocket(libc, family, options.mptcp ?? true);
-  const { fd } = opened;
-  try {
-    libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, 1);
-    if (options.reusePort === true) libc.setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    if (family === AF_INET6) libc.setsockopt(fd, SOL_IPV6, IPV6_V6ONLY, options.ipv6Only === true ? 1 : 0);
-    if (options.device !== undefined) bindToDevice(libc, fd, options.device);
-    if (options.congestion !== undefined) setCongestion(libc, fd, options.congestion);
-    libc.bind(fd, encodeSockaddr(host, port));
-    return opened;
-  } catch (error) {
-    libc.close(fd);
-    throw bindError(placeName(host, port), error);
-  }
 }
 
 function listenPortably<S extends net.Server>(
@@ -189,10 +121,6 @@ function rememberAccepted(socket: net.Socket, { protocol, reason }: ListenerInfo
   // An MPTCP listener hands out TCP descriptors to those who ask for TCP; which one it is, is read when needed. A
   // descriptor of MPTCP then means that the handshake was one (RFC 8684 §3.1).
   remember(socket, { protocol: mptcp ? undefined : 'tcp', plainReason: reason, wasMultipath: mptcp });
-}
-
-function placeName(host: string | undefined, port: number): string {
-  return `${host ?? 'any address'} port ${port}`;
 }
 
 /** Starts a server and waits until it listens; `signal` closes it, then or later. */

@@ -3,9 +3,9 @@ import { tryFdOf } from './descriptor.ts';
 import { SOL_SOCKET } from './kernel/constants.ts';
 import { tryLibc } from './kernel/libc.ts';
 
-const SO_LINGER = 13;
+export const SO_LINGER = 13;
 /** `struct linger {1, 0}`: close sends RST and drops what is unsent; socket(7). */
-const lingerNotAtAll = new Uint8Array(new Int32Array([1, 0]).buffer);
+export const lingerNotAtAll = new Uint8Array(new Int32Array([1, 0]).buffer);
 
 /**
  * Destroys a socket so that its peer sees a reset rather than an ordinary end, also with TLS on top, where

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import cluster from 'node:cluster';
 import { once } from 'node:events';
 import * as net from 'node:net';
@@ -48,6 +49,12 @@ describe('a server', () => {
     expect(multipath).toMatchObject({ protocol: 'mptcp', multipath: true, reason: 'multipath' });
     const plain = info(await arrival(server, '127.0.0.1', false));
     expect(plain).toMatchObject({ protocol: 'tcp', multipath: false, reason: 'peer-refused' });
+  });
+
+  test('has the kernel hold as many connections ready as it says', async () => {
+    const server = await serve({ host: '127.0.0.1', mptcp: false, backlog: 700 });
+    const listening = execFileSync('ss', ['-Hltn', `sport = :${portOf(server)}`], { encoding: 'utf8' });
+    expect(listening.split(/\s+/)[2]).toBe('700');
   });
 
   test('without mptcp takes TCP only', async () => {

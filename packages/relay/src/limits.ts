@@ -4,10 +4,18 @@ export const relayLimits = {
   connections: 10_000,
   /** Those of one client address (IPv6: of one /64 network). */
   connectionsPerAddress: 4_096,
-  /** Connections that have not shown the secret, all together; each further one displaces one of the address with most. */
+  /** Connections on which TLS has not begun, all together; each further one displaces one of the address with most. */
+  arrivals: 4_000,
+  /** Those of one client address (IPv6: of one /64 network) that no user came from; each further one displaces one of them. */
+  arrivalsPerAddress: 1_000,
+  /** Connections with TLS that have not shown the secret, all together; each further one displaces one of the address with most. */
   strangers: 1_000,
   /** Those of one client address (IPv6: of one /64 network) that no user came from; each further one displaces one of them. */
   strangersPerAddress: 64,
+  /** Connections with which TLS is begun in one turn of the event loop; the addresses they come from take turns. */
+  handshakesPerTurn: 8,
+  /** How often it is looked whether the rest of a client's first message has come, in milliseconds. */
+  partCheckMs: 50,
   /** Tunnels and connections to origins open at once, all together; further requests are answered 503. */
   targets: 16_384,
   /** How long a connection may be open without a request with the right secret, in milliseconds, TLS handshake included. */

@@ -40,6 +40,7 @@ import { CertificateFromFiles, SelfMadeCertificate, type ServerCertificate } fro
 import { TargetGuard } from './target-guard.ts';
 import { TlsListener } from './tls-listener.ts';
 import { Traffic } from './traffic.ts';
+import { withinDescriptors } from './within-descriptors.ts';
 
 /** The relay is about to stop (503 `MANYPATH_RELAY_CLOSING`). */
 export class RelayClosingError extends ProxyRefusal {
@@ -89,7 +90,7 @@ class RunningRelay implements Relay {
 
   constructor(options: RelayOptions) {
     this.#options = options;
-    this.#limits = { ...relayLimits, ...options.limits };
+    this.#limits = withinDescriptors({ ...relayLimits, ...options.limits });
     this.#forwardLimits = { ...forwardLimits, ...options.forwardLimits };
     this.#logger = options.logger ?? silentLogger;
     const folder = join(options.stateDir, 'relay');

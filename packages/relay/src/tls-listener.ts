@@ -3,16 +3,18 @@ import type { Duplex } from 'node:stream';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { type Authority, errorCode, errorMessage, type Logger, ManypathError } from '@manypath/core';
 import {
+  BulkListener,
   type InfoReason,
   info,
   listen,
   listenerInfo,
-  resetSocket,
   setSocketOption,
   widenReceiveBuffer,
 } from '@manypath/mptcp';
+import type { Arrival } from './arrival.ts';
 import { type ClientConnection, ClientConnections } from './client-connections.ts';
 import { CountedLog } from './counted-log.ts';
+import { Doorway } from './doorway.ts';
 import type { RelayLimits } from './limits.ts';
 import type { ServerCertificate } from './server-certificate.ts';
 
@@ -38,7 +40,9 @@ export class TlsListener {
   readonly #certificateCheck: NodeJS.Timeout;
   #cert: string;
   #trouble: string | undefined;
+  #doorway: Doorway | undefined;
   #closed: Promise<void> | undefined;
+  #onLastClosed: (() => void) | undefined;
 
   /** @throws what `load` of the certificate throws */
   constructor(options: TlsListenerOptions) {
@@ -66,7 +70,6 @@ export class TlsListener {
       keepAlive: true,
       keepAliveInitialDelay: limits.keepAliveMs,
     });
-    this.#server.on('connection', (socket: Socket) => this.#admit(socket));
     this.#server.on('secureConnection', socket => this.#serve(socket));
     this.#server.on('tlsClientError', (error, socket) => {
       this.#options.logger.debug(
@@ -102,28 +105,53 @@ export class TlsListener {
 
   /** `peer-refused` where Multipath TCP is taken; else why this host has none. */
   get plainReason(): InfoReason {
-    return listenerInfo(this.#server)?.reason ?? 'not-requested';
+    return (this.#doorway?.info ?? listenerInfo(this.#server))?.reason ?? 'not-requested';
   }
 
   /** @returns Where it listens. */
   async listen(where: Authority, congestion: string | undefined): Promise<Authority> {
+    // Both families, or IPv4 alone where IPv6 is off.
+    const place = where.host === '::' ? { port: where.port } : where;
     try {
-      // Both families, or IPv4 alone where IPv6 is off.
-      const place = where.host === '::' ? { port: where.port } : where;
-      await listen(this.#server, { ...place, ...(congestion === undefined ? {} : { congestion }) });
+      return await this.#listenAt(place, congestion);
     } catch (error) {
       clearInterval(this.#certificateCheck);
       throw error;
     }
+  }
+
+  async #listenAt(
+    place: { host?: string; port: number },
+    congestion: string | undefined,
+  ): Promise<Authority> {
+    const { limits } = this.#options;
+    if (BulkListener.isSupported) {
+      this.#doorway = await Doorway.open({
+        where: place,
+        congestion,
+        limits,
+        connections: this.#connections,
+        onHello: arrival => this.#speakTo(arrival),
+      });
+      return this.#doorway.address;
+    }
+    // Without descriptors of the kernel every connection becomes a socket at once.
+    this.#server.prependListener('connection', (socket: Socket) => this.#admit(socket));
+    await listen(this.#server, place);
     const { address, port } = this.#server.address() as AddressInfo;
     return { host: address, port };
   }
 
   /** Takes no more connections. @returns What settles when the last one has ended. */
   close(): Promise<void> {
-    clearInterval(this.#certificateCheck);
-    for (const log of [this.#displaced, this.#full]) log.close();
-    this.#closed ??= new Promise(resolve => this.#server.close(() => resolve()));
+    this.#closed ??= new Promise(resolve => {
+      clearInterval(this.#certificateCheck);
+      for (const log of [this.#displaced, this.#full]) log.close();
+      this.#doorway?.close();
+      this.#server.close();
+      this.#onLastClosed = resolve;
+      if (this.#sockets.size === 0) resolve();
+    });
     return this.#closed;
   }
 
@@ -145,19 +173,24 @@ export class TlsListener {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  #admit(socket: Socket): void {
+  /** Begins TLS with somebody who has begun it. */
+  #speakTo(arrival: Arrival): void {
+    const socket = arrival.connection.toSocket({ allowHalfOpen: true });
+    socket.setNoDelay(true).setKeepAlive(true, this.#options.limits.keepAliveMs);
+    this.#admit(socket, arrival);
+    this.#server.emit('connection', socket);
+  }
+
+  #admit(socket: Socket, arrival?: Arrival): void {
     socket.on('error', () => {});
-    if (this.#closed !== undefined) {
-      resetSocket(socket);
-      return;
-    }
-    const connection = this.#connections.admit(socket);
+    const connection = this.#connections.opened(socket, arrival);
     const client = clientEnd(socket);
     this.#handshaking.set(client, connection);
     this.#sockets.add(socket);
     socket.once('close', () => {
       this.#sockets.delete(socket);
       if (this.#handshaking.get(client) === connection) this.#handshaking.delete(client);
+      if (this.#sockets.size === 0) this.#onLastClosed?.();
     });
   }
 

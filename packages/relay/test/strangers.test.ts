@@ -1,5 +1,7 @@
 import { once } from 'node:events';
 import { connect as netConnect, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { connect as connectTls } from 'node:tls';
 import type { Authority, Logger, Pairing } from '@manypath/core';
 import { expect, it, onTestFinished } from 'vitest';
 import { connectHttp1, connectHttp2, http2To, tlsTo } from './support/client.ts';
@@ -28,7 +30,7 @@ async function expectToServe(pairing: Pairing): Promise<void> {
 }
 
 it('lets a user in from an address that has its share of silent connections', async () => {
-  const { pairing, relay } = await testRelay({ limits: { strangersPerAddress: 4 } });
+  const { pairing, relay } = await testRelay({ limits: { arrivalsPerAddress: 4 } });
   const sockets: Socket[] = [];
   for (let at = 0; at < 12; at++) sockets.push(await silent(relay.address));
   await eventually(() => relay.status().strangers).toBe(4);
@@ -37,7 +39,7 @@ it('lets a user in from an address that has its share of silent connections', as
 });
 
 it('lets many connections begin at once where a user has come from before', async () => {
-  const { pairing, relay } = await testRelay({ limits: { strangersPerAddress: 4 } });
+  const { pairing, relay } = await testRelay({ limits: { arrivalsPerAddress: 4 } });
   const target = await echoOrigin();
   await connectHttp1(pairing, target);
   const answers = await Promise.all(Array.from({ length: 60 }, () => connectHttp1(pairing, target)));
@@ -50,7 +52,7 @@ it('lets many connections begin at once where a user has come from before', asyn
 });
 
 it('takes turns with others also where a user has come from before', async () => {
-  const { pairing, relay } = await testRelay({ limits: { strangers: 6, strangersPerAddress: 2 } });
+  const { pairing, relay } = await testRelay({ limits: { arrivals: 6, arrivalsPerAddress: 2 } });
   const target = await echoOrigin();
   await connectHttp1(pairing, target);
   for (let at = 0; at < 20; at++) await silent(relay.address);
@@ -60,7 +62,9 @@ it('takes turns with others also where a user has come from before', async () =>
 });
 
 it('lets a user in when others fill all the room that strangers have', async () => {
-  const { pairing, relay } = await testRelay({ limits: { strangers: 6, strangersPerAddress: 4 } });
+  const { pairing, relay } = await testRelay({
+    limits: { arrivals: 6, arrivalsPerAddress: 4 },
+  });
   for (let host = 2; host < 12; host++) {
     for (let at = 0; at < 4; at++) await silent(relay.address, `127.0.0.${host}`);
   }
@@ -92,8 +96,8 @@ it('lets users in from an address from which others go on coming, some with TLS'
   for (let at = 0; at < 10; at++) await expectToServe(pairing);
 });
 
-it('gives up the one that has come least far, and of those alike the one that came first', async () => {
-  const { pairing, relay } = await testRelay({ limits: { strangersPerAddress: 3 } });
+it('gives up the one that came first, and none that has come further', async () => {
+  const { pairing, relay } = await testRelay({ limits: { arrivalsPerAddress: 2 } });
   const secured = await tlsTo(pairing);
   const [first, second] = [await silent(relay.address), await silent(relay.address)];
   await eventually(() => relay.status().strangers).toBe(3);
@@ -105,8 +109,18 @@ it('gives up the one that has come least far, and of those alike the one that ca
   expect(secured.destroyed).toBe(false);
 });
 
+it('gives up the one with TLS that stalled first, and leaves those without it alone', async () => {
+  const { pairing, relay } = await testRelay({ limits: { strangersPerAddress: 2 } });
+  const bare = await silent(relay.address);
+  const [first, second] = [await tlsTo(pairing), await tlsTo(pairing)];
+  await eventually(() => relay.status().strangers).toBe(3);
+  const third = await tlsTo(pairing);
+  await over(first);
+  expect([bare, second, third].map(({ destroyed }) => destroyed)).toEqual([false, false, false]);
+});
+
 it('takes from the address that has most', async () => {
-  const { relay } = await testRelay({ limits: { strangers: 4, strangersPerAddress: 3 } });
+  const { relay } = await testRelay({ limits: { arrivals: 4, arrivalsPerAddress: 3 } });
   const lone = await silent(relay.address, '127.0.0.2');
   const many = [await silent(relay.address), await silent(relay.address), await silent(relay.address)];
   await eventually(() => relay.status().strangers).toBe(4);
@@ -116,7 +130,7 @@ it('takes from the address that has most', async () => {
 });
 
 it('counts those who have shown the secret no more as strangers, and displaces none of them', async () => {
-  const { pairing, relay } = await testRelay({ limits: { strangers: 2, strangersPerAddress: 2 } });
+  const { pairing, relay } = await testRelay({ limits: { arrivals: 2, arrivalsPerAddress: 2 } });
   const target = await echoOrigin();
   const users = [];
   for (let at = 0; at < 5; at++) users.push((await connectHttp1(pairing, target)).socket);
@@ -138,6 +152,37 @@ it('answers 503 to users for whom there is no room', async () => {
   first.destroy();
   await eventually(() => relay.status().connections - relay.status().strangers).toBe(1);
   expect((await connectHttp1(pairing, target)).status).toBe(200);
+});
+
+it('closes at once what is no TLS, and what cannot become any', async () => {
+  const { pairing, relay } = await testRelay();
+  for (const bytes of ['GET / HTTP/1.1\r\n\r\n', '\x16\x03\x01\xff\xff', '\x16\x03\x01\0\0', '\0']) {
+    const socket = await silent(relay.address);
+    socket.write(bytes, 'latin1');
+    await over(socket);
+  }
+  await expectToServe(pairing);
+});
+
+it('waits for the rest of a first message that comes byte by byte', async () => {
+  const { pairing, relay } = await testRelay();
+  const raw = await silent(relay.address);
+  // What TLS sends goes through this, a byte at a time until the first record is over.
+  const slow = new Duplex({
+    read: () => void raw.resume(),
+    write(chunk: Buffer, _encoding, done) {
+      const sendFrom = (at: number): void => {
+        if (at === chunk.length) done();
+        else raw.write(chunk.subarray(at, at + 1), () => setImmediate(sendFrom, at + 1));
+      };
+      sendFrom(0);
+    },
+  });
+  raw.on('data', bytes => slow.push(bytes)).setNoDelay(true);
+  const socket = connectTls({ socket: slow, rejectUnauthorized: false });
+  await once(socket, 'secureConnect');
+  expect(relay.status().strangers).toBe(1);
+  await expectToServe(pairing);
 });
 
 it('has the same short time for those without TLS, with HTTP/1.1 and with HTTP/2', async () => {
@@ -175,7 +220,7 @@ it('tells in one line of many that were turned away, and names where wrong secre
   const logger: Logger = { debug() {}, info() {}, warn: line };
   const { pairing, relay } = await testRelay({
     logger,
-    limits: { strangersPerAddress: 6, firstRefusalDelayMs: 1, longestRefusalDelayMs: 1 },
+    limits: { arrivalsPerAddress: 6, firstRefusalDelayMs: 1, longestRefusalDelayMs: 1 },
   });
   for (let at = 0; at < 30; at++) await silent(relay.address, '127.0.0.2');
   for (let at = 0; at < 5; at++) await connectHttp1(pairing, 'a:1', { secret: `guess-${at}` });

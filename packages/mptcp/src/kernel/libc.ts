@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { endianness } from 'node:os';
 import type * as Koffi from 'koffi';
 import { SystemCallError, UnsupportedError } from '../errors.ts';
+import { SOCK_CLOEXEC, SOCK_NONBLOCK } from './constants.ts';
 import { errnoName } from './errno.ts';
 
 /**
@@ -18,6 +19,13 @@ export interface Libc {
   /** As `socket`, but returns the negative errno of a refusal. */
   trySocket(family: number, type: number, protocol: number): number;
   bind(fd: number, address: Uint8Array): void;
+  /** listen(2). */
+  listen(fd: number, backlog: number): void;
+  /**
+   * accept4(2), non-blocking and close-on-exec: the new descriptor, with the address of its peer in `address` as a
+   * `struct sockaddr`, or the negative errno of a refusal; EAGAIN when nobody waits.
+   */
+  tryAccept(fd: number, address: Uint8Array): number;
   send(fd: number, bytes: Uint8Array, flags?: number): number;
   sendTo(fd: number, bytes: Uint8Array, flags: number, address: Uint8Array): number;
   /** recv(2) into `buffer`: how many bytes came (with MSG_TRUNC the true length); `undefined` when nothing waits. */
@@ -153,6 +161,13 @@ function bindFunctions(koffi: typeof Koffi) {
       address: Uint8Array,
       length: number,
     ) => number,
+    listen: library.func('int listen(int fd, int backlog)') as Int,
+    accept4: library.func('int accept4(int fd, void *address, void *length, int flags)') as (
+      fd: number,
+      address: Uint8Array,
+      length: Uint8Array,
+      flags: number,
+    ) => number,
     send: library.func('long send(int fd, const void *bytes, size_t length, int flags)') as WithBytes,
     recv: library.func('long recv(int fd, void *bytes, size_t length, int flags)') as WithBytes,
     sendto: library.func(
@@ -229,6 +244,12 @@ function makeLibc({ koffi, functions: c }: Loaded): Libc {
       return fd < 0 ? -koffi.errno() : fd;
     },
     bind: (fd, address) => void checked(c.bind(fd, address, address.byteLength), 'bind'),
+    listen: (fd, backlog) => void checked(c.listen(fd, backlog), 'listen'),
+    tryAccept(fd, address) {
+      length[0] = address.byteLength;
+      const accepted = c.accept4(fd, address, lengthBytes, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      return accepted < 0 ? -koffi.errno() : accepted;
+    },
     send: (fd, bytes, flags = 0) => checked(c.send(fd, bytes, bytes.byteLength, flags), 'send'),
     sendTo: (fd, bytes, flags, address) =>
       checked(c.sendto(fd, bytes, bytes.byteLength, flags, address, address.byteLength), 'sendto'),
