@@ -61,7 +61,7 @@ function direct(lab: Lab): Way {
 }
 
 async function manypath(lab: Lab, state: string): Promise<Way> {
-  const pairing = await startRelay(lab, join(state, 'relay'));
+  const { pairing } = await startRelay(lab, join(state, 'relay'));
   await startUp(lab, { state: join(state, 'up'), port: 8118, pairing });
   const proxied = ['curl', '--proxy', 'http://127.0.0.1:8118', '--proxytunnel'];
   return { name: 'manypath up and relay', download: bytes => curl(lab, proxied, bytes) };

@@ -44,7 +44,7 @@ export async function endurance({ faults, seconds, seed }: EnduranceOptions): Pr
   try {
     await lab.startOrigin('origin');
     const before = await kernelState(lab);
-    const pairing = await startRelay(lab, join(state, 'relay'));
+    const { pairing } = await startRelay(lab, join(state, 'relay'));
     const up = await startUp(lab, { state: join(state, 'up'), port: 8118, pairing });
     await sleep(3000);
     const descriptors = () => readdirSync(`/proc/${up.pid}/fd`).length;

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { errorMessage, ManypathError } from '@manypath/core';
 import { aggregation } from './aggregation.ts';
+import { connections } from './connections.ts';
 import { endurance } from './endurance.ts';
 import { promotion } from './promotion.ts';
 import { relayCost } from './relay-cost.ts';
@@ -53,6 +54,12 @@ const benchmarks: Record<string, () => Promise<void>> = {
       bytes: (values.quick ? 256 : 2048) * 2 ** 20,
       streams: [1, 8],
       mptcp: !values.tcp,
+      ...(values.only === undefined ? {} : { only: values.only }),
+    }),
+  connections: () =>
+    connections({
+      rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
+      seconds: values.quick ? 0.3 : 3,
       ...(values.only === undefined ? {} : { only: values.only }),
     }),
   aggregation: () =>

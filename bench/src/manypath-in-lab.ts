@@ -5,8 +5,15 @@ import type { Lab } from '@manypath/lab';
 
 const main = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.meta.url));
 
-/** Starts a relay in its namespace, as people do. @returns Its pairing URL. */
-export async function startRelay(lab: Lab, state: string): Promise<string> {
+/** A relay that runs. */
+export interface StartedRelay {
+  readonly process: ChildProcess;
+  /** Its pairing URL. */
+  readonly pairing: string;
+}
+
+/** Starts a relay in its namespace, as people do. */
+export async function startRelay(lab: Lab, state: string): Promise<StartedRelay> {
   const relayArguments = ['relay', '--json', '--listen', '0.0.0.0:8443', '--public', lab.addresses.relay];
   const relay = lab.spawn(
     'relay',
@@ -14,14 +21,15 @@ export async function startRelay(lab: Lab, state: string): Promise<string> {
     { stdio: ['ignore', 'pipe', 'ignore'] },
   );
   const { pairing } = await readyEvent(relay);
-  return String(pairing);
+  return { process: relay, pairing: String(pairing) };
 }
 
 /** A gateway to start. */
 export interface UpOptions {
   readonly state: string;
   readonly port: number;
-  readonly pairing: string;
+  /** Of its relay; without one, everything goes straight. */
+  readonly pairing?: string;
   /** More of its options. */
   readonly more?: readonly string[];
 }
@@ -31,9 +39,10 @@ export async function startUp(
   lab: Lab,
   { state, port, pairing, more = [] }: UpOptions,
 ): Promise<ChildProcess> {
-  const upArguments = ['up', '--json', '--listen', `127.0.0.1:${port}`, ...more];
+  const relay = pairing === undefined ? ['--no-relay'] : [];
+  const upArguments = ['up', '--json', '--listen', `127.0.0.1:${port}`, ...relay, ...more];
   const up = lab.spawn('client', [process.execPath, main, ...upArguments, '--state', state], {
-    env: { MANYPATH_RELAY: pairing },
+    env: pairing === undefined ? {} : { MANYPATH_RELAY: pairing },
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   await readyEvent(up);

@@ -69,7 +69,7 @@ async function measureLinks(
   const state = mkdtempSync(join(tmpdir(), 'manypath-bench-'));
   try {
     await lab.startOrigin('origin');
-    const pairing = await startRelay(lab, join(state, 'relay'));
+    const { pairing } = await startRelay(lab, join(state, 'relay'));
     await startUp(lab, { state: join(state, 'measured'), port: 8118, pairing });
     await startUp(lab, { state: join(state, 'at-once'), port: 8119, pairing, more: ['--join', 'at-once'] });
     await sleep(settleMs);

@@ -14,7 +14,14 @@ export class BenchToolMissingError extends ManypathError {
 /** Administrators' programs are often outside a user's PATH. */
 const searchPath = [process.env.PATH ?? '', '/usr/sbin', '/sbin', '/usr/bin', '/bin'].join(delimiter);
 
-const packages: Record<string, string> = { ip: 'iproute2', unshare: 'util-linux', taskset: 'util-linux' };
+const packages: Record<string, string> = {
+  ip: 'iproute2',
+  unshare: 'util-linux',
+  taskset: 'util-linux',
+  cc: 'gcc',
+  'ss-local': 'shadowsocks-libev',
+  'ss-server': 'shadowsocks-libev',
+};
 
 /** The Debian package that brings a program. */
 export function debianPackage(tool: string): string {
