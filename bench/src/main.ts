@@ -8,8 +8,10 @@ import { promotion } from './promotion.ts';
 import { relayCost } from './relay-cost.ts';
 import { streams } from './streams/streams.ts';
 
-const usage = `Usage: npm run bench [-- all|relay-cost|aggregation|promotion|endurance|streams] [options]
+const usage = `Usage: npm run bench [-- all|NAME…] [options]
 
+  connections  new connections a second, CPU of each, and how much later its first byte comes, beside
+               microsocks and shadowsocks-libev under mptcpize
   relay-cost   what it costs to relay bytes, beside HAProxy, microsocks and plain Node
   aggregation  what two links carry together, beside microsocks under mptcpize
   promotion    when a second path pays: transfers of many sizes over unequal links, beside the
@@ -20,8 +22,8 @@ const usage = `Usage: npm run bench [-- all|relay-cost|aggregation|promotion|end
   Without a name: relay-cost and aggregation; the others take long. With all: one after the other.
 
   --quick      little of everything: shows that it runs, not more
-  --rounds N   how often every relay gets its turn (default 9)
-  --only TEXT  only relays with TEXT in their names, beside HAProxy
+  --rounds N   how often every relay or way gets its turn (default 9, or 5 where it takes longer)
+  --only TEXT  relay-cost, connections: only what has TEXT in its name, and what it is compared with
   --seed N     endurance: other faults
   --links A/B  promotion: only links of these rates in Mbit/s
   --delay A/B  promotion: only links with these round trips in ms

@@ -18,7 +18,7 @@ const packages: Record<string, string> = {
   ip: 'iproute2',
   unshare: 'util-linux',
   taskset: 'util-linux',
-  cc: 'gcc',
+  cc: 'g++',
   'ss-local': 'shadowsocks-libev',
   'ss-server': 'shadowsocks-libev',
 };

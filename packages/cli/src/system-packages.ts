@@ -31,6 +31,12 @@ const programs = {
   git: { program: 'git', debianPackage: 'git' },
   squid: { program: 'squid', debianPackage: 'squid' },
   tinyproxy: { program: 'tinyproxy', debianPackage: 'tinyproxy' },
+  // With the headers of the C library, which the package gcc alone only recommends.
+  cc: { program: 'cc', debianPackage: 'g++' },
+  haproxy: { program: 'haproxy', debianPackage: 'haproxy' },
+  microsocks: { program: 'microsocks', debianPackage: 'microsocks' },
+  mptcpize: { program: 'mptcpize', debianPackage: 'mptcpize' },
+  'ss-local': { program: 'ss-local', debianPackage: 'shadowsocks-libev' },
 } satisfies Record<string, SystemProgram>;
 
 export type SystemProgramName = keyof typeof programs;

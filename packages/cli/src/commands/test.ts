@@ -50,6 +50,8 @@ async function test(filters: readonly string[]): Promise<number> {
   ]);
   // Other proxies, to compare with, and what checks units: where they cannot be installed, that test is skipped and says so.
   await offerPrograms(['squid', 'tinyproxy', 'systemd-analyze']);
+  // The benchmarks' compiler and peers: what is missing there is named.
+  if (whyNoLab() === undefined) await offerPrograms(['cc', 'haproxy', 'microsocks', 'mptcpize', 'ss-local']);
   process.env.MANYPATH_SEED ??= String(randomInt(2 ** 31));
   using folder = new TemporaryFolder();
   const reports = filters.length > 0 ? [await runTests({ filters })] : await everything(folder);
@@ -68,17 +70,21 @@ export class NotACloneError extends ManypathError {
 }
 
 async function everything(folder: TemporaryFolder): Promise<RunReport[]> {
-  const whyNoLab = process.getuid?.() === 0 ? undefined : 'network namespaces need root';
   // Most of the time there passes with waiting for the registry.
   const nodeVersions = fetchNodeVersions();
   return [
     await check('lint', [npmProgram('biome'), 'check', '.']),
     await types(),
     await runTests(),
-    await runUnderNodeVersions(await nodeVersions, whyNoLab === undefined),
-    await benchmarks(whyNoLab),
+    await runUnderNodeVersions(await nodeVersions, whyNoLab() === undefined),
+    await benchmarks(whyNoLab()),
     folder.check(),
   ];
+}
+
+/** Why the lab cannot be built here; `undefined` when it can. */
+function whyNoLab(): string | undefined {
+  return process.getuid?.() === 0 ? undefined : 'network namespaces need root';
 }
 
 async function types(): Promise<RunReport> {
