@@ -211,6 +211,11 @@ export class Gateway {
   }
 
   /** Paths, connections, the relay and sums, right now. */
+  /** Waits for the relay, if there is one: until it is known whether it can be reached, or for `limits.relayFirstMs`. */
+  async relaySettled(): Promise<void> {
+    await this.#links.current?.settled(this.#limits.relayFirstMs);
+  }
+
   status(): StatusDocument {
     return this.#report.status();
   }

@@ -126,10 +126,20 @@ export const gatewayLimits = {
   streamProgramEndMs: 5_000,
   /** How long `close` waits for connections that end by themselves, in milliseconds. */
   closeMs: 1_000,
+  /** How long `up` waits for its relay until it says that it is ready all the same, in milliseconds. */
+  relayFirstMs: 1_000,
   /** Bytes each way with which a path to the relay is measured when nothing is known of it. */
   measureBytes: 393_216,
   /** How long that may take, in milliseconds. */
   measureMs: 5_000,
+  /** How often it is done anew because something else came over the path meanwhile, or a tunnel was opened. */
+  measureDisturbed: 3,
+  /** A path is measured when it carried no more than so many bytes … */
+  quietBytes: 16_384,
+  /** … in so many milliseconds. */
+  quietMs: 100,
+  /** How long about until it is looked again whether a path is quiet, in milliseconds. */
+  quietRetryMs: 500,
 } as const;
 
 /** Limits with some of them changed. */

@@ -20,7 +20,7 @@ export { HelperClient, type HelperClientOptions } from './rights/helper-client.t
 export { RemoteKeeper } from './rights/remote-keeper.ts';
 export { RemoteSteering } from './rights/remote-steering.ts';
 export { DirectSteering } from './steering/direct-steering.ts';
-export { type LeftOut, leftOut } from './steering/roles.ts';
+export { lookUnlike } from './steering/roles.ts';
 export type { NewSubflow, SteeringRights, SubflowEnd } from './steering/steering-rights.ts';
 export { type MeasuredPath, type SteeringHints, Steward, type StewardOptions } from './steering/steward.ts';
 export { reportPaths } from './tiers/report-paths.ts';

@@ -135,6 +135,12 @@ export class PathSet {
     });
   }
 
+  /** Bytes that an interface carried so far, of all programs and in both directions; `undefined` when there is none of this name. */
+  trafficOf(name: string): number | undefined {
+    const statistics = this.#tables.links().find(link => link.name === name)?.statistics;
+    return statistics && statistics.bytesIn + statistics.bytesOut;
+  }
+
   /** What connections of this process carried over each path, by its name. */
   carried(): ReadonlyMap<string, Carried> {
     return this.#options.tiers?.carried?.() ?? new Map();

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PathOutlook } from '../src/outlook.ts';
-import { openingWindow, planRoles } from '../src/steering/roles.ts';
+import { lookUnlike, openingWindow, planRoles } from '../src/steering/roles.ts';
 
 type Known = Partial<Omit<PathOutlook, 'path'>>;
 
@@ -185,5 +185,23 @@ describe('roles, whatever the paths', () => {
       }),
       { interruptAfterTimeLimit: 2000, markInterruptAsFailure: false },
     );
+  });
+});
+
+describe('paths that look unlike', () => {
+  const unlike = (...outlooks: readonly PathOutlook[]) => lookUnlike(outlooks).map(({ path }) => path.name);
+
+  it('are those whose rates differ in one direction, or whose round trips do', () => {
+    expect(unlike(speed('a', 20, 10), speed('b', 15, 14))).toEqual([]);
+    expect(unlike(speed('a', 20, 10), speed('b', 12, 10))).toEqual(['a', 'b']);
+    expect(unlike(speed('a', 20, 10), speed('b', 20, 10, { downMbps: 50 }))).toEqual(['a', 'b']);
+    expect(unlike(speed('a', 20, 10), speed('b', 20, 17))).toEqual(['a', 'b']);
+    expect(unlike(speed('a', 20, 10), speed('b', 19, 10), speed('c', 90, 10))).toEqual(['a', 'b', 'c']);
+  });
+
+  it('are not those of which nothing is known, nor those that have no part in transfers', () => {
+    expect(unlike(speed('a', 20, 10), outlook('b'))).toEqual([]);
+    expect(unlike(speed('a', 20, 10), speed('b', 1, 10, { health: 'dead' }))).toEqual([]);
+    expect(unlike(speed('a', 20, 10), speed('b', 1, 10, { tier: 'backup' }))).toEqual([]);
   });
 });

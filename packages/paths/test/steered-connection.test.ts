@@ -49,6 +49,9 @@ class Stage implements SteeringRights {
       onDoubt: path => this.told.push(`doubt ${path}`),
       onStall: path => this.told.push(`stall ${path}`),
       onAlive: () => {},
+      onCarried: (path, { downMbps }) => {
+        if (downMbps > 0) this.told.push(`carried ${path} ${downMbps.toFixed(0)}`);
+      },
       logger: { debug() {}, info() {}, warn() {} },
       clock: this.clock,
       read: () => this.#info(),
@@ -132,6 +135,18 @@ describe('a steered connection', () => {
     unknown.begin();
     await unknown.pass(60);
     expect(unknown.done).toEqual(['create b id 1 to 203.0.113.1 backup']);
+  });
+
+  it('tells how much each path carries', async () => {
+    const stage = new Stage([outlook('a', alike), outlook('b', alike)], address('a'));
+    const connection = stage.begin();
+    await stage.pass(60);
+    connection.wake();
+    await stage.pass(2200, () => {
+      for (const one of stage.subflows) Object.assign(one, { bytesReceived: one.bytesReceived + 75_000 });
+      stage.bytesReceived += 150_000;
+    });
+    expect(stage.told.slice(-2)).toEqual(['carried a 20', 'carried b 20']);
   });
 
   it('leaves a path that is dead: the other side is told over another one', async () => {

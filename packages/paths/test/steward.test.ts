@@ -1,5 +1,7 @@
+import { SimulatedClock } from '@manypath/core';
 import { describe, expect, it } from 'vitest';
 import { type PathOutlook, Steward } from '../src/index.ts';
+import { CarriedRates } from '../src/steering/carried-rates.ts';
 import { outlook } from './support/outlooks.ts';
 
 const logger = { debug() {}, info() {}, warn() {} };
@@ -16,6 +18,7 @@ function office(outlooks: readonly PathOutlook[], only?: readonly string[]) {
       alive: () => {},
       examineSizes: async name => (name === 'a' ? 'small' : undefined),
       pathOf: () => undefined,
+      trafficOf: () => undefined,
     },
     rights: undefined,
     logger,
@@ -38,6 +41,25 @@ describe('the steward', () => {
       { path: 'a', downMbps: 50 },
       { path: 'a', upMbps: 10 },
     ]);
+  });
+
+  it('takes no path for slower than it was seen to be, for some minutes, and believes no rate of one that nobody measured', () => {
+    const clock = new SimulatedClock();
+    const carried = new CarriedRates();
+    const a = outlook('a', { downMbps: 5, upMbps: 20 });
+    const raise = () => carried.raise(a, 'a', clock.now());
+    carried.note('a', { downMbps: 18, upMbps: 0.1 }, clock.now());
+    expect(raise()).toMatchObject({ downMbps: 18, upMbps: 20 });
+    clock.advance(60_000);
+    carried.note('a', { downMbps: 12, upMbps: 0.1 }, clock.now());
+    expect(raise()).toMatchObject({ downMbps: 18, upMbps: 20 });
+    clock.advance(241_000);
+    expect(raise()).toMatchObject({ downMbps: 5, upMbps: 20 });
+    carried.note('b', { downMbps: 18, upMbps: 2 }, clock.now());
+    expect(carried.raise(outlook('b'), 'b', clock.now())).toMatchObject({
+      downMbps: undefined,
+      upMbps: undefined,
+    });
   });
 
   it('begins new connections on the path that is done soonest', () => {

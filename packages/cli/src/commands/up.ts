@@ -79,6 +79,7 @@ async function runUp(options: UpOptions): Promise<void> {
       logger,
     });
     opened.follow(gateway);
+    await Promise.race([signalled, gateway.relaySettled()]);
     const { relay, multipath } = gateway.status();
     events.emit({
       event: 'ready',

@@ -98,7 +98,7 @@ export class RelayLink {
     const { steward, logger, lookup } = options;
     this.#dial = laneDial({ steward, lookup, clock });
     if (steward !== undefined && pairing.secure && options.surveys !== false) {
-      this.#survey = new SpeedSurvey({ pairing, steward, limits, logger });
+      this.#survey = new SpeedSurvey({ pairing, steward, limits, logger, clock });
     }
     this.#known = new KnownTargets(limits.targetsKept, limits.targetMs, clock);
     this.#opener = new TunnelOpener({
@@ -122,6 +122,16 @@ export class RelayLink {
 
   get address(): string {
     return this.#address;
+  }
+
+  /** Waits until it is known whether the relay can be reached, for `milliseconds` at most. */
+  async settled(milliseconds: number): Promise<void> {
+    const { clock } = this.#options;
+    const until = clock.now() + milliseconds;
+    const { signal } = new AbortController();
+    while (this.#state === 'connecting' && !this.#closed && clock.now() < until) {
+      await this.#change(until - clock.now(), signal);
+    }
   }
 
   /** Whether the relay has lately connected to this target, so that it most likely will again. */
@@ -225,6 +235,7 @@ export class RelayLink {
 
   async #ask(lane: Lane, target: Authority, options: TunnelOptions): Promise<Tunnel> {
     this.#openedAt = this.#options.clock.now();
+    this.#survey?.giveWay();
     if (lane.socket !== undefined) this.#options.steward?.wake(lane.socket);
     const tunnel = await lane.open(target, options);
     this.#watchGrowth();

@@ -115,19 +115,19 @@ export function openingWindow(
   return Math.ceil(Math.max(limits.aheadBytes, 2 * bytesIn(lead, lead.rttMs ?? 0)));
 }
 
-/** A path that has no part in transfers because another one is so much faster. */
-export interface LeftOut {
-  readonly outlook: PathOutlook;
-  readonly beside: PathOutlook;
-}
-
-/** Paths that are left out for their rates when another one leads, each with the first one that leaves it out. */
-export function leftOut(outlooks: readonly PathOutlook[], limits: RoleLimits = roleLimits): LeftOut[] {
+/** Paths that do not join one another's transfers at once for their rates and round trips, as far as those are known. */
+export function lookUnlike(
+  outlooks: readonly PathOutlook[],
+  limits: RoleLimits = roleLimits,
+): readonly PathOutlook[] {
   const candidates = willing(outlooks);
-  return candidates.flatMap(outlook => {
-    const beside = candidates.find(other => isTooSlow(shareOf(outlook, other), limits));
-    return beside === undefined ? [] : [{ outlook, beside }];
-  });
+  const isUnlike = (one: PathOutlook, other: PathOutlook): boolean => {
+    const share = shareOf(one, other);
+    if (share !== undefined && !isRateAlike(share, limits)) return true;
+    const { rttMs } = other;
+    return one.rttMs !== undefined && rttMs !== undefined && !isRttAlike(one.rttMs, rttMs, limits);
+  };
+  return candidates.filter(one => candidates.some(other => isUnlike(one, other) || isUnlike(other, one)));
 }
 
 /** Paths that may be active: backup ones only when there is nothing else, dead ones only when all are. */
@@ -199,8 +199,15 @@ function isAlike(
   limits: RoleLimits,
 ): boolean {
   if (share === undefined || outlook.rttMs === undefined || lead.rttMs === undefined) return false;
-  if (share < limits.alikeRate || share > 1 / limits.alikeRate) return false;
-  return Math.abs(outlook.rttMs - lead.rttMs) <= limits.alikeRttMs;
+  return isRateAlike(share, limits) && isRttAlike(outlook.rttMs, lead.rttMs, limits);
+}
+
+function isRateAlike(share: number, { alikeRate }: RoleLimits): boolean {
+  return share >= alikeRate && share <= 1 / alikeRate;
+}
+
+function isRttAlike(one: number, other: number, { alikeRttMs }: RoleLimits): boolean {
+  return Math.abs(one - other) <= alikeRttMs;
 }
 
 /** What the lead moves while the first byte over the other path is still under way. */

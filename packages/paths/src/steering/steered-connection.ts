@@ -14,6 +14,7 @@ import { type Ends, isShared } from '../discovery/subflow-places.ts';
 import type { SizeQuestion } from '../health/packet-sizes.ts';
 import type { PathOutlook } from '../outlook.ts';
 import { LifeWatch } from './life-watch.ts';
+import { type CarriedRate, RateWatch } from './rate-watch.ts';
 import { openingWindow, planRoles, type Roles, type SubflowRole } from './roles.ts';
 import { SilenceWatch } from './silence-watch.ts';
 import { StallWatch } from './stall-watch.ts';
@@ -40,6 +41,8 @@ export interface SteeredConnectionOptions {
   readonly onStall: (path: string, question: SizeQuestion) => void;
   /** Something came over a path. */
   readonly onAlive: (path: string) => void;
+  /** Told about once a second how fast something came and went over a path. */
+  readonly onCarried?: (path: string, rate: CarriedRate) => void;
   readonly logger: Logger;
   readonly clock?: Clock;
   /** Tells what the kernel knows of the connection. Default: `info` of @manypath/mptcp. */
@@ -94,6 +97,7 @@ export class SteeredConnection {
   readonly #clock: Clock;
   readonly #silence = new SilenceWatch();
   readonly #life = new LifeWatch();
+  readonly #rates = new RateWatch();
   readonly #stalls = new StallWatch();
   /** What each subflow is, by its key. */
   readonly #roles = new Map<string, SubflowRole>();
@@ -237,12 +241,15 @@ export class SteeredConnection {
   }
 
   #noteLife(open: readonly OpenSubflow[]): void {
-    const { onAlive, onDoubt } = this.#options;
+    const { onAlive, onDoubt, onCarried } = this.#options;
     const pathOf = new Map(open.map(({ key, path }) => [key, path]));
     const watched = new Map(open.map(subflow => [subflow.key, subflow.info]));
     const { alive, doubtful } = this.#life.look(watched, this.#clock.now());
     for (const key of alive) onAlive(pathOf.get(key) ?? '');
     for (const key of doubtful) onDoubt(pathOf.get(key) ?? '');
+    for (const [key, rate] of this.#rates.look(watched, this.#clock.now())) {
+      onCarried?.(pathOf.get(key) ?? '', rate);
+    }
   }
 
   #noteSilence(open: readonly OpenSubflow[], inOrder: number): void {

@@ -1,8 +1,10 @@
 import type { Socket } from 'node:net';
-import { errorMessage, type Logger, unmappedAddress } from '@manypath/core';
+import { type Clock, errorMessage, type Logger, systemClock, unmappedAddress } from '@manypath/core';
 import { info, type OpenDescriptor, openMptcpSocket } from '@manypath/mptcp';
 import type { PathOutlook } from '../outlook.ts';
 import type { PathSet } from '../path-set.ts';
+import { CarriedRates } from './carried-rates.ts';
+import type { CarriedRate } from './rate-watch.ts';
 import { planRoles } from './roles.ts';
 import { SteeredConnection } from './steered-connection.ts';
 import type { SteeringRights } from './steering-rights.ts';
@@ -11,7 +13,7 @@ import type { SteeringRights } from './steering-rights.ts';
 export interface StewardOptions {
   readonly paths: Pick<
     PathSet,
-    'outlooks' | 'onChange' | 'doubt' | 'works' | 'alive' | 'examineSizes' | 'pathOf'
+    'outlooks' | 'onChange' | 'doubt' | 'works' | 'alive' | 'examineSizes' | 'pathOf' | 'trafficOf'
   >;
   /** `undefined` where single connections cannot be steered: then the kernel's path manager does what it can. */
   readonly rights: SteeringRights | undefined;
@@ -22,6 +24,7 @@ export interface StewardOptions {
   readonly onConnection?: (socket: Socket) => void;
   /** Has what was measured remembered beyond this process. */
   readonly onMeasured?: (outlook: PathOutlook, measured: MeasuredPath) => void;
+  readonly clock?: Clock;
 }
 
 /** What a user of a steered connection tells of it. */
@@ -51,9 +54,12 @@ export class Steward {
   readonly #addresses = new WeakMap<Socket, readonly string[]>();
   /** What was measured since the start, by path and network. */
   readonly #measured = new Map<string, MeasuredPath>();
+  readonly #carried = new CarriedRates();
+  readonly #clock: Clock;
 
   constructor(options: StewardOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#unsubscribe = options.paths.onChange(() => this.#lookAtAll());
   }
 
@@ -74,17 +80,23 @@ export class Steward {
     };
   }
 
-  /** The paths with what is known of them; what was measured just now goes before what is remembered. */
+  /** The paths with what is known of them; what was measured just now goes before what is remembered, and what was seen before both. */
   outlooks(): readonly PathOutlook[] {
+    const now = this.#clock.now();
     return this.#options.paths.outlooks().map(outlook => {
-      const measured = this.#measured.get(placeOf(outlook));
-      return measured === undefined ? outlook : { ...outlook, ...measured };
+      const place = placeOf(outlook);
+      return this.#carried.raise({ ...outlook, ...this.#measured.get(place) }, place, now);
     });
   }
 
   /** Whether a path was measured since the start. */
   hasMeasured(outlook: PathOutlook): boolean {
     return this.#measured.has(placeOf(outlook));
+  }
+
+  /** As of `PathSet`. */
+  trafficOf({ path }: PathOutlook): number | undefined {
+    return this.#options.paths.trafficOf(path.name);
   }
 
   /** Takes in what was measured of a path. */
@@ -149,6 +161,7 @@ export class Steward {
       onStall: (path, question) => void paths.examineSizes(path, question, true),
       onDoubt: path => paths.doubt(path),
       onAlive: path => paths.alive(path),
+      onCarried: (path, rate) => this.#noteCarried(path, rate),
       onFailover: (path, stallMs) => {
         for (const listener of this.#failoverListeners) listener(path, stallMs);
       },
@@ -173,6 +186,11 @@ export class Steward {
 
   close(): void {
     this.#unsubscribe();
+  }
+
+  #noteCarried(name: string, rate: CarriedRate): void {
+    const outlook = this.#options.paths.outlooks().find(({ path }) => path.name === name);
+    if (outlook !== undefined) this.#carried.note(placeOf(outlook), rate, this.#clock.now());
   }
 
   #lookAtAll(): void {

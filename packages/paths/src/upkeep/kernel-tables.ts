@@ -2,6 +2,7 @@ import { errorCode } from '@manypath/core';
 import {
   type Endpoint,
   type EndpointFlag,
+  type Link,
   PathManager,
   type PathManagerLimits,
   type Route,
@@ -48,9 +49,13 @@ export class KernelTables {
     this.#wireless?.close();
   }
 
+  links(): Link[] {
+    return this.#routes.links();
+  }
+
   dump(): NetworkTables {
     return {
-      links: this.#routes.links(),
+      links: this.links(),
       addresses: this.#routes.addresses(),
       routes: this.#routes.routes(),
       ...(this.#wireless === undefined ? {} : { wirelessNames: this.#wireless.names() }),
