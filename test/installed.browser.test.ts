@@ -40,7 +40,10 @@ describe.skipIf(why !== undefined)(
       spawn(command, words.slice(2), { stdio: ['ignore', 'pipe', 'pipe'], env: environment });
 
     it('shows the demo', () => {
-      const { stdout, stderr, status } = spawnSync(command, ['demo'], { encoding: 'utf8', env: environment });
+      const { stdout, stderr, status } = spawnSync(command, ['demo', '--megabytes', '12'], {
+        encoding: 'utf8',
+        env: environment,
+      });
       expect({ status, stderr }).toMatchObject({ status: 0 });
       expect(stdout).toContain('every byte right');
     });
