@@ -24,9 +24,10 @@ const overRealNetworks = {
 } as const;
 
 /**
- * Three kinds of tests by file name: `*.test.ts` needs nothing, `*.lab.test.ts` needs network namespaces,
- * `*.browser.test.ts` needs Chromium (and mostly namespaces too). One kind is run after the other, on as many workers as two
- * cores bear: unit tests mostly wait for sockets and programs, while real links and real browsers take a core each.
+ * Kinds of tests by file name: `*.test.ts` needs nothing, `*.lab.test.ts` needs network namespaces, `*.browser.test.ts` needs
+ * Chromium (and mostly namespaces too). One kind is run after the other, on as many workers as two cores bear: unit tests mostly
+ * wait for sockets and programs, while real links and real browsers take a core each. What measures time or rates to a few per
+ * cent, floods, or looks at all labs of the machine has it for itself: `*.lab-alone.test.ts`.
  *
  * In CI a lab or browser test that fails is tried once more, and named in the closing lines: on a busy machine of two cores
  * they now and then take longer than any limit that still makes sense. Unit tests get no second chance: their random cases
@@ -42,7 +43,7 @@ export default defineConfig({
           ...everyTest,
           name: 'unit',
           include: named('test'),
-          exclude: ['**/*.lab.test.ts', '**/*.browser.test.ts', '**/node_modules/**'],
+          exclude: ['**/*.{lab,lab-alone,browser}.test.ts', '**/node_modules/**'],
           retry: 0,
           maxWorkers: 3,
           sequence: { groupOrder: 1 },
@@ -56,6 +57,17 @@ export default defineConfig({
           name: 'lab',
           include: named('lab.test'),
           sequence: { groupOrder: 2 },
+          testTimeout: 90_000,
+        },
+      },
+      {
+        ...shared,
+        test: {
+          ...overRealNetworks,
+          name: 'lab-alone',
+          include: named('lab-alone.test'),
+          maxWorkers: 1,
+          sequence: { groupOrder: 4 },
           testTimeout: 90_000,
         },
       },

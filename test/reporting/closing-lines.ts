@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import type { Reporter, SerializedError, TestCase, TestModule, TestSuite, Vitest } from 'vitest/node';
 import {
   closingLines,
+  isRequired,
   type RunReport,
-  requiredKinds,
   type SkippedTest,
 } from '../../packages/cli/src/checks/run-report.ts';
 
@@ -16,7 +16,6 @@ import {
  */
 export class ClosingLines implements Reporter {
   readonly #seed: number;
-  readonly #required = requiredKinds();
   #selected = false;
 
   constructor(seed: number) {
@@ -43,7 +42,7 @@ export class ClosingLines implements Reporter {
     const inState = (state: string) => tests.filter(test => test.result().state === state);
     // With a pattern for names, what does not fit counts as skipped.
     const skipped = this.#selected ? [] : inState('skipped');
-    const forbidden = skipped.filter(({ project }) => this.#required.has(project.name));
+    const forbidden = skipped.filter(({ project }) => isRequired(project.name));
     for (const test of forbidden) {
       process.stdout.write(`FAILED: skipped, though it is required: ${nameOf(test)}\n  ${reasonOf(test)}\n`);
     }

@@ -21,14 +21,18 @@ export function reportOf(holds: boolean): RunReport {
   return { passed: holds ? 1 : 0, failed: holds ? 0 : 1, skipped: [], retried: [], seed: undefined };
 }
 
-/** The kinds of tests that must not be skipped, by `MANYPATH_REQUIRE`: any of `unit`, `lab` and `browser`. */
-export function requiredKinds(): ReadonlySet<string> {
-  return new Set((process.env.MANYPATH_REQUIRE ?? '').split(','));
+/**
+ * Whether tests of a kind must not be skipped: `MANYPATH_REQUIRE` names any of `unit`, `lab` and `browser`. Lab tests that have
+ * the machine for themselves, `lab-alone`, are lab tests.
+ */
+export function isRequired(kind: string): boolean {
+  const required = (process.env.MANYPATH_REQUIRE ?? '').split(',');
+  return required.includes(kind.replace(/-alone$/, ''));
 }
 
 /** What came of a check that could not be made. It has failed where tests of its kind are required. */
 export function skippedCheck(kind: string, name: string, reason: string): RunReport {
-  if (!requiredKinds().has(kind)) return { ...reportOf(true), passed: 0, skipped: [{ name, reason }] };
+  if (!isRequired(kind)) return { ...reportOf(true), passed: 0, skipped: [{ name, reason }] };
   process.stdout.write(`FAILED: skipped, though it is required: ${name}\n  ${reason}\n`);
   return reportOf(false);
 }

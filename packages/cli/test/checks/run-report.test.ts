@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { addReports, closingLines, reportOf, skippedCheck } from '../../src/checks/run-report.ts';
+import { addReports, closingLines, isRequired, reportOf, skippedCheck } from '../../src/checks/run-report.ts';
 
 describe('the closing lines of a run', () => {
   afterEach(() => vi.unstubAllEnvs());
@@ -14,6 +14,11 @@ describe('the closing lines of a run', () => {
   it('count a check that could not be made as failed where it is required', () => {
     vi.stubEnv('MANYPATH_REQUIRE', 'lab,browser');
     expect(skippedCheck('lab', 'benchmarks', 'needs root')).toMatchObject({ failed: 1, skipped: [] });
+  });
+
+  it('count lab tests that have the machine for themselves as required where lab tests are', () => {
+    vi.stubEnv('MANYPATH_REQUIRE', 'lab');
+    expect(['lab', 'lab-alone', 'browser', ''].filter(isRequired)).toEqual(['lab', 'lab-alone']);
   });
 
   it('name the seed, what was tried twice, and why tests were skipped', () => {
