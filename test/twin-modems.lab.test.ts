@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { StatusDocument } from '@manypath/core';
-import { ControlClient } from '@manypath/gateway';
-import { Lab } from '@manypath/lab';
+import type { Lab } from '@manypath/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningManypath, startManypath, temporaryFolder } from './support/manypath.ts';
 import { whyNoLab } from './support/requirements.ts';
+import { type LabGateway, TwoLinks } from './support/two-links.ts';
 
 const title = 'two modems that give this host the same address';
 
@@ -42,59 +41,28 @@ async function makeTwins(lab: Lab): Promise<void> {
 }
 
 describe.skipIf(whyNoLab())(`${title}${whyNoLab() ? ` (skipped: ${whyNoLab()})` : ''}`, () => {
-  const [relayState, state] = [temporaryFolder(), temporaryFolder()];
+  let stage: TwoLinks;
   let lab: Lab;
-  let relay: RunningManypath;
-  let up: RunningManypath;
-  let client: ControlClient;
+  let up: LabGateway;
   beforeAll(async () => {
-    lab = await Lab.create({
-      links: [
-        { name: 'a', rateMbit: 20, delayMs: 5 },
-        { name: 'b', rateMbit: 20, delayMs: 5 },
-      ],
-    });
-    await lab.startOrigin('origin');
+    stage = await TwoLinks.create();
+    lab = stage.lab;
     await makeTwins(lab);
-    const place = ['--listen', '0.0.0.0:8443', '--public', lab.addresses.relay, '--allow-private'];
-    relay = await startManypath(['relay', '--json', ...place, '--state', relayState.path], command =>
-      lab.spawn('relay', command),
-    );
-    const flags = ['--listen', '127.0.0.1:0', '--relay', String(relay.ready.pairing), '--state', state.path];
-    up = await startManypath(['up', '--json', ...flags], command => lab.spawn('client', command));
-    client = await ControlClient.connect(state.path);
+    up = await stage.startGateway();
   });
   afterAll(async () => {
-    client.close();
-    await up.stop();
-    await relay.stop();
-    await lab.destroy();
-    relayState[Symbol.dispose]();
-    state[Symbol.dispose]();
+    await up[Symbol.asyncDispose]();
+    await stage[Symbol.asyncDispose]();
   });
 
-  const status = (): Promise<StatusDocument> => client.status();
-  async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await condition())) await sleep(50);
-  }
-  async function download(bytes: number): Promise<number> {
-    const { port } = up.ready.proxy as { port: number };
-    const proxy = ['--proxy', `http://127.0.0.1:${port}`, '--max-time', '40'];
-    const written = ['--output', '/dev/null', '--write-out', '%{size_download}'];
-    const url = `http://${lab.addresses.origin}/bytes/${bytes}`;
-    const { stdout } = await lab.exec('client', ['curl', '--silent', ...proxy, ...written, url], {
-      allowFailure: true,
-    });
-    return Number(stdout);
-  }
-  const pathsOfLanes = async () =>
-    (await status()).relay?.lanes.map(({ subflows }) => subflows.map(({ path }) => path).sort()) ?? [];
+  const pathsOfLanes = ({ relay }: StatusDocument) =>
+    relay?.lanes.map(({ subflows }) => subflows.map(({ path }) => path).sort()) ?? [];
 
   it('are told apart, and carry a lane together', async () => {
-    await until(async () => (await status()).paths.every(({ downMbps }) => downMbps !== null));
-    await until(async () => (await pathsOfLanes()).some(paths => paths.join() === 'a,b'));
+    await up.untilMeasured();
+    await up.until(status => pathsOfLanes(status).some(paths => paths.join() === 'a,b'));
     const before = ['a', 'b'].map(link => lab.counters(link).toClient);
-    expect(await download(8_000_000)).toBe(8_000_000);
+    expect((await up.download(8_000_000)).size).toBe(8_000_000);
     for (const [index, link] of ['a', 'b'].entries()) {
       expect(lab.counters(link).toClient - (before[index] ?? 0)).toBeGreaterThan(300_000);
     }
@@ -102,27 +70,28 @@ describe.skipIf(whyNoLab())(`${title}${whyNoLab() ? ` (skipped: ${whyNoLab()})` 
 
   for (const link of ['a', 'b']) {
     it(`are found out when ${link} falls silent: the download goes on, and it is used again when it is back`, async () => {
-      await until(async () => (await pathsOfLanes()).some(paths => paths.join() === 'a,b'));
-      const running = download(12_000_000);
-      await sleep(500);
+      await up.until(status => pathsOfLanes(status).some(paths => paths.join() === 'a,b'));
+      const carriedBefore = lab.counters(link).toClient;
+      const running = up.download(12_000_000);
+      while (lab.counters(link).toClient - carriedBefore < 500_000) await sleep(20);
       await lab.cut(link, 'blackhole');
-      await until(async () => (await status()).paths.find(({ name }) => name === link)?.health === 'dead');
-      expect((await status()).paths.find(({ name }) => name !== link)?.health).toBe('up');
-      for (const paths of await pathsOfLanes()) expect(paths).not.toContain(link);
+      await up.until(({ paths }) => paths.some(({ name, health }) => name === link && health === 'dead'));
+      expect((await up.path(link === 'a' ? 'b' : 'a'))?.health).toBe('up');
+      for (const paths of pathsOfLanes(await up.status())) expect(paths).not.toContain(link);
       // The link is whole again; its own addresses in the lab stay away.
       await lab.exec('router', ['nft', 'delete', 'table', 'inet', `link_${link}`]);
-      expect(await running).toBe(12_000_000);
-      await until(async () => (await pathsOfLanes()).some(paths => paths.join() === 'a,b'));
+      expect((await running).size).toBe(12_000_000);
+      await up.until(status => pathsOfLanes(status).some(paths => paths.join() === 'a,b'));
     });
   }
 
   it('lose nothing of a download when one of them is pulled out', async () => {
-    await until(async () => (await pathsOfLanes()).every(paths => paths.join() === 'a,b'));
+    await up.until(status => pathsOfLanes(status).every(paths => paths.join() === 'a,b'));
     const before = lab.counters('b').toClient;
-    const running = download(12_000_000);
-    await until(() => lab.counters('b').toClient - before > 500_000);
+    const running = up.download(12_000_000);
+    while (lab.counters('b').toClient - before < 500_000) await sleep(20);
     await lab.cut('b', 'carrier');
-    await until(async () => (await pathsOfLanes()).every(paths => paths.join() === 'a'));
-    expect(await running).toBe(12_000_000);
+    await up.until(status => pathsOfLanes(status).every(paths => paths.join() === 'a'));
+    expect((await running).size).toBe(12_000_000);
   });
 });
