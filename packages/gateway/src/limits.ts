@@ -110,6 +110,8 @@ export const gatewayLimits = {
   streams: 4096,
   /** Bytes of one of them that may wait in the relay, in the kernel and in the gateway, each, until its reader takes them. */
   streamAheadBytes: 655_360,
+  /** Bytes for the extension that may wait for the kernel on one of its connections until streams are held back. */
+  streamQueuedBytes: 262_144,
   /** Bytes of one of them that a page may send before the kernel, or the relay's lane, has taken them. */
   streamUploadBytes: 1_048_576,
   /** How long one that the page has closed may take to deliver what was written, in milliseconds. */
@@ -140,6 +142,8 @@ export const gatewayLimits = {
   quietMs: 100,
   /** How long about until it is looked again whether a path is quiet, in milliseconds. */
   quietRetryMs: 500,
+  /** Bytes of events that a client of the control socket may leave unread; then it is closed. */
+  controlUnreadBytes: 4_194_304,
 } as const;
 
 /** Limits with some of them changed. */

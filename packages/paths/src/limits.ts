@@ -28,6 +28,10 @@ export const pathsLimits = {
   attemptDelayLeastMs: 100,
   /** How long other paths have to answer before one that is for backup is dialled, in milliseconds. */
   backupDelayMs: 1000,
+  /** How long a host may take to be connected to, names included, in milliseconds. */
+  dialMs: 30_000,
+  /** How often is dialled while it turns out of one path after the other that larger packets are lost on it. */
+  dialTries: 4,
   /** Ways (path and address) to one host that are tried. */
   dialCandidates: 8,
   /** How long a path counts as silent that did not answer where another one did, in milliseconds; doubles each time. */
@@ -102,6 +106,10 @@ export const pathsLimits = {
   upkeepCheckMs: 5000,
   /** How long until what failed is tried again when the network is looked at and set up, in milliseconds. */
   applyRetryMs: 1000,
+  /** Subflows of which it is remembered by which device they leave. */
+  subflowsKept: 4096,
+  /** Devices that are remembered for an address that several had. */
+  addressDevicesKept: 16,
   /** Clients of the privileged helper at once. */
   helperClients: 32,
   /** Those of one user. */
@@ -123,6 +131,8 @@ export const pathsLimits = {
   windowShare: 0.05,
   /** How long they may be at once after a pause, in milliseconds. */
   windowBurstMs: 200,
+  /** Paths that one of its clients may have set up. */
+  helperPaths: 16,
   /** Longest request to it, in bytes. */
   helperLineBytes: 8192,
 } as const;

@@ -147,12 +147,11 @@ export class ControlServer {
 
   /** A subscriber that does not read must not fill this process's memory. */
   #tell(socket: Socket, event: object): void {
-    if (socket.writableLength > mostUnread) socket.destroy();
+    if (socket.writableLength > this.#limits.controlUnreadBytes) socket.destroy();
     else socket.write(encodeJsonLine(event));
   }
 }
 
-const mostUnread = 4_194_304;
 /** How often a stale socket is removed: more than once only if others start at the same moment. */
 const attempts = 5;
 

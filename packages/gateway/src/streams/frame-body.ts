@@ -7,10 +7,15 @@ export class FrameBody implements FrameSink {
   readonly #socket: Duplex;
   readonly #out: GatheredWriter;
 
-  /** Answers the request on this connection. @param onClose Told once when it is over, for whichever reason. */
-  constructor(socket: Duplex, onDrain: () => void, onClose: () => void) {
+  /**
+   * Answers the request on this connection.
+   *
+   * @param queuedBytes What may wait for the kernel until it is full.
+   * @param onClose Told once when it is over, for whichever reason.
+   */
+  constructor(socket: Duplex, queuedBytes: number, onDrain: () => void, onClose: () => void) {
     this.#socket = socket;
-    this.#out = new GatheredWriter(socket, onDrain);
+    this.#out = new GatheredWriter(socket, queuedBytes, onDrain);
     socket.write(
       'HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nX-Content-Type-Options: nosniff\r\n' +
         `Cache-Control: no-store\r\nAccess-Control-Allow-Origin: chrome-extension://${extensionId}\r\n` +

@@ -12,23 +12,25 @@ export interface FrameSink {
   together(send: () => void): void;
 }
 
-/** Bytes that may wait for the kernel. */
-export const mostWaiting = 262_144;
-
 /** Writes to a connection, and tells when the kernel has it all. */
 export class GatheredWriter {
   readonly #stream: Writable;
+  readonly #mostWaiting: number;
   readonly #onDrain: () => void;
   #isBehind = false;
 
-  /** @param onDrain Told when the kernel has everything after it did not. */
-  constructor(stream: Writable, onDrain: () => void) {
+  /**
+   * @param mostWaiting Bytes that may wait for the kernel until it is full.
+   * @param onDrain Told when the kernel has everything after it did not.
+   */
+  constructor(stream: Writable, mostWaiting: number, onDrain: () => void) {
     this.#stream = stream;
+    this.#mostWaiting = mostWaiting;
     this.#onDrain = onDrain;
   }
 
   get isFull(): boolean {
-    return this.#stream.writableLength > mostWaiting;
+    return this.#stream.writableLength > this.#mostWaiting;
   }
 
   get isFlushed(): boolean {

@@ -84,9 +84,16 @@ export class StreamServer {
   #serve(socket: Duplex, key: string, name: string | undefined): void {
     const session = new StreamSession(this.#options);
     const messageBytes = frameHeadBytes + streamLimits.frameBytes;
+    const { streamQueuedBytes: queuedBytes } = this.#options.limits;
     const connection = new WebSocketConnection(
       socket,
-      { key, protocol: streamsProtocol, messageBytes, allocate: length => session.allocate(length) },
+      {
+        key,
+        protocol: streamsProtocol,
+        messageBytes,
+        queuedBytes,
+        allocate: length => session.allocate(length),
+      },
       {
         onMessage: bytes => session.receive(bytes),
         onDrain: () => session.drained(),
@@ -112,6 +119,7 @@ export class StreamServer {
     const { session, connection } = served;
     served.body = new FrameBody(
       socket,
+      this.#options.limits.streamQueuedBytes,
       () => session.drained(),
       () => connection.close(1000),
     );

@@ -10,7 +10,8 @@ import {
   WebSocketReader,
 } from '@manypath/core';
 import { forwardLimits, readableLeg } from '@manypath/forward';
-import { type FrameSink, GatheredWriter, mostWaiting } from './frame-sink.ts';
+import { gatewayLimits } from '../limits.ts';
+import { type FrameSink, GatheredWriter } from './frame-sink.ts';
 
 /** What a {@link WebSocketConnection} tells. */
 export interface WebSocketHandlers {
@@ -29,6 +30,8 @@ export interface WebSocketSettings {
   readonly protocol?: string;
   /** What a message may have at most. */
   readonly messageBytes: number;
+  /** What may wait for the kernel until it is full, and what is read at once, in bytes. Default: `streamQueuedBytes` of the limits. */
+  readonly queuedBytes?: number;
   /** Gives memory for a message. Default: new memory each time. */
   readonly allocate?: (length: number) => Uint8Array;
 }
@@ -44,11 +47,17 @@ export class WebSocketConnection implements FrameSink {
 
   /** Answers a request that asks for a WebSocket. @param accepted Its connection; it is not to be used any more. */
   constructor(accepted: Duplex, settings: WebSocketSettings, handlers: WebSocketHandlers) {
-    const { key, protocol, messageBytes, allocate = length => new Uint8Array(length) } = settings;
-    const leg = readableLeg(accepted, { ...forwardLimits, bulkBufferBytes: mostWaiting, bulkPauseMs: 0 });
+    const {
+      key,
+      protocol,
+      messageBytes,
+      queuedBytes = gatewayLimits.streamQueuedBytes,
+      allocate = length => new Uint8Array(length),
+    } = settings;
+    const leg = readableLeg(accepted, { ...forwardLimits, bulkBufferBytes: queuedBytes, bulkPauseMs: 0 });
     const socket = leg.stream;
     this.#socket = socket;
-    this.#out = new GatheredWriter(socket, () => handlers.onDrain());
+    this.#out = new GatheredWriter(socket, queuedBytes, () => handlers.onDrain());
     this.#handlers = handlers;
     this.#reader = new WebSocketReader('server', { messageBytes }, allocate);
     socket.write(

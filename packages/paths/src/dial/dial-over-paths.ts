@@ -29,10 +29,6 @@ import { type AskRoute, leadsOut, sourceFor } from './leads-out.ts';
 import { type RaceEntry, type RaceOutcome, racePaths } from './path-race.ts';
 import { silentPaths } from './silent-paths.ts';
 
-const dialTimeoutMs = 30_000;
-/** How often is dialled while it turns out of one path after the other that larger packets are lost on it. */
-const mostTries = 4;
-
 /**
  * Connects over whichever path and address answers first, beginning with the best: healthy paths before troubled ones, those
  * for backup only when the others fail or stay silent. A path that is up and carries nothing costs a quarter of a
@@ -45,7 +41,7 @@ const mostTries = 4;
  * @throws what `connect` of @manypath/mptcp throws, one failed attempt for every way
  */
 export async function dialOverPaths(options: DialOptions): Promise<DialledSocket> {
-  const { timeout = dialTimeoutMs, clock = systemClock } = options;
+  const { timeout = pathsLimits.dialMs, clock = systemClock } = options;
   const host = options.host.replace(/^\[(.*)\]$/, '$1');
   const target = formatAuthority({ host, port: options.port });
   const over = new AbortController();
@@ -67,7 +63,7 @@ export async function dialOverPaths(options: DialOptions): Promise<DialledSocket
     for (let tries = 1; ; tries++) {
       dial = new Dial({ ...options, host }, target, addresses, clock);
       const dialled = await dial.run(over.signal);
-      if (tries === mostTries || !(await losesLargePackets(options, dialled))) return dialled;
+      if (tries === pathsLimits.dialTries || !(await losesLargePackets(options, dialled))) return dialled;
       // Now that it is known, another path is better, or smaller segments are.
       resetSocket(dialled.socket);
     }

@@ -1,4 +1,5 @@
 import { DiagReader, type SocketAddress } from '@manypath/mptcp';
+import { pathsLimits } from '../limits.ts';
 import type { Path } from './path.ts';
 
 /** The ends of a TCP connection or a subflow. */
@@ -9,12 +10,6 @@ export interface Ends {
 
 /** Tells by which of these devices a TCP socket with these ends leaves. */
 export type AskDevice = (ends: Ends, indexes: readonly number[]) => number | undefined;
-
-/** Subflows whose device is remembered. */
-const subflowsKept = 4096;
-
-/** Devices that are remembered for an address that several had. */
-const devicesKept = 16;
 
 /**
  * Tells which path a subflow is on. Its own address does, unless several paths have the same one or had it, as with two modems of one
@@ -55,14 +50,14 @@ export class SubflowPlaces {
     if (known === undefined && fitting.length < 2) return undefined;
     // Those that are there come first.
     const now = fitting.map(({ index }) => index);
-    const devices = new Set([...now, ...(known ?? [])].slice(0, devicesKept));
+    const devices = new Set([...now, ...(known ?? [])].slice(0, pathsLimits.addressDevicesKept));
     this.#shared.set(address, devices);
     return [...devices];
   }
 
   #keep(key: string, index: number): void {
     this.#devices.set(key, index);
-    if (this.#devices.size <= subflowsKept) return;
+    if (this.#devices.size <= pathsLimits.subflowsKept) return;
     for (const oldest of this.#devices.keys()) {
       this.#devices.delete(oldest);
       return;

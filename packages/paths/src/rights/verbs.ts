@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import type { SocketAddress } from '@manypath/mptcp';
+import { pathsLimits } from '../limits.ts';
 import type { NewSubflow, SubflowEnd } from '../steering/steering-rights.ts';
 import { HelperRefusedError } from './errors.ts';
 
@@ -33,9 +34,6 @@ export type Verb =
       readonly backup: boolean;
     };
 
-/** Paths of one client at most. */
-const mostPaths = 16;
-
 /**
  * Reads what a client asks. Nothing that is not here is done, and every argument is looked at.
  *
@@ -49,7 +47,7 @@ export function readVerb(message: unknown): Verb {
       if (asked.number('version', 1, 1000) !== helperVersion) throw refusal('this is another version');
       return { verb };
     case 'keep':
-      return { verb, paths: asked.list('paths', mostPaths).map(readPath) };
+      return { verb, paths: asked.list('paths', pathsLimits.helperPaths).map(readPath) };
     case 'open-window':
     case 'close-window':
       return { verb };
