@@ -44,6 +44,7 @@ export type {
   TrafficHistory,
 } from './control.ts';
 export { aheadHeader, controlProtocol, rateServicePath, reachHeader } from './control.ts';
+export { CountedLog, type CountedLogOptions } from './counted-log.ts';
 export * from './dns-message.ts';
 export { errorCode, errorMessage, ManypathError, type ManypathErrorOptions } from './errors.ts';
 export { extensionId, extensionKey, nativeHostName } from './extension-identity.ts';

@@ -120,6 +120,8 @@ export const pathsLimits = {
   helperStrangerMs: 500,
   /** Over which time those that are turned away are counted before it is said again, in milliseconds. */
   helperRefusalsMs: 60_000,
+  /** Users that are told apart meanwhile. */
+  helperRefusedUsers: 1024,
   /** How long the helper has to answer, in milliseconds. */
   helperAnswerMs: 3000,
   /** How long until a helper that has gone is looked for, in milliseconds; doubles up to the second. */

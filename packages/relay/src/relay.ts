@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import {
   type Authority,
   aheadHeader,
+  CountedLog,
   errorCode,
   errorMessage,
   formatAuthority,
@@ -28,7 +29,6 @@ import {
 import { reasonText } from '@manypath/mptcp';
 import { aheadOf } from './ahead.ts';
 import { Authentication } from './authentication.ts';
-import { CountedLog } from './counted-log.ts';
 import { type DialContext, RelayBusyError, TargetDialer } from './dial.ts';
 import { Http2Front } from './http2-front.ts';
 import { loadIdentity, type RelayIdentity } from './identity.ts';
@@ -103,7 +103,8 @@ class RunningRelay implements Relay {
       logger: this.#logger,
       message: 'a client had a wrong secret',
       everyMs: this.#limits.tellAgainMs,
-      addresses: this.#limits.rememberedAddresses,
+      fields: ['address', 'addresses'],
+      most: this.#limits.rememberedAddresses,
     });
     this.#authentication = new Authentication(this.#identity.secret, this.#limits, systemClock, peer =>
       this.#wrongSecrets.note(peer),

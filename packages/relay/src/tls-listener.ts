@@ -1,7 +1,14 @@
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import { type Authority, errorCode, errorMessage, type Logger, ManypathError } from '@manypath/core';
+import {
+  type Authority,
+  CountedLog,
+  errorCode,
+  errorMessage,
+  type Logger,
+  ManypathError,
+} from '@manypath/core';
 import {
   BulkListener,
   type InfoReason,
@@ -13,7 +20,6 @@ import {
 } from '@manypath/mptcp';
 import type { Arrival } from './arrival.ts';
 import { type ClientConnection, ClientConnections } from './client-connections.ts';
-import { CountedLog } from './counted-log.ts';
 import { Doorway } from './doorway.ts';
 import type { RelayLimits } from './limits.ts';
 import type { ServerCertificate } from './server-certificate.ts';
@@ -48,7 +54,12 @@ export class TlsListener {
   constructor(options: TlsListenerOptions) {
     this.#options = options;
     const { certificate, limits, logger } = options;
-    const counted = { logger, everyMs: limits.tellAgainMs, addresses: limits.rememberedAddresses };
+    const counted = {
+      logger,
+      everyMs: limits.tellAgainMs,
+      fields: ['address', 'addresses'] as const,
+      most: limits.rememberedAddresses,
+    };
     this.#displaced = new CountedLog({
       ...counted,
       message: 'closed connections that had not shown the secret, to make room for others',

@@ -1,5 +1,5 @@
 import { unitWord } from './quoting.ts';
-import { serviceGuards } from './service-unit.ts';
+import { systemGuards } from './service-unit.ts';
 
 /** Names of the units of the helper. */
 export const helperServiceName = 'manypath-helper.service';
@@ -30,17 +30,8 @@ RestartSec=2
 # The one right it needs. It stays root for the sysctls below /proc/sys/net/mptcp, with no other capability.
 CapabilityBoundingSet=CAP_NET_ADMIN
 AmbientCapabilities=CAP_NET_ADMIN
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-# Not ProtectKernelTunables: the path manager is chosen by a sysctl.
-${serviceGuards}
+${systemGuards}# Not ProtectKernelTunables: the path manager is chosen by a sysctl.
+
 [Install]
 Also=${helperSocketName}
 `;

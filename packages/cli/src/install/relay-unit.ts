@@ -1,5 +1,5 @@
 import { unitWord } from './quoting.ts';
-import { serviceGuards } from './service-unit.ts';
+import { systemGuards } from './service-unit.ts';
 
 /** Name of the unit of the relay. */
 export const relayUnitName = 'manypath-relay.service';
@@ -50,18 +50,9 @@ StandardOutput=null
 
 CapabilityBoundingSet=${rights}
 AmbientCapabilities=${rights}
-ProtectSystem=strict
-ProtectHome=yes
-PrivateTmp=yes
-PrivateDevices=yes
-ProtectClock=yes
-ProtectControlGroups=yes
-ProtectHostname=yes
-ProtectKernelLogs=yes
-ProtectKernelModules=yes
-ProtectKernelTunables=yes
+${systemGuards}ProtectKernelTunables=yes
 ProtectProc=invisible
-${serviceGuards}
+
 [Install]
 WantedBy=multi-user.target
 `;

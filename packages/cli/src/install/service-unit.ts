@@ -20,6 +20,18 @@ UMask=0077
 # Not MemoryDenyWriteExecute: V8 compiles to memory.
 `;
 
+/** What units of the system may not do beside that: it takes root to keep it from them. */
+export const systemGuards = `${serviceGuards}ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+PrivateDevices=yes
+ProtectClock=yes
+ProtectControlGroups=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+`;
+
 /**
  * The unit that runs the gateway for one user, in the user's own manager. Folders of the system are not hidden, since user managers can
  * do that only inside a user namespace, which many systems refuse.

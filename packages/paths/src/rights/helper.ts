@@ -3,6 +3,7 @@ import { chmodSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import {
   Condition,
+  CountedLog,
   encodeJsonLine,
   errorCode,
   errorMessage,
@@ -23,7 +24,6 @@ import { SettingsKeeper } from '../upkeep/settings-keeper.ts';
 import { answerLines, failure } from './answer-lines.ts';
 import { HelperRefusedError, HelperSocketError } from './errors.ts';
 import { makeRoomForSocket } from './helper-socket.ts';
-import { Refusals } from './refusals.ts';
 import { UserWindow } from './user-window.ts';
 import { type EndpointUse, readVerb, type Verb, type WantedPath } from './verbs.ts';
 
@@ -56,7 +56,7 @@ export class PrivilegedHelper {
   readonly #keeper: SettingsKeeper;
   readonly #steering: DirectSteering;
   readonly #window: UserWindow;
-  readonly #refusals: Refusals;
+  readonly #refusals: CountedLog;
   readonly #clients = new Map<Socket, Client>();
   readonly #sockets = new Set<Socket>();
   /** Those that are being turned away. */
@@ -87,7 +87,13 @@ export class PrivilegedHelper {
     this.#keeper = new SettingsKeeper(this.#tables, journal, options.logger);
     this.#steering = new DirectSteering(this.#keeper);
     this.#window = new UserWindow(() => this.#keeper.leaveToUserspace());
-    this.#refusals = new Refusals(options.logger);
+    this.#refusals = new CountedLog({
+      logger: options.logger,
+      message: 'clients of the helper were turned away',
+      fields: ['uid', 'users'],
+      everyMs: pathsLimits.helperRefusalsMs,
+      most: pathsLimits.helperRefusedUsers,
+    });
     this.#unsettled = new Condition(options.logger, 'the paths are set up in the kernel again');
     this.#changes = new SerialQueue(error => {
       const fields = { code: errorCode(error), error: errorMessage(error) };

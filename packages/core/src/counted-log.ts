@@ -1,24 +1,27 @@
-import { type Clock, type Logger, systemClock, type Timer } from '@manypath/core';
+import { type Clock, systemClock, type Timer } from './clock.ts';
+import type { Logger } from './logger.ts';
 
 export interface CountedLogOptions {
-  logger: Logger;
+  logger: Pick<Logger, 'warn'>;
   /** What happened. */
   message: string;
+  /** By what those who do it are known: the fields of the log for one of them, and for how many there were. */
+  fields: readonly [one: string, number: string];
   /** How long it is only counted after it was told, in milliseconds. */
   everyMs: number;
-  /** How many different addresses are told apart meanwhile. */
-  addresses: number;
+  /** How many of them are told apart meanwhile. */
+  most: number;
   clock?: Clock;
 }
 
 /**
  * Tells of what strangers can make happen as often as they like: at once when it happens the first time, then no more than
- * one line in a while, with how often it was, from how many addresses, and one of them.
+ * one line in a while, with how often it was, by how many, and one of them.
  */
 export class CountedLog {
   readonly #options: CountedLogOptions;
   readonly #clock: Clock;
-  readonly #addresses = new Set<string>();
+  readonly #who = new Set<string | number | undefined>();
   #count = 0;
   #pause: Timer | undefined;
 
@@ -27,10 +30,10 @@ export class CountedLog {
     this.#clock = options.clock ?? systemClock;
   }
 
-  /** @param peer Address of the one who did it, as `peerKey` gives it. */
-  note(peer: string): void {
+  /** @param who Did it, e.g. an address; `undefined` when that is not known. */
+  note(who: string | number | undefined): void {
     this.#count += 1;
-    if (this.#addresses.size < this.#options.addresses) this.#addresses.add(peer);
+    if (this.#who.size < this.#options.most) this.#who.add(who);
     if (this.#pause === undefined) this.#tell();
   }
 
@@ -50,10 +53,11 @@ export class CountedLog {
   }
 
   #write(): void {
-    const [address = ''] = this.#addresses;
-    const fields = { times: this.#count, address, addresses: this.#addresses.size };
+    const { logger, message, fields } = this.#options;
+    const [one, number] = fields;
+    const [first] = this.#who;
+    logger.warn({ times: this.#count, [one]: first, [number]: this.#who.size }, message);
     this.#count = 0;
-    this.#addresses.clear();
-    this.#options.logger.warn(fields, this.#options.message);
+    this.#who.clear();
   }
 }

@@ -1,12 +1,19 @@
-import { SimulatedClock } from '@manypath/core';
 import { expect, it } from 'vitest';
+import { SimulatedClock } from '../src/clock.ts';
 import { CountedLog } from '../src/counted-log.ts';
 
 function setUp() {
   const clock = new SimulatedClock();
   const told: object[] = [];
   const logger = { debug() {}, info() {}, warn: (fields: object) => void told.push(fields) };
-  const log = new CountedLog({ logger, message: 'it happened', everyMs: 60_000, addresses: 3, clock });
+  const log = new CountedLog({
+    logger,
+    message: 'it happened',
+    fields: ['address', 'addresses'],
+    everyMs: 60_000,
+    most: 3,
+    clock,
+  });
   return { clock, log, told };
 }
 
