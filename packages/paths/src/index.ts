@@ -7,6 +7,7 @@ export { WinnerMemory } from './dial/winner-memory.ts';
 export { discoverPaths, type NetworkTables } from './discovery/discover-paths.ts';
 export type { Path, PathAddress, PathKind } from './discovery/path.ts';
 export { smallPacketsReason } from './health/judge.ts';
+export { isTooLargeForPaths } from './health/packet-sizes.ts';
 export { type Estimate, Estimates, type EstimatesOptions, type Measurement } from './learned/estimates.ts';
 export { pathsLimits } from './limits.ts';
 export { DnsAnswerError, NameUnknownError } from './names/errors.ts';

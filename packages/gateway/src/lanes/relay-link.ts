@@ -11,7 +11,7 @@ import {
   type Timer,
 } from '@manypath/core';
 import { type InfoReason, info, type Lookup, multipathSupport } from '@manypath/mptcp';
-import type { Steward } from '@manypath/paths';
+import { isTooLargeForPaths, type Steward } from '@manypath/paths';
 import {
   LaneLostError,
   RelayAwayError,
@@ -174,11 +174,13 @@ export class RelayLink {
    * there is no lane it is tried again, since a path may be back.
    */
   healthChanged(): void {
+    const outlooks = this.#options.steward?.outlooks() ?? [];
     const dead = new Set(
-      (this.#options.steward?.outlooks() ?? []).flatMap(({ health, path }) =>
+      outlooks.flatMap(({ health, path }) =>
         health === 'dead' ? path.addresses.map(({ address }) => address) : [],
       ),
     );
+    this.#replace(({ socket }) => socket !== undefined && isTooLargeForPaths(socket, outlooks));
     for (const lane of dead.size === 0 ? [] : this.#lanes) {
       const isOnDead = lane.socket !== undefined && localAddresses(lane.socket).some(one => dead.has(one));
       if (isOnDead) lane.check(this.#options.limits.laneQuickAnswerMs);

@@ -172,6 +172,8 @@ export interface TcpInfo {
   segmentsReceived: number;
   /** Bytes of payload in a segment that arrives, as the kernel guesses. */
   receivedSegmentSize: number;
+  /** Bytes of payload that the other side was told to put into a segment at most. */
+  advertisedSegmentSize: number;
 }
 
 /** Who is on both ends of a subflow. */
@@ -223,6 +225,7 @@ export function decodeSubflow(
     lastDataReceivedMs: field.u32(52) ?? 0,
     segmentsReceived: field.u32(152) ?? 0,
     receivedSegmentSize: field.u32(20) ?? 0,
+    advertisedSegmentSize: field.u32(84) ?? 0,
   };
 }
 

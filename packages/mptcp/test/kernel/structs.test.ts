@@ -111,6 +111,7 @@ describe('struct tcp_info', () => {
   view.setUint32(68, 20_125, true);
   view.setUint32(72, 1500, true);
   view.setUint32(80, 42, true);
+  view.setUint32(84, 1460, true);
   view.setUint32(100, 7, true);
   view.setBigUint64(104, 3_000_000n, true);
   view.setBigUint64(120, 1_000_001n, true);
@@ -147,6 +148,7 @@ describe('struct tcp_info', () => {
       lastDataReceivedMs: 12,
       segmentsReceived: 1234,
       receivedSegmentSize: 1400,
+      advertisedSegmentSize: 1460,
     });
   });
 

@@ -81,9 +81,9 @@ export class HealthJudge {
     return this.#roundTrips.length === 0 ? undefined : Math.max(...this.#roundTrips);
   }
 
-  /** Takes in how the path did. @returns Whether that changed its state. */
+  /** Takes in how the path did. @returns Whether that changed its state, or what fits through it. */
   hear(evidence: Evidence): boolean {
-    const before = this.#health;
+    const [before, tookSmallOnly] = [this.#health, this.#takesSmallOnly];
     if (evidence.kind === 'portal') {
       this.#portal = evidence.place;
       this.#health = 'captive';
@@ -99,7 +99,7 @@ export class HealthJudge {
     } else {
       this.#hearAnswer(evidence.rttMs, evidence.lost ?? 0);
     }
-    return this.#health !== before;
+    return this.#health !== before || this.#takesSmallOnly !== tookSmallOnly;
   }
 
   /** The path has changed: what was known is no more. */

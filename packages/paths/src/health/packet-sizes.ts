@@ -1,6 +1,8 @@
-import { askEcho } from '@manypath/mptcp';
+import type { Socket } from 'node:net';
+import { askEcho, info } from '@manypath/mptcp';
 import type { Path } from '../discovery/path.ts';
 import { pathsLimits } from '../limits.ts';
+import type { PathOutlook } from '../outlook.ts';
 
 /** What a connection over a path was made to, and how large its packets get. */
 export interface SizeQuestion {
@@ -36,6 +38,18 @@ export async function askSizes(
   });
   if (answer === undefined || (answer.answered.size === 0 && !answer.toldTooLarge)) return undefined;
   return answer.toldTooLarge || answer.answered.has(large) ? 'all' : 'small';
+}
+
+/**
+ * Whether a connection was made for larger packets than its paths take, as they are thought of now, while a new one would be made
+ * for small ones.
+ */
+export function isTooLargeForPaths(socket: Socket, outlooks: readonly PathOutlook[]): boolean {
+  const working = outlooks.filter(({ health, tier }) => health !== 'dead' && tier !== 'never');
+  if (working.length === 0 || !working.every(({ takesSmallOnly }) => takesSmallOnly)) return false;
+  return info(socket).subflows.some(
+    ({ remote, advertisedSegmentSize }) => advertisedSegmentSize > smallSegment(remote.address),
+  );
 }
 
 /** The largest segment of connections to an address over a path of small packets, in bytes. */

@@ -180,7 +180,7 @@ export class SteeredConnection {
     const outlooks = this.#options.outlooks();
     const known = this.#subflowsByPath(subflows);
     const open = known.filter(({ info }) => info.state === 'established');
-    this.#noteTransfer(subflows);
+    this.#noteTransfer(subflows, open);
     this.#noteLife(open);
     this.#noteSilence(open, bytesReceived);
     const acked = subflows.reduce((sum, subflow) => sum + subflow.bytesAcked, 0);
@@ -217,7 +217,7 @@ export class SteeredConnection {
     return known;
   }
 
-  #noteTransfer(subflows: readonly SubflowInfo[]): void {
+  #noteTransfer(subflows: readonly SubflowInfo[], open: readonly OpenSubflow[]): void {
     const now = this.#clock.now();
     let moved = 0;
     let rttMs = 0;
@@ -237,6 +237,8 @@ export class SteeredConnection {
       if (now - this.#pingedAt < pingMs) return;
       this.#pingedAt = now;
       this.#options.ping?.();
+      // Where all paths lose large packets at once none is silent beside another.
+      for (const { path, info } of open) if (path !== '') this.#options.onStall(path, sizeQuestion(info));
     }
   }
 
@@ -264,8 +266,7 @@ export class SteeredConnection {
       this.#shunned.set(path, now + shunMs);
       this.#options.onDoubt(path);
       // Small packets may pass, and whoever asks is answered.
-      const { remote, segmentSize } = subflow;
-      this.#options.onStall(path, { address: remote.address, segmentBytes: segmentSize });
+      this.#options.onStall(path, sizeQuestion(subflow));
     }
   }
 
@@ -450,6 +451,11 @@ const shunMs = 1500;
 
 function keyOf({ local, remote }: SubflowInfo): string {
   return `${local.address} ${local.port} ${remote.address} ${remote.port}`;
+}
+
+/** The kernel makes what it sends smaller where that is lost; what comes may be as large as before. */
+function sizeQuestion({ remote, segmentSize, receivedSegmentSize }: SubflowInfo): SizeQuestion {
+  return { address: remote.address, segmentBytes: Math.max(segmentSize, receivedSegmentSize) };
 }
 
 function familyOf(address: string): 4 | 6 {
