@@ -164,6 +164,19 @@ describe.skipIf(why)(`how the paths are used${why ? ` (skipped: ${why})` : ''}`,
     await expect.poll(() => up.log()).toContain('Multipath TCP is off at the relay');
   });
 
+  it('is taken up by a relay that began without it, as soon as it is on: no tunnel is lost', async () => {
+    await switchMultipath('relay', false);
+    const relay = await startRelay();
+    const up = await startUp('root', relay);
+    await up.fetch(100_000);
+    await until(up, 'relay-plain');
+    const running = up.fetch(20_000_000);
+    await switchMultipath('relay', true);
+    await expect.poll(() => relay.log(), { timeout: 10_000 }).toContain('may use all their paths');
+    await running;
+    await until(up, 'multipath');
+  });
+
   it.each([
     ['kernel-without-mptcp', '93'],
     ['blocked', '1'],

@@ -28,6 +28,7 @@ export class Doorway {
   readonly #parts = new Set<Arrival>();
   readonly #ready = new FairQueue<Arrival>();
   #listener: BulkListener | undefined;
+  #isClosed = false;
   #check: Timer | undefined;
   #isServing = false;
 
@@ -39,13 +40,31 @@ export class Doorway {
   /** @throws what `BulkListener.listen` throws */
   static async open(options: DoorwayOptions): Promise<Doorway> {
     const doorway = new Doorway(options);
-    const { where, congestion } = options;
-    doorway.#listener = await BulkListener.listen({
+    doorway.#listener = await doorway.#listenAt(options.where);
+    return doorway;
+  }
+
+  #listenAt(where: DoorwayOptions['where']): Promise<BulkListener> {
+    const { congestion } = this.#options;
+    return BulkListener.listen({
       ...where,
       ...(congestion === undefined ? {} : { congestion }),
-      onConnection: connection => doorway.#arrived(connection),
+      onConnection: connection => this.#arrived(connection),
     });
-    return doorway;
+  }
+
+  /**
+   * Listens anew on the same port, since a socket keeps the protocol that it was made with. Those who have come in stay.
+   *
+   * @throws what `BulkListener.listen` throws: then nobody comes in until it is called again
+   */
+  async listenAnew(): Promise<void> {
+    const { address, port } = this.#listening.address;
+    this.#listening.close();
+    // Both families as before, or IPv4 alone where IPv6 is off.
+    const listener = await this.#listenAt(address === '::' ? { port } : { host: address, port });
+    if (this.#isClosed) listener.close();
+    this.#listener = listener;
   }
 
   get address(): Authority {
@@ -59,6 +78,7 @@ export class Doorway {
 
   /** Lets nobody in any more, and ends those who were not spoken to yet. */
   close(): void {
+    this.#isClosed = true;
     this.#listening.close();
     this.#check?.cancel();
     for (const arrival of this.#arrivals) {

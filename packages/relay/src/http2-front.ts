@@ -78,6 +78,11 @@ export class Http2Front {
   /** Tells all clients to open no more streams here; the open ones go on. */
   drain(): void {
     this.#draining = true;
+    this.sendAway();
+  }
+
+  /** Tells the clients that are connected to open further streams on new connections; the open ones go on. */
+  sendAway(): void {
     for (const client of this.#clients.values()) client.drain();
   }
 

@@ -80,6 +80,8 @@ export const relayLimits = {
   lingerMs: 2_000,
   /** How often certificate files are looked at for changes, in milliseconds. */
   certificateCheckMs: 60_000,
+  /** How often a relay that takes plain TCP only looks whether the kernel has Multipath TCP by then, in milliseconds. */
+  kernelCheckMs: 2_000,
   /** How long a closing relay lets tunnels go on, in milliseconds. */
   closeGraceMs: 2_000,
   /** Bytes of one measurement of a path by a paired gateway. */

@@ -39,7 +39,7 @@ export interface Relay {
   readonly address: Authority;
   /** The URL that pairs a gateway with this relay. */
   readonly pairing: string;
-  /** Why this host takes no Multipath TCP, in a sentence; `null` where it does. What it had when the relay began to listen counts. */
+  /** Why this host takes no Multipath TCP, in a sentence; `null` where it does. Looked at again while it runs. */
   readonly withoutMultipath: string | null;
   status(): RelaySnapshot;
   /**

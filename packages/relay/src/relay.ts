@@ -134,6 +134,8 @@ class RunningRelay implements Relay {
       limits: this.#limits,
       logger: this.#logger,
       serve: socket => (socket.alpnProtocol === 'h2' ? this.#http2 : this.#http1).serve(socket),
+      // What is connected stays plain TCP: clients are asked to open what comes next on new connections.
+      onMultipath: () => this.#http2.sendAway(),
     });
   }
 

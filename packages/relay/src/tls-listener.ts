@@ -15,6 +15,7 @@ import {
   info,
   listen,
   listenerInfo,
+  multipathSupport,
   setSocketOption,
   widenReceiveBuffer,
 } from '@manypath/mptcp';
@@ -30,6 +31,8 @@ export interface TlsListenerOptions {
   logger: Logger;
   /** Gets each connection once TLS is established; `alpnProtocol` tells what is spoken on it. */
   serve: (socket: TLSSocket) => void;
+  /** The kernel has Multipath TCP, which it had not before: connections that come from now on may be that. */
+  onMultipath: () => void;
 }
 
 /** What clients connect to: TLS 1.3 on MPTCP, with limits, with room for strangers, and with the certificate of the day. */
@@ -44,8 +47,11 @@ export class TlsListener {
   readonly #handshaking = new Map<string, ClientConnection>();
   readonly #secured = new WeakMap<Duplex, ClientConnection>();
   readonly #certificateCheck: NodeJS.Timeout;
+  readonly #kernelCheck: NodeJS.Timeout;
   #cert: string;
   #trouble: string | undefined;
+  #portTrouble: string | undefined;
+  #isReopening = false;
   #doorway: Doorway | undefined;
   #closed: Promise<void> | undefined;
   #onLastClosed: (() => void) | undefined;
@@ -92,6 +98,8 @@ export class TlsListener {
     // Looked at rather than watched: events miss links that are set to another file.
     this.#certificateCheck = setInterval(() => this.#renewCertificate(), limits.certificateCheckMs);
     this.#certificateCheck.unref();
+    this.#kernelCheck = setInterval(() => void this.#takeUpMultipath(), limits.kernelCheckMs);
+    this.#kernelCheck.unref();
   }
 
   /** Connections that are open. */
@@ -126,7 +134,7 @@ export class TlsListener {
     try {
       return await this.#listenAt(place, congestion);
     } catch (error) {
-      clearInterval(this.#certificateCheck);
+      this.#stopChecks();
       throw error;
     }
   }
@@ -156,7 +164,7 @@ export class TlsListener {
   /** Takes no more connections. @returns What settles when the last one has ended. */
   close(): Promise<void> {
     this.#closed ??= new Promise(resolve => {
-      clearInterval(this.#certificateCheck);
+      this.#stopChecks();
       for (const log of [this.#displaced, this.#full]) log.close();
       this.#doorway?.close();
       this.#server.close();
@@ -221,6 +229,35 @@ export class TlsListener {
     serve(socket);
   }
 
+  /** Where the kernel had no Multipath TCP, and has it by now, the port is listened on anew. */
+  async #takeUpMultipath(): Promise<void> {
+    const { logger, onMultipath } = this.#options;
+    const isWaiting = this.#doorway !== undefined && passing.has(this.plainReason) && !this.#isReopening;
+    if (!isWaiting || this.#closed !== undefined || multipathSupport() !== 'multipath') return;
+    this.#isReopening = true;
+    try {
+      await this.#doorway?.listenAnew();
+      this.#portTrouble = undefined;
+      if (passing.has(this.plainReason)) return;
+      logger.info({}, 'Multipath TCP is on in the kernel by now: clients may use all their paths');
+      onMultipath();
+    } catch (error) {
+      const trouble = errorMessage(error);
+      if (trouble !== this.#portTrouble) {
+        const why = { code: errorCode(error), error: trouble };
+        logger.warn(why, 'the port cannot be listened on, which is tried again');
+      }
+      this.#portTrouble = trouble;
+    } finally {
+      this.#isReopening = false;
+    }
+  }
+
+  #stopChecks(): void {
+    clearInterval(this.#certificateCheck);
+    clearInterval(this.#kernelCheck);
+  }
+
   /** Puts a new certificate to use for the connections that come; those that are there keep theirs. */
   #renewCertificate(): void {
     const { certificate, logger } = this.#options;
@@ -241,6 +278,9 @@ export class TlsListener {
     }
   }
 }
+
+/** Why a listener takes plain TCP only that may pass while it runs. */
+const passing: ReadonlySet<InfoReason> = new Set(['switched-off', 'kernel-without-mptcp', 'blocked']);
 
 /** Tells the connections of a listener apart: Node does not say which connection a TLS socket is on. */
 function clientEnd({ remoteAddress, remotePort }: Socket): string {

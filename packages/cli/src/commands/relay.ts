@@ -62,7 +62,7 @@ async function runRelay(options: RelayCommandOptions, command: Command): Promise
       multipath: relay.withoutMultipath === null,
     });
     if (relay.withoutMultipath !== null) {
-      logger.warn({}, `every client gets one path: ${relay.withoutMultipath} Then start the relay again.`);
+      logger.warn({}, `every client gets one path: ${relay.withoutMultipath}`);
     }
     if (!events.enabled) process.stdout.write(withOwnCommand(readyText(relay)));
     hintAtPublicAddress(relay.pairing, options.public, logger);
