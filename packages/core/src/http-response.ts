@@ -58,7 +58,7 @@ export interface HttpResponseLimits {
 const lineFeed = 10;
 /** As many bytes of something else may stand before the status line. Browsers have it so for servers that send too long a body. */
 const strayBytes = 4;
-const statusLine = /^HTTP\/1\.[01] \d{3}(?: |$)/;
+const statusLine = /^HTTP\/1\.[01] [1-9]\d\d(?: |$)/;
 
 /**
  * Reads what an origin answers to one request, the way browsers do: what the RFCs forbid and servers do all the same is mended, so
@@ -204,9 +204,9 @@ export class HttpResponseReader {
   #takeLine(): string {
     const text = decodeLatin1(this.#line.peek());
     this.#line.clear();
-    if (text.endsWith('\r\n')) return text.slice(0, -2);
-    this.#tidy = false;
-    return text.slice(0, -1);
+    const line = text.replace(/\r*\n$/, '');
+    if (line.length !== text.length - 2) this.#tidy = false;
+    return line;
   }
 
   #takeHead(events: HttpResponseEvent[]): void {
@@ -276,8 +276,9 @@ function unfold(lines: readonly string[]): string[] {
 
 /**
  * As browsers read it: any case, any blanks, a version that may be missing or new, a missing status that is 200, a missing reason.
+ * A number that is no status is taken for a failure of the server; RFC 9110 §15.
  *
- * @throws HttpHeadError `MANYPATH_HTTP_HEAD_INVALID`, there is no such status
+ * @throws HttpHeadError `MANYPATH_HTTP_HEAD_INVALID`, it is no status line
  */
 function parseStatusLine(line: string): Omit<HttpResponseHead, 'headers'> {
   const match = /^(?:HTTP[ \t]*(?:\/[ \t]*(\d+)(?:\.(\d+))?)?|ICY)[ \t]*(\d*)(.*)$/is.exec(line);
@@ -285,8 +286,8 @@ function parseStatusLine(line: string): Omit<HttpResponseHead, 'headers'> {
   const [, major = '1', minor = '0', digits = '', reason = ''] = match;
   const version = Number(major) > 1 || (major === '1' && Number(minor) >= 1) ? '1.1' : '1.0';
   if (digits === '') return { status: 200, reason: 'OK', version };
-  const status = Number(digits);
-  if (digits.length !== 3 || status < 100) throw new HttpHeadError(400, `there is no status ${digits}`);
+  const isStatus = digits.length === 3 && digits >= '100';
+  const status = isStatus ? Number(digits) : 500;
   return { status, reason: trimBlanks(withoutControls(reason)), version };
 }
 

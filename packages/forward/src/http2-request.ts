@@ -31,6 +31,9 @@ export function forwardHttp2Request(options: Http2RequestOptions): void {
 /** Answers ahead of the answer that are passed on, besides 100: no window of HTTP/2 keeps more of them from piling up. */
 const mostInformation = 8;
 
+/** Node sends no other one. What is beyond it counts as a failure of the server; RFC 9110 §15. */
+const mostStatus = 599;
+
 class Http2Request implements ExchangeClient {
   readonly request: PlainRequest;
   readonly body: ServerHttp2Stream;
@@ -75,7 +78,7 @@ class Http2Request implements ExchangeClient {
     if (codings.length > 0) throw new Error('the answer has transfer codings, which HTTP/2 does not know');
     const waitForTrailers = length === 'chunked';
     // What the origin does not say is not made up for it.
-    stream.respond({ ...outgoing(headers), ':status': status }, {
+    stream.respond({ ...outgoing(headers), ':status': status > mostStatus ? 500 : status }, {
       waitForTrailers,
       sendDate: false,
     } as object);

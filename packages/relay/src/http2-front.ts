@@ -43,9 +43,11 @@ export class Http2Front {
 
   constructor(options: Http2FrontOptions) {
     this.#options = options;
-    const { limits } = options;
+    const { limits, forwardLimits } = options;
     this.#server = createServer({
       maxSessionMemory: limits.sessionMemoryMegabytes,
+      // Fields may get a little longer by how they are written.
+      maxSendHeaderBlockLength: 2 * forwardLimits.answerHeadBytes,
       maxHeaderListPairs: limits.headerFields,
       settings: {
         initialWindowSize: limits.strangersWindowBytes,

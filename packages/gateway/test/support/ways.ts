@@ -80,6 +80,7 @@ export const ways: Record<string, () => Promise<Way>> = {
     const session = http2Connect('https://relay', {
       createConnection: () => socket as never,
       maxHeaderListPairs: 10_000,
+      settings: { maxHeaderListSize: 262_144 },
     } as object);
     session.on('error', () => {});
     afterThisTest(() => session.destroy());
