@@ -75,14 +75,24 @@ export class Authentication {
     const field = headerValue(headers, 'proxy-authorization');
     const credentials = parseBasicCredentials(field);
     const given = digest(credentials === undefined ? '' : `${credentials.user}:${credentials.password}`);
+    // A request without credentials is how programs ask which kind is wanted: that is no attempt at guessing.
+    await this.note(timingSafeEqual(given, this.#expected), asker, field !== undefined);
+  }
+
+  /**
+   * Takes note of whether somebody showed the secret in another way.
+   *
+   * @param isGuess Whether a wrong one may have been a guess. Default true.
+   * @throws NotPairedError `MANYPATH_RELAY_NOT_PAIRED`, after a delay
+   */
+  async note(isRight: boolean, asker: Asker, isGuess = true): Promise<void> {
     const peer = peerKey(asker.remoteAddress);
-    if (timingSafeEqual(given, this.#expected)) {
+    if (isRight) {
       this.#failures.delete(peer);
       return;
     }
     this.#refused += 1;
-    // A request without credentials is how programs ask which kind is wanted: that is no attempt at guessing.
-    if (field !== undefined) await this.#holdBack(peer, asker);
+    if (isGuess) await this.#holdBack(peer, asker);
     throw new NotPairedError();
   }
 

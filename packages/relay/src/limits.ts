@@ -60,6 +60,18 @@ export const relayLimits = {
   headerListBytes: 65_536,
   /** Header fields of one HTTP/2 request. */
   headerFields: 1_000,
+  /** Sessions of gateways; for a further one the one that has waited longest without a carrier is ended. */
+  sessions: 1_024,
+  /** Tunnels open at once in one session. */
+  tunnelsPerSession: 16_384,
+  /** Bytes sent in one session and not acknowledged, until targets are read no further. */
+  sessionUnacknowledgedBytes: 33_554_432,
+  /** How long a session without a carrier waits for its gateway, in milliseconds. */
+  sessionAwayMs: 600_000,
+  /** Bytes that all sessions without a carrier may hold; those that were left first are ended beyond that. */
+  sessionAwayBytes: 268_435_456,
+  /** How often it is looked at that, in milliseconds. */
+  sessionCheckMs: 5_000,
   /** How long the lookup and the dialling of a target may take, in milliseconds. */
   dialMs: 20_000,
   /** How long the answer to a wrong secret is held back, in milliseconds; doubles with each one from an address. */

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import {
   type Authority,
   aheadHeader,
@@ -13,6 +14,7 @@ import {
   headerValue,
   type Logger,
   reachHeader,
+  relayUser,
   silentLogger,
   systemClock,
 } from '@manypath/core';
@@ -27,8 +29,9 @@ import {
   type TunnelRequest,
 } from '@manypath/forward';
 import { reasonText } from '@manypath/mptcp';
+import { sessionProtocol } from '@manypath/transport';
 import { aheadOf } from './ahead.ts';
-import { Authentication } from './authentication.ts';
+import { type Asker, Authentication } from './authentication.ts';
 import { type DialContext, RelayBusyError, TargetDialer } from './dial.ts';
 import { Http2Front } from './http2-front.ts';
 import { loadIdentity, type RelayIdentity } from './identity.ts';
@@ -37,6 +40,7 @@ import { writePairing } from './pairing-file.ts';
 import { guessPublicHost } from './public-host.ts';
 import type { Relay, RelayOptions, RelaySnapshot } from './relay-options.ts';
 import { CertificateFromFiles, SelfMadeCertificate, type ServerCertificate } from './server-certificate.ts';
+import { SessionFront } from './session-front.ts';
 import { TargetGuard } from './target-guard.ts';
 import { TlsListener } from './tls-listener.ts';
 import { Traffic } from './traffic.ts';
@@ -83,6 +87,7 @@ class RunningRelay implements Relay {
   readonly #wrongSecrets: CountedLog;
   readonly #http1: HttpFront;
   readonly #http2: Http2Front;
+  readonly #sessions: SessionFront;
   readonly #traffic = new Traffic();
   #address: Authority = { host: '', port: 0 };
   #undo: (() => void)[] = [];
@@ -129,13 +134,25 @@ class RunningRelay implements Relay {
       dialTunnel: (target, context) => this.#dial(target, context),
       onTunnel: (stream, upstream) => this.#relay(stream, upstream),
     });
+    this.#sessions = new SessionFront({
+      limits: this.#limits,
+      clock: systemClock,
+      logger: this.#logger,
+      secretOf: user => (user === relayUser ? this.#identity.secret : undefined),
+      admit: (isRight, socket) => this.#admitted(socket, asker => this.#authentication.note(isRight, asker)),
+      dial: (target, context) => this.#dial(target, context),
+      traffic: this.#traffic,
+    });
     this.#listener = new TlsListener({
       certificate: this.#certificate,
       limits: this.#limits,
       logger: this.#logger,
-      serve: socket => (socket.alpnProtocol === 'h2' ? this.#http2 : this.#http1).serve(socket),
+      serve: socket => this.#frontFor(socket).serve(socket),
       // What is connected stays plain TCP: clients are asked to open what comes next on new connections.
-      onMultipath: () => this.#http2.sendAway(),
+      onMultipath: () => {
+        this.#http2.sendAway();
+        this.#sessions.sendAway();
+      },
     });
   }
 
@@ -172,7 +189,7 @@ class RunningRelay implements Relay {
       clients: peers,
       multipathConnections,
       plainConnections: connections - multipathConnections,
-      sessions: this.#http2.sessions,
+      sessions: this.#http2.sessions + this.#sessions.sessions,
       tunnels: this.#traffic.tunnels,
       tunnelsOpened: this.#traffic.opened,
       notPaired: this.#authentication.refused,
@@ -191,9 +208,11 @@ class RunningRelay implements Relay {
     this.#wrongSecrets.close();
     const closed = this.#listener.close();
     this.#http2.drain();
+    this.#sessions.drain();
     await orAfter(this.#traffic.ended(), graceMs);
     this.#traffic.abort(new RelayClosingError());
     this.#http2.hangUp();
+    this.#sessions.close(new RelayClosingError());
     await orAfter(closed, farewellMs);
     this.#http1.close();
     this.#listener.destroyAll();
@@ -206,12 +225,21 @@ class RunningRelay implements Relay {
   }
 
   /** Checks a request that came on a connection. @throws what the answer is to be */
-  async #authorize(headers: readonly HeaderField[], socket: Duplex): Promise<void> {
+  #authorize(headers: readonly HeaderField[], socket: Duplex): Promise<void> {
+    return this.#admitted(socket, asker => this.#authentication.check(headers, asker));
+  }
+
+  #frontFor({ alpnProtocol }: TLSSocket): { serve(socket: TLSSocket): void } {
+    if (alpnProtocol === sessionProtocol) return this.#sessions;
+    return alpnProtocol === 'h2' ? this.#http2 : this.#http1;
+  }
+
+  async #admitted(socket: Duplex, check: (asker: Asker) => Promise<void>): Promise<void> {
     const connection = this.#listener.connectionOf(socket);
     if (connection === undefined) throw new RelayClosingError();
     const { remoteAddress } = connection.socket;
     try {
-      await this.#authentication.check(headers, { remoteAddress, hangUp: () => connection.reset() });
+      await check({ remoteAddress, hangUp: () => connection.reset() });
     } catch (error) {
       connection.refused();
       throw error;

@@ -19,6 +19,7 @@ import {
   setSocketOption,
   widenReceiveBuffer,
 } from '@manypath/mptcp';
+import { sessionProtocol } from '@manypath/transport';
 import type { Arrival } from './arrival.ts';
 import { type ClientConnection, ClientConnections } from './client-connections.ts';
 import { Doorway } from './doorway.ts';
@@ -80,7 +81,7 @@ export class TlsListener {
     this.#server = createServer({
       ...pair,
       minVersion: 'TLSv1.3',
-      ALPNProtocols: ['h2', 'http/1.1'],
+      ALPNProtocols: [sessionProtocol, 'h2', 'http/1.1'],
       handshakeTimeout: limits.authenticateMs,
       allowHalfOpen: true,
       noDelay: true,

@@ -1,9 +1,18 @@
 import type { Socket } from 'node:net';
 import type { RelayHandle } from '@manypath/forward';
 
+/** A tunnel of a session. */
+export interface CarriedTunnel {
+  readonly bytesFromClient: number;
+  readonly bytesFromUpstream: number;
+  abort(reason: Error): void;
+}
+
 /** What goes through the relay: open tunnels and forwarded requests' connections, and sums of what they carried. */
 export class Traffic {
   readonly #tunnels = new Set<RelayHandle>();
+  readonly #carried = new Set<CarriedTunnel>();
+  readonly #emptied = new Set<() => void>();
   readonly #forwarding = new Set<Socket>();
   #dialling = 0;
   #opened = 0;
@@ -11,12 +20,12 @@ export class Traffic {
   #bytesFromTargets = 0;
 
   get tunnels(): number {
-    return this.#tunnels.size;
+    return this.#tunnels.size + this.#carried.size;
   }
 
   /** Connections to targets, open or being made. */
   get targets(): number {
-    return this.#tunnels.size + this.#forwarding.size + this.#dialling;
+    return this.tunnels + this.#forwarding.size + this.#dialling;
   }
 
   /** Tunnels opened so far. */
@@ -26,14 +35,14 @@ export class Traffic {
 
   get bytesFromClients(): number {
     let sum = this.#bytesFromClients;
-    for (const tunnel of this.#tunnels) sum += tunnel.bytesFromClient;
+    for (const tunnel of this.#all()) sum += tunnel.bytesFromClient;
     for (const socket of this.#forwarding) sum += socket.bytesWritten;
     return sum;
   }
 
   get bytesFromTargets(): number {
     let sum = this.#bytesFromTargets;
-    for (const tunnel of this.#tunnels) sum += tunnel.bytesFromUpstream;
+    for (const tunnel of this.#all()) sum += tunnel.bytesFromUpstream;
     for (const socket of this.#forwarding) sum += socket.bytesRead;
     return sum;
   }
@@ -59,6 +68,20 @@ export class Traffic {
     });
   }
 
+  /** Counts a tunnel of a session. @returns What is to be called when it is over. */
+  addCarried(tunnel: CarriedTunnel): () => void {
+    this.#opened += 1;
+    this.#carried.add(tunnel);
+    return () => {
+      this.#carried.delete(tunnel);
+      this.#bytesFromClients += tunnel.bytesFromClient;
+      this.#bytesFromTargets += tunnel.bytesFromUpstream;
+      if (this.#carried.size > 0) return;
+      for (const resolve of this.#emptied) resolve();
+      this.#emptied.clear();
+    };
+  }
+
   /** Counts a connection that carries forwarded requests until it is closed. */
   addForwarding(socket: Socket): void {
     this.#forwarding.add(socket);
@@ -71,11 +94,22 @@ export class Traffic {
 
   /** Breaks every tunnel off, so that both ends see it. */
   abort(reason: Error): void {
-    for (const tunnel of this.#tunnels) tunnel.abort(reason);
+    for (const tunnel of [...this.#all()]) tunnel.abort(reason);
   }
 
   /** Settles when every tunnel that is open now has ended. */
   async ended(): Promise<void> {
-    await Promise.all([...this.#tunnels].map(({ done }) => done));
+    const carried =
+      this.#carried.size === 0
+        ? undefined
+        : new Promise<void>(resolve => {
+            this.#emptied.add(resolve);
+          });
+    await Promise.all([...[...this.#tunnels].map(({ done }) => done), carried]);
+  }
+
+  *#all(): Iterable<CarriedTunnel> {
+    yield* this.#tunnels;
+    yield* this.#carried;
   }
 }

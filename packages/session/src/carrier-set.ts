@@ -98,7 +98,10 @@ export class CarrierSet {
 
   /** Sends a frame. @param again Whether it is to be sent again when the carrier is lost. */
   send(carrier: Carrier, frame: SentFrame, again: boolean): void {
-    if (again) this.#unacknowledged += sizeOf(frame);
+    if (again) {
+      this.#unacknowledged += sizeOf(frame);
+      if (!carrier.isOwed) carrier.sentAt = this.#options.clock.now();
+    }
     carrier.add(frame, again);
     this.#options.onBatch();
   }

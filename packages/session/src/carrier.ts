@@ -37,6 +37,8 @@ export class Carrier {
   state: CarrierState = 'open';
   /** When something last came, by the clock. */
   heardAt: number;
+  /** When the first of the frames was sent that are not acknowledged, by the clock; about. */
+  sentAt: number;
   /** Tunnels that ride on it. */
   tunnels = 0;
   /** Bytes both ways, for those who choose among carriers. */
@@ -57,6 +59,7 @@ export class Carrier {
     this.id = id;
     this.sink = sink;
     this.heardAt = now;
+    this.sentAt = now;
     this.#limits = limits;
     this.#reader = new FrameReader(reads, limits, (bytes, type) => {
       this.#received += bytes;
@@ -79,6 +82,11 @@ export class Carrier {
     this.heardAt = now;
     this.bytesIn += chunk.length;
     this.#reader.push(chunk);
+  }
+
+  /** Whether frames wait to be acknowledged. */
+  get isOwed(): boolean {
+    return this.#first < this.#sent.length;
   }
 
   /** Whether it takes no more just now. */

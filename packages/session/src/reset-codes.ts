@@ -18,4 +18,6 @@ export const resetCodes = {
   closing: 8,
   /** It made a mistake, or cannot do what was asked. */
   internal: 9,
+  /** The target did not answer in time. */
+  timedOut: 10,
 } as const;

@@ -59,6 +59,8 @@ export interface OpenOptions {
   readonly carrier?: Carrier | undefined;
   /** Bytes that may come without having been taken, and not more later. Default: the limits' window, which grows. */
   readonly windowBytes?: number | undefined;
+  /** Bytes that may come until the first of them were taken. Default: as many as later. */
+  readonly firstWindowBytes?: number | undefined;
 }
 
 /**
@@ -190,10 +192,10 @@ export class Session {
   }
 
   /** @throws SessionOverError `MANYPATH_SESSION_OVER` */
-  open({ request, user, carrier, windowBytes }: OpenOptions): Tunnel {
+  open({ request, user, carrier, windowBytes, firstWindowBytes }: OpenOptions): Tunnel {
     this.#throwIfOver();
     const window = windowBytes ?? this.limits.windowBytes;
-    const whole = { ...request, credit: window };
+    const whole = { ...request, credit: Math.min(window, firstWindowBytes ?? window) };
     const id = this.#next;
     this.#next += 2;
     const credit = this.limits.windowBytes;

@@ -79,7 +79,7 @@ export class Tunnel {
   #early: Map<number, Uint8Array> | undefined;
 
   /**
-   * @param window Bytes that the other end may send at first.
+   * @param window Bytes that may come and not be taken; `request.credit` of them at first, when this end opens it.
    * @param credit Bytes that may be sent to it at first.
    */
   constructor(
@@ -92,7 +92,7 @@ export class Tunnel {
     this.#host = host;
     this.#window = about.window;
     this.#widestWindow = host.limits.widestWindowBytes;
-    this.#receiveLimit = about.window;
+    this.#receiveLimit = about.isOurs ? about.request.credit : about.window;
     this.#sendLimit = about.credit;
   }
 

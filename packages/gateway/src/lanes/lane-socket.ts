@@ -3,6 +3,7 @@ import { isIP, type Socket } from 'node:net';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { errorCode, errorMessage, formatAuthority, ManypathError, type Pairing } from '@manypath/core';
 import { setSocketOption, widenReceiveBuffer } from '@manypath/mptcp';
+import { sessionProtocol } from '@manypath/transport';
 import { RelayUntrustedError } from '../errors.ts';
 import type { LaneDial } from './lane-dial.ts';
 
@@ -12,13 +13,14 @@ export interface LaneSocket {
   readonly stream: Socket;
   /** The connection below TLS: what the kernel knows of. */
   readonly raw: Socket;
-  readonly protocol: 'h2' | 'http/1.1';
+  readonly protocol: typeof sessionProtocol | 'h2' | 'http/1.1';
 }
 
 /**
  * Connects to the relay, in TLS unless the pairing is with a plain proxy, and sees that it is the relay
  * that was paired with.
  *
+ * @param offersSessions Whether sessions are offered to a Manypath relay, before HTTP/2. Default false.
  * @throws RelayUntrustedError `MANYPATH_RELAY_UNTRUSTED`
  * @throws what `dial` throws
  */
@@ -26,13 +28,16 @@ export async function openLaneSocket(
   pairing: Pairing,
   dial: LaneDial,
   signal: AbortSignal,
+  { offersSessions = false }: { offersSessions?: boolean } = {},
 ): Promise<LaneSocket> {
   const raw = await dial(pairing.address, signal);
   raw.on('error', ignore);
   tune(raw);
   if (!pairing.secure) return { stream: raw, raw, protocol: 'http/1.1' };
-  const stream = await secured(raw, pairing, signal);
-  return { stream, raw, protocol: stream.alpnProtocol === 'h2' ? 'h2' : 'http/1.1' };
+  const protocols = [...(offersSessions ? [sessionProtocol] : []), 'h2', 'http/1.1'];
+  const stream = await secured(raw, pairing, protocols, signal);
+  const protocol = stream.alpnProtocol;
+  return { stream, raw, protocol: protocol === sessionProtocol || protocol === 'h2' ? protocol : 'http/1.1' };
 }
 
 /** Room for what arrives over one path before what was sent earlier over another, in bytes. */
@@ -50,12 +55,17 @@ function tune(socket: Socket): void {
   }
 }
 
-async function secured(raw: Socket, pairing: Pairing, signal: AbortSignal): Promise<TLSSocket> {
+async function secured(
+  raw: Socket,
+  pairing: Pairing,
+  protocols: readonly string[],
+  signal: AbortSignal,
+): Promise<TLSSocket> {
   const { host } = pairing.address;
   const stream = tlsConnect({
     socket: raw,
     ...(isIP(host) === 0 ? { servername: host } : { host }),
-    ALPNProtocols: ['h2', 'http/1.1'],
+    ALPNProtocols: [...protocols],
     minVersion: pairing.isRelay ? 'TLSv1.3' : 'TLSv1.2',
     // With a pin the key itself is compared below, and the names in the certificate say nothing more.
     rejectUnauthorized: pairing.pin === undefined,

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Authority } from '@manypath/core';
+import type { Tunnel as SessionTunnelBelow, TunnelUser } from '@manypath/session';
 
 /** Which addresses a target may have. */
 export type Reach = 'public' | 'any';
@@ -26,8 +27,14 @@ export interface TunnelOptions {
 export interface Tunnel {
   /** What the client's bytes are copied to and from. It may be written to before the relay has answered. */
   readonly stream: Duplex;
-  /** The connection out of this host that carries it. */
+  /** The connection out of this host that carries it now. */
   readonly socket: Socket;
+  /** Has a socket's bytes go through it without a stream in between, where that can be. */
+  readonly use?: (user: TunnelUser) => void;
+  /** It itself, where it belongs to a session. */
+  readonly tunnel?: SessionTunnelBelow;
+  /** Breaks it off, where it belongs to a session. */
+  readonly abort?: () => void;
   /**
    * Fulfilled when the relay has connected to the target.
    *
@@ -59,6 +66,8 @@ export interface Lane {
   readonly heardAt: number;
   /** The connection, whose subflows can be asked for; `undefined` for a lane that connects for each tunnel. */
   readonly socket: Socket | undefined;
+  /** Whether what it carries goes on over another lane when it is closed. Default: it does not. */
+  readonly movesTunnels?: boolean;
   /** Why it closed, where it closed for a reason. */
   readonly failure: Error | undefined;
   open(target: Authority, options: TunnelOptions): Promise<Tunnel>;

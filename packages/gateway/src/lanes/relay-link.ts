@@ -23,10 +23,12 @@ import type { GatewayLimits } from '../limits.ts';
 import { socketStatus } from '../socket-status.ts';
 import { BackOff } from './back-off.ts';
 import { chooseLane, needsAnotherLane } from './choose-lane.ts';
+import { GatewaySessions } from './gateway-sessions.ts';
 import { KnownTargets } from './known-targets.ts';
 import type { Lane, Tunnel, TunnelOptions } from './lane.ts';
 import { type LaneDial, laneDial } from './lane-dial.ts';
 import { type OpenLane, openLane } from './open-lane.ts';
+import { lanesCarrying, pongOn } from './session-lane.ts';
 import { SpeedSurvey } from './speed-survey.ts';
 import { TunnelOpener } from './tunnel-opener.ts';
 
@@ -71,6 +73,7 @@ export class RelayLink {
   readonly #survey: SpeedSurvey | undefined;
   readonly #dial: LaneDial;
   readonly #opener: TunnelOpener;
+  readonly #sessions: GatewaySessions;
   readonly #lanes = new Set<Lane>();
   readonly #waiting = new Set<() => void>();
   #state: RelayState = 'connecting';
@@ -100,6 +103,14 @@ export class RelayLink {
     if (steward !== undefined && pairing.secure && options.surveys !== false) {
       this.#survey = new SpeedSurvey({ pairing, steward, limits, logger, clock });
     }
+    this.#sessions = new GatewaySessions({
+      clock,
+      widestWindowBytes: limits.streamWindowBytes,
+      onPong: pongOn,
+      onGoAway: session => {
+        for (const lane of lanesCarrying(session)) this.#laneChanged(lane);
+      },
+    });
     this.#known = new KnownTargets(limits.targetsKept, limits.targetMs, clock);
     this.#opener = new TunnelOpener({
       pool: {
@@ -229,6 +240,7 @@ export class RelayLink {
     this.#survey?.close();
     this.#attempt?.abort(new LaneLostError());
     for (const timer of [this.#retry, this.#checks, this.#growth, this.#kernelCheck]) timer?.cancel();
+    this.#sessions.close(new LaneLostError());
     for (const lane of [...this.#lanes]) lane.close();
     this.#wake();
   }
@@ -319,7 +331,8 @@ export class RelayLink {
     });
     const events = { changed: (lane: Lane) => this.#laneChanged(lane) };
     const open = this.#options.openLane ?? openLane;
-    open({ pairing, limits, clock, events, dial: this.#dial, steward, aheadBytes }, attempt.signal)
+    const sessions = this.#sessions;
+    open({ pairing, limits, clock, events, dial: this.#dial, steward, aheadBytes, sessions }, attempt.signal)
       .then(
         lane => this.#opened(lane, attempt),
         error => this.#failed(error, attempt),

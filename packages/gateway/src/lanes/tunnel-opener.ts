@@ -42,8 +42,8 @@ export class TunnelOpener {
   async open(target: Authority, options: TunnelOptions): Promise<Tunnel> {
     const { pool, known, limits } = this.#options;
     for (let tries = 1; ; tries++) {
-      const mayLeave = tries < limits.laneTries && maySendAgain(options.firstBytes);
       const lane = await pool.take(options.signal);
+      const mayLeave = tries < limits.laneTries && maySendAgain(options.firstBytes) && !carriesOn(lane);
       const early = options.reach === undefined && known.has(target) && this.#isFresh(lane);
       try {
         const tunnel = await pool.ask(lane, target, { ...options, early });
@@ -52,7 +52,7 @@ export class TunnelOpener {
           known.add(target);
           return tunnel;
         }
-        tunnel.stream.destroy();
+        breakOff(tunnel);
       } catch (error) {
         known.delete(target);
         if (!(error instanceof LaneLostError) || !mayLeave || options.signal.aborted) throw error;
@@ -66,7 +66,20 @@ export class TunnelOpener {
    */
   #known(tunnel: Tunnel, lane: Lane, target: Authority, signal: AbortSignal): Tunnel {
     const { known, limits } = this.#options;
-    const answered = this.#isAnswered(tunnel, lane, signal, limits.laneEarlySilenceMs).then(
+    if (carriesOn(lane)) {
+      // A refusal breaks it off by itself, and so does nothing else.
+      tunnel.answered.then(
+        () => known.add(target),
+        () => known.delete(target),
+      );
+      return tunnel;
+    }
+    const answered = this.#isAnswered(
+      tunnel,
+      lane,
+      signal,
+      carriesOn(lane) ? undefined : limits.laneEarlySilenceMs,
+    ).then(
       isAnswered => {
         if (!isAnswered) throw new LaneLostError();
         known.add(target);
@@ -76,7 +89,7 @@ export class TunnelOpener {
         throw error;
       },
     );
-    answered.catch(error => tunnel.stream.destroy(error));
+    answered.catch(error => breakOff(tunnel, error));
     return { ...tunnel, answered };
   }
 
@@ -113,7 +126,7 @@ export class TunnelOpener {
       await answered;
       return true;
     } catch (error) {
-      tunnel.stream.destroy(error as Error);
+      breakOff(tunnel, error as Error);
       throw error;
     }
   }
@@ -130,4 +143,14 @@ function roundTripMs({ socket }: Lane): number {
 /** Nothing, or the beginning of a TLS handshake, which a server forgets that nobody goes on with. */
 function maySendAgain(bytes: Uint8Array): boolean {
   return bytes.length === 0 || (bytes[0] === 0x16 && bytes[1] === 0x03);
+}
+
+/** Whether tunnels leave a lane by themselves when it is lost. */
+function carriesOn(lane: Lane): boolean {
+  return lane.movesTunnels !== undefined;
+}
+
+function breakOff(tunnel: Tunnel, error?: Error): void {
+  if (tunnel.abort === undefined) tunnel.stream.destroy(error);
+  else tunnel.abort();
 }

@@ -1,0 +1,300 @@
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { type Authority, type Clock, formatAuthority, type Pairing, type Timer } from '@manypath/core';
+import { info } from '@manypath/mptcp';
+import { type Carrier, frameTypes, type Session } from '@manypath/session';
+import {
+  CarrierSocket,
+  decodeRefused,
+  decodeWelcome,
+  encodeHello,
+  exporterBytes,
+  exporterLabel,
+  firstFrame,
+  HelloError,
+  refusals,
+} from '@manypath/transport';
+import { LaneLostError, RelayRefusedError } from '../errors.ts';
+import type { GatewayLimits } from '../limits.ts';
+import { type GatewaySessions, type OwnSession, SessionForgottenError } from './gateway-sessions.ts';
+import type { Lane, LaneEvents, LaneState, Tunnel, TunnelOptions } from './lane.ts';
+import type { LaneSocket } from './lane-socket.ts';
+import { RateMeter } from './rate-meter.ts';
+import { SessionTunnel } from './session-tunnel.ts';
+
+export interface SessionLaneOptions {
+  readonly pairing: Pairing;
+  readonly limits: GatewayLimits;
+  readonly clock: Clock;
+  readonly events: LaneEvents;
+  readonly sessions: GatewaySessions;
+  /** Bytes that may wait for the reader of a tunnel. Default: as many as its session lets. */
+  readonly aheadBytes?: number | undefined;
+  /** Told when something is sent on the lane after it was quiet for a while: a transfer may begin. */
+  readonly onActivity?: (() => void) | undefined;
+}
+
+/** A lane that is a carrier of a session: its tunnels go on over others when it is lost. */
+export class SessionLane implements Lane {
+  readonly socket: Socket;
+  readonly #options: SessionLaneOptions;
+  readonly #own: OwnSession;
+  readonly #stream: TLSSocket;
+  readonly #connection: CarrierSocket;
+  readonly #carrier: Carrier;
+  readonly #meter = new RateMeter();
+  #state: LaneState = 'ready';
+  #idleSince: number;
+  #activeAt = Number.NEGATIVE_INFINITY;
+  #openingBytes: number | undefined;
+  #checking: Timer | undefined;
+  #unansweredSince: number | undefined;
+  #failure: Error | undefined;
+
+  /**
+   * Has both ends make sure of each other, and becomes a carrier of the session that goes on, or of a new one.
+   *
+   * @throws RelayRefusedError `MANYPATH_RELAY_REFUSED`
+   * @throws LaneLostError `MANYPATH_LANE_LOST`
+   */
+  static async open(
+    socket: LaneSocket,
+    options: SessionLaneOptions,
+    signal: AbortSignal,
+  ): Promise<SessionLane> {
+    const stream = socket.stream as TLSSocket;
+    const known = options.sessions.current;
+    try {
+      return (
+        (known && (await resume(socket, known, options, signal))) ?? (await begin(socket, options, signal))
+      );
+    } catch (error) {
+      stream.destroy();
+      socket.raw.destroy();
+      signal.throwIfAborted();
+      throw error instanceof RelayRefusedError ? error : new LaneLostError(error);
+    }
+  }
+
+  constructor(
+    { stream, raw }: LaneSocket,
+    own: OwnSession,
+    number: number,
+    rest: Uint8Array,
+    options: SessionLaneOptions,
+  ) {
+    this.socket = raw;
+    this.#options = options;
+    this.#own = own;
+    this.#stream = stream as TLSSocket;
+    this.#idleSince = options.clock.now();
+    this.#connection = new CarrierSocket(this.#stream);
+    raw.on('error', error => this.#lost(error));
+    this.#carrier = this.#connection.carry(own.session, number, rest, cause => this.#lost(cause));
+    lanesOf.set(this.#carrier, this);
+  }
+
+  get state(): LaneState {
+    return this.#state === 'ready' && this.#own.session.isGoingAway ? 'draining' : this.#state;
+  }
+
+  get streams(): number {
+    const { tunnels } = this.#carrier;
+    if (tunnels > 0) this.#idleSince = this.#options.clock.now();
+    return tunnels;
+  }
+
+  get capacity(): number {
+    return this.#own.session.limits.tunnels;
+  }
+
+  get rate(): number {
+    this.#meter.sample(this.#carrier.bytesIn + this.#carrier.bytesOut, this.#options.clock.now());
+    return this.#meter.rate;
+  }
+
+  get idleSince(): number {
+    return this.#idleSince;
+  }
+
+  get heardAt(): number {
+    return this.#carrier.heardAt;
+  }
+
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /** Whether what it carries goes on over another lane when it is closed. */
+  get movesTunnels(): boolean {
+    return this.#own.session.carriers.length > 1;
+  }
+
+  async open(target: Authority, options: TunnelOptions): Promise<Tunnel> {
+    if (this.#state === 'closed' || this.#own.session.isOver) throw new LaneLostError(this.#failure);
+    const { limits, clock, aheadBytes } = this.#options;
+    this.#noteActivity();
+    return new SessionTunnel(target, {
+      ...options,
+      session: this.#own.session,
+      carrier: this.#carrier,
+      clock,
+      answerMs: limits.relayAnswerMs,
+      windowBytes: aheadBytes,
+      firstWindowBytes: this.#openingBytes,
+      socketOf: ({ carrier }) => (carrier && lanesOf.get(carrier)?.socket) ?? this.socket,
+      onOver: () => {
+        if (this.#state !== 'closed') this.#options.events.changed(this);
+      },
+    });
+  }
+
+  /** Whoever gets nothing acknowledged is asked for a sign of life. */
+  tend(): void {
+    const { clock, limits } = this.#options;
+    const silentMs = clock.now() - Math.max(this.#carrier.heardAt, this.#carrier.sentAt);
+    if (!this.#carrier.isOwed || silentMs < limits.laneDoubtMs || this.#unansweredSince !== undefined) return;
+    // Who sent it far away, or into full queues, waits for as long as the last answer took, several times over.
+    this.check(Math.max(limits.laneDoubtMs, 4 * roundTripMs(this.socket)));
+  }
+
+  /** Has the relay send no more than so many bytes ahead in each tunnel that is opened; `undefined`: as much as there is memory for. */
+  hold(openingBytes: number | undefined): void {
+    this.#openingBytes = openingBytes;
+  }
+
+  check(answerMs: number): void {
+    if (this.#state === 'closed') return;
+    const { clock } = this.#options;
+    this.#unansweredSince ??= clock.now();
+    this.#own.session.ping(this.#carrier, Math.floor(clock.now()));
+    this.#checking?.cancel();
+    this.#checking = clock.after(answerMs, () => this.#lookForAnswer());
+  }
+
+  /** Something came that was asked for. */
+  answered(): void {
+    this.#unansweredSince = undefined;
+    this.#checking?.cancel();
+    if (this.#state !== 'suspect') return;
+    this.#state = 'ready';
+    this.#options.events.changed(this);
+  }
+
+  close(): void {
+    this.#lost(undefined);
+  }
+
+  #lookForAnswer(): void {
+    const { clock, limits } = this.#options;
+    if (this.#unansweredSince === undefined || this.#state === 'closed') return;
+    const silentMs = clock.now() - this.#unansweredSince;
+    // An answer may be stuck behind a bulk transfer; what matters is that something arrives.
+    if (this.#carrier.heardAt > this.#unansweredSince) {
+      this.answered();
+    } else if (this.movesTunnels || silentMs >= limits.laneSilenceMs) {
+      this.#lost(new Error(`no answer for ${Math.round(silentMs)} ms`));
+    } else {
+      this.#doubt();
+      this.#checking = clock.after(suspectCheckMs, () => this.#lookForAnswer());
+    }
+  }
+
+  #doubt(): void {
+    if (this.#state !== 'ready') return;
+    this.#state = 'suspect';
+    this.#options.events.changed(this);
+  }
+
+  #lost(failure: unknown): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#failure = new LaneLostError(failure);
+    this.#checking?.cancel();
+    this.#connection.close();
+    this.socket.destroy();
+    this.#options.events.changed(this);
+  }
+
+  #noteActivity(): void {
+    const now = this.#options.clock.now();
+    const wasQuiet = now - this.#activeAt > quietMs;
+    this.#activeAt = now;
+    if (wasQuiet) this.#options.onActivity?.();
+  }
+}
+
+/** Which lane a carrier is. */
+const lanesOf = new WeakMap<Carrier, SessionLane>();
+
+/** An answer to a ping came on a carrier. */
+export function pongOn(carrier: Carrier): void {
+  lanesOf.get(carrier)?.answered();
+}
+
+/** The lanes that carry a session. */
+export function lanesCarrying(session: Session): SessionLane[] {
+  return session.carriers.flatMap(carrier => lanesOf.get(carrier) ?? []);
+}
+
+/** @returns `undefined` when the relay does not know the session any more; then it takes another HELLO. */
+async function resume(
+  socket: LaneSocket,
+  own: OwnSession,
+  options: SessionLaneOptions,
+  signal: AbortSignal,
+): Promise<SessionLane | undefined> {
+  const number = own.nextCarrier++;
+  try {
+    const answer = await ask(socket, number, own, options, signal);
+    if (answer === undefined) {
+      options.sessions.forget(own, new SessionForgottenError());
+      return undefined;
+    }
+    return new SessionLane(socket, own, number, answer.rest, options);
+  } catch (error) {
+    own.session.giveUp(number);
+    throw error;
+  }
+}
+
+async function begin(
+  socket: LaneSocket,
+  options: SessionLaneOptions,
+  signal: AbortSignal,
+): Promise<SessionLane> {
+  const answer = await ask(socket, 1, undefined, options, signal);
+  if (answer === undefined) throw new HelloError('the relay knows no new session');
+  return new SessionLane(socket, options.sessions.begin(answer.welcome), 1, answer.rest, options);
+}
+
+/** Says HELLO. @returns `undefined` when there is no such session. */
+async function ask(
+  { stream }: LaneSocket,
+  carrier: number,
+  own: OwnSession | undefined,
+  { pairing }: SessionLaneOptions,
+  signal: AbortSignal,
+) {
+  const tls = stream as TLSSocket;
+  const exporter = tls.exportKeyingMaterial(exporterBytes, exporterLabel, Buffer.alloc(0));
+  const { user, secret } = pairing;
+  tls.write(encodeHello({ carrier, user, secret, exporter, session: own?.known }));
+  const { type, body, rest } = await firstFrame(tls, signal);
+  if (type === frameTypes.welcome) return { welcome: decodeWelcome(body, secret, exporter), rest };
+  if (type !== frameTypes.refused) throw new HelloError('it answers HELLO with something else');
+  const { code, words } = decodeRefused(body);
+  if (code === refusals.noSession) return undefined;
+  if (code === refusals.notPaired)
+    throw new RelayRefusedError(formatAuthority(pairing.address), 'the secret is wrong');
+  throw new HelloError(words);
+}
+
+/** A lane on which nothing was opened for so long is quiet, in milliseconds. */
+const quietMs = 1000;
+/** How often a lane that did not answer is looked at, in milliseconds. */
+const suspectCheckMs = 250;
+
+function roundTripMs(socket: Socket): number {
+  return Math.max(0, ...info(socket).subflows.map(({ rttMs }) => rttMs));
+}

@@ -1,0 +1,163 @@
+import type { Socket } from 'node:net';
+import { resetSocket, takeError } from '@manypath/mptcp';
+import { resetCodes, type Tunnel, type TunnelReset, type TunnelUser } from '@manypath/session';
+import { transportLimits } from './limits.ts';
+
+/** How a joined tunnel ended. */
+export interface JointOutcome {
+  readonly bytesFromSocket: number;
+  readonly bytesFromTunnel: number;
+  /** Why it was broken off; `undefined` when both sides ended as they should. */
+  readonly reset: TunnelReset | undefined;
+}
+
+export interface JointOptions {
+  readonly lingerMs: number;
+  readonly idleMs: number;
+  readonly halfClosedIdleMs: number;
+}
+
+/**
+ * Copies bytes between a socket and a tunnel until both directions have ended. The end of one is passed on while the other goes on; a
+ * side that is slow holds the other one up; one that breaks off has the other one broken off, after what it said last.
+ */
+export class TunnelJoint implements TunnelUser {
+  readonly socket: Socket;
+  readonly tunnel: Tunnel;
+  readonly #options: JointOptions;
+  readonly #onDone: (outcome: JointOutcome) => void;
+  #bytesFromSocket = 0;
+  #bytesFromTunnel = 0;
+  /** Bytes of the tunnel that the socket has not taken. */
+  #untaken = 0;
+  #socketEnded = false;
+  #tunnelEnded = false;
+  #reset: TunnelReset | undefined;
+  #isDone = false;
+
+  /** @param onDone Told once, when both are closed. */
+  constructor(
+    socket: Socket,
+    tunnel: Tunnel,
+    onDone: (outcome: JointOutcome) => void,
+    options: JointOptions = transportLimits,
+  ) {
+    this.socket = socket;
+    this.tunnel = tunnel;
+    this.#onDone = onDone;
+    this.#options = options;
+  }
+
+  get bytesFromSocket(): number {
+    return this.#bytesFromSocket;
+  }
+
+  get bytesFromTunnel(): number {
+    return this.#bytesFromTunnel;
+  }
+
+  get isHalfClosed(): boolean {
+    return this.#socketEnded !== this.#tunnelEnded;
+  }
+
+  /** Begins to copy. What the socket has read already goes first. */
+  start(): void {
+    const { socket } = this;
+    socket.on('data', this.#onSocketData);
+    socket.once('end', this.#onSocketEnd);
+    socket.on('error', this.#onSocketError);
+    socket.once('close', this.#onSocketClose);
+    socket.on('timeout', this.#onIdle);
+    socket.setTimeout(this.#options.idleMs);
+    if (socket.destroyed) queueMicrotask(this.#onSocketClose);
+    else socket.resume();
+  }
+
+  /** Breaks both sides off. */
+  abort(reset: TunnelReset): void {
+    if (this.#isDone || this.#reset !== undefined) return;
+    this.#reset = reset;
+    this.tunnel.reset(reset);
+    this.#tunnelEnded = true;
+    resetSocket(this.socket);
+  }
+
+  onData(bytes: Uint8Array): void {
+    this.#bytesFromTunnel += bytes.length;
+    this.#untaken += bytes.length;
+    this.socket.write(bytes, this.#onWritten);
+  }
+
+  onFinish(): void {
+    this.#tunnelEnded = true;
+    if (!this.#socketEnded) this.socket.setTimeout(this.#options.halfClosedIdleMs);
+    this.socket.end();
+  }
+
+  onReset(reset: TunnelReset): void {
+    if (this.#isDone || this.#reset !== undefined) return;
+    this.#reset = reset;
+    this.#tunnelEnded = true;
+    const { socket } = this;
+    socket.pause();
+    if (socket.writableLength === 0) {
+      resetSocket(socket);
+      return;
+    }
+    const timer = setTimeout(() => resetSocket(socket), this.#options.lingerMs);
+    socket.write(nothing, () => resetSocket(socket));
+    socket.once('close', () => clearTimeout(timer));
+  }
+
+  onDrain(): void {
+    this.socket.resume();
+  }
+
+  readonly #onSocketData = (chunk: Buffer): void => {
+    this.#bytesFromSocket += chunk.length;
+    if (!this.tunnel.write(chunk)) this.socket.pause();
+  };
+
+  readonly #onSocketEnd = (): void => {
+    const error = takeError(this.socket);
+    if (error !== undefined) {
+      this.#onSocketError(error);
+      return;
+    }
+    this.#socketEnded = true;
+    if (!this.#tunnelEnded) this.socket.setTimeout(this.#options.halfClosedIdleMs);
+    this.tunnel.finish();
+  };
+
+  readonly #onSocketError = (error: Error): void => {
+    this.abort({ code: resetCodes.broken, message: error.message });
+  };
+
+  readonly #onSocketClose = (): void => {
+    if (this.#isDone) return;
+    this.#isDone = true;
+    if (!(this.#socketEnded && this.#tunnelEnded) && this.#reset === undefined) {
+      this.#reset = { code: resetCodes.broken, message: 'the connection was broken off' };
+      this.tunnel.reset(this.#reset);
+    }
+    this.#onDone({
+      bytesFromSocket: this.#bytesFromSocket,
+      bytesFromTunnel: this.#bytesFromTunnel,
+      reset: this.#reset,
+    });
+  };
+
+  readonly #onIdle = (): void => {
+    this.abort({ code: resetCodes.idle, message: 'no byte went either way for too long' });
+  };
+
+  readonly #onWritten = (): void => {
+    const waiting = this.socket.writableLength;
+    const taken = this.#untaken - waiting;
+    if (taken <= 0) return;
+    this.#untaken = waiting;
+    this.tunnel.consumed(taken);
+  };
+}
+
+const nothing = new Uint8Array();

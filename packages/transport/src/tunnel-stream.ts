@@ -1,0 +1,77 @@
+import { Duplex } from 'node:stream';
+import { resetCodes, type Tunnel, type TunnelReset, type TunnelUser } from '@manypath/session';
+import { TunnelResetError } from './errors.ts';
+
+/** A tunnel as a stream of Node, for those who want one: what is written is copied, since it may have to be sent again. */
+export class TunnelStream extends Duplex implements TunnelUser {
+  #tunnel: Tunnel | undefined;
+  #untaken = 0;
+  #whenDrained: (() => void) | undefined;
+  #gotFinish = false;
+  readonly #onAccepted: () => void;
+
+  constructor(onAccepted: () => void = () => {}) {
+    super({ allowHalfOpen: true, emitClose: true });
+    this.#onAccepted = onAccepted;
+  }
+
+  /** To be called once, before anything is written. */
+  use(tunnel: Tunnel): void {
+    this.#tunnel = tunnel;
+  }
+
+  onAccepted(): void {
+    this.#onAccepted();
+  }
+
+  onData(bytes: Uint8Array): void {
+    this.#untaken += bytes.length;
+    const isWanted = this.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+    if (isWanted) this.#take();
+  }
+
+  onFinish(): void {
+    this.#gotFinish = true;
+    this.push(null);
+  }
+
+  onReset({ code, message }: TunnelReset): void {
+    this.#tunnel = undefined;
+    this.destroy(new TunnelResetError(code, message));
+  }
+
+  onDrain(): void {
+    const callback = this.#whenDrained;
+    this.#whenDrained = undefined;
+    callback?.();
+  }
+
+  override _read(): void {
+    this.#take();
+  }
+
+  override _write(bytes: Buffer, _encoding: BufferEncoding, callback: () => void): void {
+    if (this.#tunnel?.write(Buffer.from(bytes)) === false) this.#whenDrained = callback;
+    else callback();
+  }
+
+  override _final(callback: () => void): void {
+    this.#tunnel?.finish();
+    callback();
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    const isOver = this.#gotFinish && this.writableFinished;
+    if (!isOver) this.#tunnel?.reset({ code: resetCodes.cancelled, message: '' });
+    this.#tunnel = undefined;
+    this.onDrain();
+    callback(error);
+  }
+
+  #take(): void {
+    const taken = this.#untaken;
+    if (taken === 0) return;
+    this.#untaken = 0;
+    this.#tunnel?.consumed(taken);
+  }
+}
