@@ -6,8 +6,9 @@ import type { Dialect } from './connection.ts';
 import type { ByteCount } from './counted-stream.ts';
 import { decideRoute, mayGoStraight, type Route } from './decide-route.ts';
 import { LocalTargetError, RelayAwayError, RelayTargetError } from './errors.ts';
-import type { Reach } from './lanes/lane.ts';
+import type { Reach, Tunnel } from './lanes/lane.ts';
 import type { RelayLink } from './lanes/relay-link.ts';
+import { SessionTunnel } from './lanes/session-tunnel.ts';
 import type { LocalGuard } from './local-guard.ts';
 import type { LocalNames } from './local-names.ts';
 import type { LocalNetworks } from './local-networks.ts';
@@ -47,6 +48,8 @@ export interface Dialled {
   /** The connection out of this host that carries it. */
   readonly socket: Socket;
   readonly relay: boolean;
+  /** The tunnel, where it is one of a session: it can be joined to a socket without a stream in between. */
+  readonly ofSession?: SessionTunnel | undefined;
   /** First bytes that were taken and could not be sent: they are the caller's to send. */
   readonly unsent: Uint8Array;
   /** To be called when bytes begin to move, with the socket they move through; the answer, when that is over. */
@@ -115,17 +118,13 @@ export class Dialer {
     const { meant, firstBytes } = asked;
     const link = request.dialect === 'stream' ? (this.#options.relayForStreams?.() ?? relay) : relay;
     try {
-      const { stream, socket } = await link.open(meant, {
-        signal: request.signal,
-        firstBytes,
-        reach: request.reach,
-      });
+      const tunnel = await link.open(meant, { signal: request.signal, firstBytes, reach: request.reach });
       // Where a rule wants the relay, the target is not to see this host.
       const isByRule = rules.for(request.target.host) !== undefined;
       const begins = (_: Socket, count: () => ByteCount) => () => {
         if (!isByRule) straight.carriedByRelay(request.target, count());
       };
-      return { stream, socket, relay: true, unsent: none, begins };
+      return new RelayedWay(tunnel, begins);
     } catch (error) {
       const successor = this.#options.relay();
       // The relay was replaced while this waited for a lane.
@@ -194,6 +193,31 @@ export class Dialer {
       if (error instanceof AddressRefusedError && error.cause instanceof LocalTargetError) throw error.cause;
       throw error;
     }
+  }
+}
+
+/** A way through the relay. A tunnel of a session becomes a stream only for those who ask for one. */
+class RelayedWay implements Dialled {
+  readonly relay = true;
+  readonly unsent = none;
+  readonly begins: Dialled['begins'];
+  readonly #tunnel: Tunnel;
+
+  constructor(tunnel: Tunnel, begins: Dialled['begins']) {
+    this.#tunnel = tunnel;
+    this.begins = begins;
+  }
+
+  get stream(): Duplex {
+    return this.#tunnel.stream;
+  }
+
+  get socket(): Socket {
+    return this.#tunnel.socket;
+  }
+
+  get ofSession(): SessionTunnel | undefined {
+    return this.#tunnel instanceof SessionTunnel ? this.#tunnel : undefined;
   }
 }
 

@@ -1,9 +1,12 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { relayBytes } from '@manypath/forward';
+import { resetCodes } from '@manypath/session';
+import { TunnelJoint } from '@manypath/transport';
 import type { Connection } from './connection.ts';
 import type { Dialer } from './dialer.ts';
 import type { TunnelWish } from './front.ts';
+import type { SessionTunnel } from './lanes/session-tunnel.ts';
 
 /**
  * Serves a client that wants a tunnel: dials, answers, relays the bytes and accounts for them. Fulfilled when it is over.
@@ -28,6 +31,14 @@ export async function serveTunnel(wish: TunnelWish, dialer: Dialer, connection: 
       return bytes;
     };
     const dialled = await dialer.dial({ target, dialect, signal: giveUp.signal, takeFirstBytes });
+    if (dialled.ofSession !== undefined) {
+      giveUp.signal.throwIfAborted();
+      client.off('close', onGone);
+      connection.dialled(dialled);
+      if (!early) wish.accept();
+      await joined(client, dialled.ofSession, connection, () => taken);
+      return;
+    }
     dialled.stream.on('error', ignore);
     connection.dialled(dialled);
     try {
@@ -62,6 +73,35 @@ export async function serveTunnel(wish: TunnelWish, dialer: Dialer, connection: 
     if (early) client.resetAndDestroy();
     else wish.refuse(error);
   }
+}
+
+/** Has a client and a tunnel of a session go on together until both are closed. */
+function joined(
+  client: Socket,
+  way: SessionTunnel,
+  connection: Connection,
+  taken: () => number,
+): Promise<void> {
+  return new Promise(resolve => {
+    const joint = new TunnelJoint(client, way.tunnel, () => {
+      connection.end();
+      resolve();
+    });
+    connection.abortWith(reason => joint.abort({ code: resetCodes.cancelled, message: reason.message }));
+    connection.carries({
+      count: {
+        get bytesIn() {
+          return joint.bytesFromTunnel;
+        },
+        get bytesOut() {
+          return joint.bytesFromSocket + taken();
+        },
+      },
+      halfClosed: () => joint.isHalfClosed,
+    });
+    way.use(joint);
+    joint.start();
+  });
 }
 
 /** What breaks is told by `close`, or by the byte relay. */

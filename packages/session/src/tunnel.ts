@@ -15,6 +15,8 @@ export interface TunnelUser {
   onReset(reset: TunnelReset): void;
   /** More may be written, after {@link Tunnel.write} had said no. */
   onDrain(): void;
+  /** Both directions have ended as they should. */
+  onOver?(): void;
 }
 
 /** What a tunnel needs of its session. */
@@ -325,6 +327,7 @@ export class Tunnel {
     if (!this.#gotFinish || !this.#sentFinish || this.#isOver) return;
     this.#end();
     this.#host.over(this);
+    this.user.onOver?.();
   }
 
   #end(): void {

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Authority } from '@manypath/core';
-import type { Tunnel as SessionTunnelBelow, TunnelUser } from '@manypath/session';
 
 /** Which addresses a target may have. */
 export type Reach = 'public' | 'any';
@@ -29,10 +28,6 @@ export interface Tunnel {
   readonly stream: Duplex;
   /** The connection out of this host that carries it now. */
   readonly socket: Socket;
-  /** Has a socket's bytes go through it without a stream in between, where that can be. */
-  readonly use?: (user: TunnelUser) => void;
-  /** It itself, where it belongs to a session. */
-  readonly tunnel?: SessionTunnelBelow;
   /** Breaks it off, where it belongs to a session. */
   readonly abort?: () => void;
   /**

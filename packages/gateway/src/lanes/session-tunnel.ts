@@ -116,6 +116,10 @@ export class SessionTunnel implements TunnelUser {
     this.#user?.onDrain();
   }
 
+  onOver(): void {
+    this.#over();
+  }
+
   readonly #onAbort = (): void => this.#giveUp(resetCodes.cancelled, this.#options.signal.reason);
 
   #giveUp(code: number, reason: unknown): void {
