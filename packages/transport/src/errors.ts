@@ -9,16 +9,6 @@ export class HelloError extends ManypathError {
   }
 }
 
-/** The relay does not take this gateway, or not into this session; {@link code} is one of docs/SESSION.md §4. */
-export class HelloRefusedError extends ManypathError {
-  readonly refusal: number;
-
-  constructor(refusal: number, words: string) {
-    super('MANYPATH_HELLO_REFUSED', `the relay does not take this gateway: ${words}`);
-    this.refusal = refusal;
-  }
-}
-
 /** A tunnel was broken off by its other end. */
 export class TunnelResetError extends ManypathError {
   /** One of docs/SESSION.md §6. */

@@ -1,7 +1,26 @@
 export { CarrierSocket } from './carrier-socket.ts';
-export { HelloError, HelloRefusedError, TunnelResetError } from './errors.ts';
+export { HelloError, TunnelResetError } from './errors.ts';
 export { type FirstFrame, firstFrame } from './first-frame.ts';
-export * from './hello.ts';
+export {
+  decodeHello,
+  decodeRefused,
+  decodeWelcome,
+  encodeHello,
+  encodeRefused,
+  encodeWelcome,
+  exporterBytes,
+  exporterLabel,
+  type Hello,
+  type KnownSession,
+  provesSecret,
+  provesSession,
+  type ReceivedHello,
+  refusals,
+  sessionIdBytes,
+  sessionKeyBytes,
+  sessionProtocol,
+  type Welcome,
+} from './hello.ts';
 export { type JointOptions, type JointOutcome, TunnelJoint } from './join-tunnel.ts';
 export { type TransportLimits, transportLimits } from './limits.ts';
 export { TunnelStream } from './tunnel-stream.ts';
