@@ -6,10 +6,15 @@ import { afterThisTest } from './scope.ts';
 export class StandInLink {
   port = 0;
   readonly #sockets = new Set<Socket>();
+  #isBlocked = false;
 
   static async to(target: Authority): Promise<StandInLink> {
     const link = new StandInLink();
     const server = createServer({ allowHalfOpen: true }, near => {
+      if (link.#isBlocked) {
+        near.resetAndDestroy();
+        return;
+      }
       const far = connect({ ...target, allowHalfOpen: true, noDelay: true });
       near.setNoDelay(true);
       for (const [from, to] of [
@@ -50,6 +55,19 @@ export class StandInLink {
         passed = resolve;
         for (const socket of slow) socket.resume();
       });
+  }
+
+  /** Resets every connection there is; new ones are not affected. */
+  cut(): void {
+    for (const socket of [...this.#sockets]) socket.resetAndDestroy();
+  }
+
+  /** Turns new connections away from now on. @returns What ends that. */
+  block(): () => void {
+    this.#isBlocked = true;
+    return () => {
+      this.#isBlocked = false;
+    };
   }
 
   /** Lets nothing through on the connections there are; new ones are not affected. */

@@ -1,0 +1,77 @@
+import { randomBytes } from 'node:crypto';
+import { parsePairing } from '@manypath/core';
+import { type Relay, type RelayOptions, startRelay } from '@manypath/relay';
+import { describe, expect, it } from 'vitest';
+import { allOf, someOf, tunnelTo } from './support/client.ts';
+import { closedPort, echoOrigin } from './support/origins.ts';
+import { afterThisTest, startGateway, temporaryFolder, until } from './support/scope.ts';
+import { StandInLink } from './support/stand-in-link.ts';
+
+const toLoopback = async () => [{ address: '127.0.0.1', family: 4 }];
+
+async function relayBehindLink(options: Partial<RelayOptions> = {}) {
+  const address = { host: '127.0.0.1', port: await closedPort() };
+  const relay: Relay = await startRelay({
+    listen: address,
+    publicHost: address,
+    stateDir: temporaryFolder(),
+    allowPrivate: true,
+    lookup: toLoopback,
+    ...options,
+  });
+  afterThisTest(() => relay.close());
+  const link = await StandInLink.to(address);
+  const pairing = { ...parsePairing(relay.pairing), address: { host: '127.0.0.1', port: link.port } };
+  return { relay, link, pairing };
+}
+
+describe('tunnels through the relay', () => {
+  it('go on at the exact byte when every connection to the relay is reset, again and again', async () => {
+    const { link, pairing } = await relayBehindLink();
+    const gateway = await startGateway({ relay: pairing });
+    const echo = await echoOrigin();
+    const socket = await tunnelTo(gateway.proxy, { host: 'echo.example', port: echo.port });
+    const payload = randomBytes(40_000_000);
+    let came = 0;
+    socket.on('data', part => {
+      const before = Math.floor(came / 6_000_000);
+      came += part.length;
+      if (Math.floor(came / 6_000_000) > before) link.cut();
+    });
+    const answer = allOf(socket);
+    socket.end(payload);
+    expect(payload.equals(await answer)).toBe(true);
+    expect(gateway.status().totals).toMatchObject({ opened: 1, failed: 0 });
+  });
+
+  it('wait as long as there is no way to the relay, and go on when there is one', async () => {
+    const { relay, link, pairing } = await relayBehindLink();
+    const gateway = await startGateway({ relay: pairing });
+    const echo = await echoOrigin();
+    const socket = await tunnelTo(gateway.proxy, { host: 'echo.example', port: echo.port });
+    socket.write('before');
+    expect((await someOf(socket, 6)).toString()).toBe('before');
+    const unblock = link.block();
+    link.cut();
+    await until(() => gateway.status().relay?.state === 'away');
+    socket.write('meanwhile');
+    await until(() => relay.status().connections === 0);
+    expect(gateway.status().connections).toMatchObject([{ state: 'open', multipath: false }]);
+    unblock();
+    expect((await someOf(socket, 9)).toString()).toBe('meanwhile');
+    expect(relay.status()).toMatchObject({ tunnels: 1, tunnelsOpened: 1 });
+  });
+
+  it('leave connections that fall silent for new ones', async () => {
+    const { link, pairing } = await relayBehindLink();
+    const gateway = await startGateway({ relay: pairing });
+    const echo = await echoOrigin();
+    const socket = await tunnelTo(gateway.proxy, { host: 'echo.example', port: echo.port });
+    socket.write('before');
+    expect((await someOf(socket, 6)).toString()).toBe('before');
+    await until(() => gateway.status().relay?.lanes.length === 2);
+    link.fallSilent();
+    socket.write('after');
+    expect((await someOf(socket, 5)).toString()).toBe('after');
+  });
+});
