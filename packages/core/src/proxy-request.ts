@@ -49,16 +49,16 @@ export function classifyProxyRequest(
 }
 
 function forwardRequest(method: string, target: string): ProxyRequest {
-  const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)([^#]*)(#)?/.exec(target);
+  // A fragment is for the client alone, and some send it: RFC 9110 §4.2.5.
+  const match = /^([A-Za-z][A-Za-z0-9+.-]*):\/\/([^/?#]*)([^#]*)/.exec(target);
   if (match === null) throw new ProxyRequestError('its target is no URL in full');
-  const [, scheme = '', place = '', pathAndQuery = '', fragment] = match;
+  const [, scheme = '', place = '', pathAndQuery = ''] = match;
   // A WebSocket is opened with the same request: RFC 6455 §4.1, and some clients name their own scheme.
   if (!['http', 'ws'].includes(scheme.toLowerCase())) {
     throw new ProxyRequestError('its target is no http:// URL', {
       hint: `ask for ${scheme.toLowerCase()}:// with CONNECT`,
     });
   }
-  if (fragment !== undefined) throw new ProxyRequestError('its target has a fragment');
   const host = withoutUser(place);
   return {
     kind: 'forward',

@@ -86,7 +86,6 @@ describe('a request to a proxy', () => {
     ['GET', 'http://example.org:99999/'],
     ['GET', 'http://[::1/'],
     ['GET', 'http://a\\b/'],
-    ['GET', 'http://example.org/#fragment'],
     ['GET', 'https://example.org/'],
     ['GET', 'wss://example.org/'],
     ['GET', 'file:///etc/passwd'],
@@ -104,6 +103,15 @@ describe('a request to a proxy', () => {
     expect(() => classifyProxyRequest(head('GET', 'https://example.org/'))).toThrow(
       expect.objectContaining({ hint: 'ask for https:// with CONNECT' }) as Error,
     );
+  });
+
+  it.each([
+    ['http://example.org/a?b#c', '/a?b'],
+    ['http://example.org#c', '/'],
+    ['http://example.org/#a#b', '/'],
+    ['http://example.org?a#/b', '/?a'],
+  ])('for %s is passed on without the fragment', (target, path) => {
+    expect(classifyProxyRequest(head('GET', target))).toMatchObject({ path, host: 'example.org' });
   });
 
   it('has one Host; CONNECT and HTTP/1.0 may lack it', () => {

@@ -127,7 +127,8 @@ export class Http1Connection {
   }
 
   #newParser(): HttpRequestHeadParser {
-    return new HttpRequestHeadParser({ httpHeadBytes: this.#options.limits.forwardHeadBytes });
+    const { forwardHeadBytes } = this.#options.limits;
+    return new HttpRequestHeadParser({ httpHeadBytes: forwardHeadBytes, httpTargetBytes: forwardHeadBytes });
   }
 
   #limitHead(): void {

@@ -27,7 +27,7 @@ export const forwardLimits = {
   halfClosedAnswerMs: 60_000,
   /** How often it is asked then whether the client still waits, in milliseconds. */
   presenceCheckMs: 2_000,
-  /** Bytes of the head of a forwarded HTTP request. */
+  /** Bytes of the head of a forwarded HTTP request, which its target may fill. */
   forwardHeadBytes: 65_536,
   /** Bytes of the head of an answer. Chromium takes as many. */
   answerHeadBytes: 262_144,

@@ -74,6 +74,7 @@ describe.each([
     ['in HTTP/1.0', 'GET http://ORIGIN/a HTTP/1.0\r\n\r\n'],
     ['in HTTP/1.1', 'GET http://ORIGIN/a HTTP/1.1\r\nHost: x\r\n\r\n'],
     ['with a body', 'POST http://ORIGIN/a HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nhi.'],
+    ['with a fragment', 'GET http://ORIGIN/a#b HTTP/1.1\r\nHost: x\r\n\r\n'],
     ['with lines that end in LF', 'GET http://ORIGIN/a HTTP/1.1\nHost: x\n\n'],
     ['with a folded field', 'GET http://ORIGIN/a HTTP/1.1\r\nHost: x\r\nX-A: b\r\n c\r\n\r\n'],
     [
@@ -100,6 +101,15 @@ describe.each([
       await mirror(),
     );
     expect(answer).toContain('GET /b%C3%BC?q=%E9 HTTP/1.1\r\n');
+  });
+
+  it('may have a query of 30 kB', async () => {
+    const query = 'b'.repeat(30_000);
+    const answer = await halfClosing(
+      `GET http://ORIGIN/a?${query} HTTP/1.1\r\nHost: x\r\n\r\n`,
+      await mirror(),
+    );
+    expect(answer).toContain(`GET /a?${query} HTTP/1.1\r\n`);
   });
 
   it('that half-closes gets all of a slow and long answer', async () => {
