@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { ManypathError } from '@manypath/core';
+import { withoutServices } from './held-services.ts';
 import { askPerson } from './terminal/ask-person.ts';
 import { sayToPeople } from './terminal/log.ts';
 
@@ -9,6 +10,8 @@ import { sayToPeople } from './terminal/log.ts';
 interface SystemProgram {
   readonly program: string;
   readonly debianPackage: string;
+  /** What the package would have started at every boot. */
+  readonly service?: string;
 }
 
 const programs = {
@@ -29,8 +32,8 @@ const programs = {
   sudo: { program: 'sudo', debianPackage: 'sudo' },
   'systemd-analyze': { program: 'systemd-analyze', debianPackage: 'systemd' },
   git: { program: 'git', debianPackage: 'git' },
-  squid: { program: 'squid', debianPackage: 'squid' },
-  tinyproxy: { program: 'tinyproxy', debianPackage: 'tinyproxy' },
+  squid: { program: 'squid', debianPackage: 'squid', service: 'squid' },
+  tinyproxy: { program: 'tinyproxy', debianPackage: 'tinyproxy', service: 'tinyproxy' },
   // With the headers of the C library, which the package gcc alone only recommends.
   cc: { program: 'cc', debianPackage: 'g++' },
   haproxy: { program: 'haproxy', debianPackage: 'haproxy' },
@@ -61,11 +64,14 @@ export class MissingProgramsError extends ManypathError {
  * @throws MissingProgramsError `MANYPATH_PROGRAMS_MISSING`, also when the answer is no
  */
 export async function requirePrograms(names: readonly SystemProgramName[]): Promise<void> {
-  const missing = names.map(name => programs[name]).filter(({ program }) => !isOnPath(program));
+  const missing = names
+    .map((name): SystemProgram => programs[name])
+    .filter(({ program }) => !isOnPath(program));
   if (missing.length === 0) return;
   if (process.getuid?.() !== 0 || !isOnPath('apt-get')) throw new MissingProgramsError(missing);
   if (!(await mayInstall(missing))) throw new MissingProgramsError(missing);
-  install(missing);
+  withoutServices(() => install(missing));
+  disableServices(missing);
   const stillMissing = missing.filter(({ program }) => !isOnPath(program));
   if (stillMissing.length > 0) throw new MissingProgramsError(stillMissing);
 }
@@ -110,6 +116,11 @@ function install(missing: readonly SystemProgram[]): void {
   run(program, ['update', '-qq']);
   const second = run(program, parameters);
   if (!second.succeeded) throw new MissingProgramsError(missing, new Error(second.complaint));
+}
+
+function disableServices(installed: readonly SystemProgram[]): void {
+  const services = installed.flatMap(({ service = [] }) => service);
+  if (services.length > 0 && isOnPath('systemctl')) run('systemctl', ['disable', ...services]);
 }
 
 function run(program: string, parameters: readonly string[]): { succeeded: boolean; complaint: string } {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -64,5 +64,18 @@ describe.skipIf(!isRoot || !isOnPath('script'))('a missing program (needs root a
     expect(stdout).toContain('there');
     expect(stderr).toContain('installing nghttp2-client');
     expect(installs()).toBe(true);
+  });
+
+  it('is not started at every boot when its package would do that', () => {
+    const systemctl = `#!/bin/sh\necho "$@" > ${folder}/services\n`;
+    writeFileSync(join(folder, 'systemctl'), systemctl, { mode: 0o755 });
+    writeFileSync(
+      join(folder, 'apt-get'),
+      `#!/bin/sh\necho '#!/bin/sh' > ${folder}/tinyproxy\n/bin/chmod 755 ${folder}/tinyproxy\n`,
+    );
+    const proxy = source.replace('nghttp', 'tinyproxy');
+    const { stdout } = spawnSync(process.execPath, ['-e', proxy], { encoding: 'utf8', env: env({}) });
+    expect(stdout).toBe('there\n');
+    expect(readFileSync(join(folder, 'services'), 'utf8')).toBe('disable tinyproxy\n');
   });
 });
