@@ -1,7 +1,9 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { manypathArguments } from './support/manypath.ts';
+import { manypathArguments, temporaryFolder } from './support/manypath.ts';
 import { whyNoBrowser, whyNoLab } from './support/requirements.ts';
 
 const reason = whyNoLab() ?? whyNoBrowser();
@@ -28,4 +30,31 @@ describe.skipIf(reason)(`manypath demo${reason ? ` (skipped: ${reason})` : ''}`,
     expect(result?.combinedMbps).toBeGreaterThan(Number(result?.singleMbps));
     expect(stderr.split('\n').slice(-4)).toEqual(['/run/manypath/labs:', '', '/run/netns:', '']);
   });
+
+  it.each(['building', 'opening a real Chromium', 'one link'])(
+    'leaves nothing behind when it is interrupted at "%s"',
+    async moment => {
+      using temporary = temporaryFolder();
+      const [node = '', main = ''] = manypathArguments;
+      const demo = spawn(node, [main, 'demo', '--megabytes', '200'], {
+        // A process group of its own, as in a terminal.
+        detached: true,
+        env: { ...process.env, TMPDIR: temporary.path },
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+      const ended = once(demo, 'exit');
+      let said = '';
+      await new Promise<void>(resolve => {
+        for (const output of [demo.stdout, demo.stderr]) {
+          output.setEncoding('utf8').on('data', (text: string) => {
+            said += text;
+            if (said.includes(moment)) resolve();
+          });
+        }
+      });
+      process.kill(-(demo.pid ?? 0), 'SIGINT');
+      expect((await ended)[0]).toBe(130);
+      expect(readdirSync(temporary.path)).toEqual([]);
+    },
+  );
 });

@@ -11,6 +11,8 @@ import type { Profile } from './profile.ts';
  * environment, not among the parameters: who has it on the command line belongs to the browser. A fresh
  * profile is nobody else's, so with it all helpers of the browser are waited for as well; one that is just
  * starting would make the folder again. The brackets keep `grep` from finding itself.
+ *
+ * A Chromium that is killed leaves a folder with its socket among the temporary files; a link in the profile leads there.
  */
 const script = `
   trap '' INT TERM HUP
@@ -32,6 +34,13 @@ const script = `
     if left "$1"; then kill -KILL $pids; sleep 0.1; fi
   fi
   if [ "$1" = remove ]; then
+    socket=$(readlink "$PROFILE/SingletonSocket") || socket=
+    case $socket in
+      /*/SingletonSocket)
+        folder=\${socket%/*}
+        rm -f -- "$socket" "$folder/SingletonCookie"
+        rmdir -- "$folder" ;;
+    esac
     for pause in 0.1 0.3 1 3; do rm -rf -- "$PROFILE" 2>/dev/null && exit 0; sleep $pause; done
   fi
 `;

@@ -40,20 +40,16 @@ async function runDemo({ json, rate, megabytes, logLevel }: DemoOptions): Promis
   await Lab.requireOrReenter();
   const events = new EventOutput(json);
   const out = json ? process.stderr : process.stdout;
-  const stage = await setStage({
-    rateMbit: rate,
-    logLevel,
-    say: sayToPeople,
-  });
-  let closing: Promise<void> | undefined;
-  const close = () => (closing ??= stage.close());
-  let isInterrupted = false;
-  const onSignal = () => {
-    isInterrupted = true;
-    void close().finally(() => process.exit(exitCodes.interrupted));
-  };
-  process.once('SIGINT', onSignal).once('SIGTERM', onSignal).once('SIGHUP', onSignal);
+  const interruption = new AbortController();
+  const { signal } = interruption;
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(name, () => interruption.abort());
   try {
+    await using stage = await setStage({ rateMbit: rate, logLevel, say: sayToPeople, signal });
+    // A run whose stage is taken away may wait for ever.
+    signal.addEventListener('abort', () => {
+      const exit = () => process.exit(exitCodes.interrupted);
+      void stage[Symbol.asyncDispose]().then(exit, exit);
+    });
     const view = new LiveView(out, rate);
     const results: DemoResult[] = [];
     for (const run of demoRuns) {
@@ -70,9 +66,7 @@ async function runDemo({ json, rate, megabytes, logLevel }: DemoOptions): Promis
     process.exitCode = summary.survivedCut ? 0 : 1;
   } catch (error) {
     // What was taken away from under it.
-    if (!isInterrupted) throw error;
+    if (!signal.aborted) throw error;
     process.exitCode = exitCodes.interrupted;
-  } finally {
-    await close();
   }
 }

@@ -25,13 +25,12 @@ export const demoLinks = ['wifi', 'mobile'] as const;
 export type DemoLink = (typeof demoLinks)[number];
 
 /** What the demo plays on: lab, relay, origin and browser, all real and all running. */
-export interface Stage {
+export interface Stage extends AsyncDisposable {
   readonly lab: Lab;
   /** Runs a script in a page of the origin and waits for what it gives. */
   readonly evaluate: (script: string) => Promise<unknown>;
   /** Asks the browser's gateway. */
   readonly control: ControlClient;
-  close(): Promise<void>;
 }
 
 /** The running command line, as this process was started. */
@@ -45,6 +44,8 @@ export interface StageOptions {
   readonly logLevel: LogLevel;
   /** Called with what is about to happen. */
   readonly say: (text: string) => void;
+  /** Takes all of it down again, as soon as the step that is under way is over. */
+  readonly signal: AbortSignal;
 }
 
 /**
@@ -52,27 +53,35 @@ export interface StageOptions {
  *
  * @throws DemoPartError `MANYPATH_DEMO_PART_FAILED`
  */
-export async function setStage({ rateMbit, logLevel, say }: StageOptions): Promise<Stage> {
+export async function setStage({ rateMbit, logLevel, say, signal }: StageOptions): Promise<Stage> {
   const folder = mkdtempSync(join(tmpdir(), 'manypath-demo-'));
   const undo: (() => void | Promise<void>)[] = [() => rmSync(folder, { recursive: true, force: true })];
-  const close = async () => {
+  const takeDown = async () => {
     for (const step of undo.splice(0).reverse()) await step();
   };
+  let closing: Promise<void> | undefined;
+  const close = () => (closing ??= takeDown());
   try {
     say(`building a laptop with two links of ${rateMbit} Mbit/s each, a relay and an ordinary web server`);
     const lab = await Lab.create({ links: demoLinks.map(name => ({ name, rateMbit })) });
     undo.push(() => lab.destroy());
+    signal.throwIfAborted();
     const { certificate } = await lab.startOrigin('origin');
     const pairing = await startRelay(lab, join(folder, 'relay'), logLevel);
+    signal.throwIfAborted();
     say('opening a real Chromium on the laptop');
     const state = join(folder, 'laptop');
-    const browser = await startBrowser(lab, pairing, certificate, { state, logLevel });
+    const browser = startBrowser(lab, pairing, certificate, { state, logLevel });
+    // Also while it starts: it has things of its own to clear away.
     undo.push(() => stopBrowser(browser));
+    await readyEvent(browser, 'browser', logLevel);
+    signal.throwIfAborted();
     const pipe = new CdpPipe(browser.stdio[3] as Writable, browser.stdio[4] as Readable);
     const evaluate = await openPage(pipe, 'https://origin.lab/');
     const control = await ControlClient.connect(state);
     undo.push(() => control.close());
-    return { lab, evaluate, control, close };
+    signal.throwIfAborted();
+    return { lab, evaluate, control, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;
@@ -88,12 +97,12 @@ async function startRelay(lab: Lab, state: string, logLevel: LogLevel): Promise<
   return String((await readyEvent(child, 'relay', logLevel)).pairing);
 }
 
-async function startBrowser(
+function startBrowser(
   lab: Lab,
   pairing: string,
   certificate: string,
   { state, logLevel }: { readonly state: string; readonly logLevel: LogLevel },
-): Promise<ChildProcess> {
+): ChildProcess {
   const spki = new X509Certificate(certificate).publicKey.export({ type: 'spki', format: 'der' });
   const browserArguments = [
     '--remote-debugging-pipe',
@@ -105,13 +114,11 @@ async function startBrowser(
     '--disable-gpu',
   ];
   const options = ['--json', '--headless', '--state', state, '--log-level', logLevel];
-  const child = lab.spawn('client', [...manypath, 'browse', ...options, '--', ...browserArguments], {
+  return lab.spawn('client', [...manypath, 'browse', ...options, '--', ...browserArguments], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
     // Not on its command line, which everybody on this machine can read.
     env: { MANYPATH_RELAY: pairing },
   });
-  await readyEvent(child, 'browser', logLevel);
-  return child;
 }
 
 /** Waits for `{"event":"ready"}` on stdout. */
