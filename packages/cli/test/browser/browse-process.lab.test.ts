@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -109,6 +109,7 @@ describe.skipIf(missing !== undefined)(`browse as a process${missing ? ` (${miss
     browse.child.kill('SIGTERM');
     expect(await browse.exit).toEqual([137, null]);
     await nothingLeft(await browse.said('namespace'), profileIn(await browse.said('arguments')));
+    expect(existsSync(await browse.said('socket'))).toBe(false);
   });
 
   it('sees a browser off that does not end after we were killed', async () => {
@@ -117,6 +118,7 @@ describe.skipIf(missing !== undefined)(`browse as a process${missing ? ` (${miss
     browse.child.kill('SIGKILL');
     await nothingLeft(await browse.said('namespace'), profileIn(await browse.said('arguments')));
     expect(processes()).not.toContain(pid);
+    expect(existsSync(await browse.said('socket'))).toBe(false);
   });
 
   it('says in one event what it set up, and keeps the rest off stdout, with --json', async () => {

@@ -8,6 +8,13 @@ for argument in "$@"; do
   case $argument in --user-data-dir=*) profile=${argument#--user-data-dir=} ;; esac
 done
 touch "$profile/used"
+if [ "$FAKE_BROWSER" = deaf ]; then
+  # As Chromium does, which takes it away when it ends by itself.
+  folder=$(mktemp -d -t org.chromium.Chromium.XXXXXX)
+  touch "$folder/SingletonSocket" "$folder/SingletonCookie"
+  ln -s "$folder/SingletonSocket" "$profile/SingletonSocket"
+  echo "socket: $folder"
+fi
 echo "arguments: $*"
 echo "namespace: $(readlink /proc/self/ns/net)"
 echo "capabilities: $(sed -n 's/^CapEff:\t//p' /proc/self/status)"
