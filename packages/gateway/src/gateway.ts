@@ -103,6 +103,7 @@ export class Gateway {
     });
     const gateway = new Gateway(options, pairing, server);
     try {
+      if (options.protectLocal) await gateway.#straight.noteHosts();
       if (options.straightPort) await gateway.#openStraightPort();
       await gateway.#openControl();
       return gateway;
@@ -142,6 +143,7 @@ export class Gateway {
       localNames: this.#localNames,
       localNetworks: this.#localNetworks,
       isInHosts: name => this.#straight.isInHosts(name),
+      isNewInHosts: name => this.#straight.isNewInHosts(name),
       translators: () => this.#translators.prefixes(),
     });
     this.#links = new RelayLinks({

@@ -18,6 +18,8 @@ export interface LocalGuardOptions {
   readonly localNetworks: LocalNetworks;
   /** Whether the user wrote a name into the hosts file. */
   readonly isInHosts: (name: string) => Promise<boolean>;
+  /** Whether that was after the browser was started, which learns of such names only then. */
+  readonly isNewInHosts: (name: string) => Promise<boolean>;
   /** How the networks of this host translate IPv6 addresses. */
   readonly translators: () => Promise<readonly Nat64Prefix[]>;
 }
@@ -43,7 +45,9 @@ export class LocalGuard {
     if (reach !== undefined || localNames.named(host)) return undefined;
     if (isIP(host) !== 0) return protectLocal ? this.#refusing(() => true, true) : undefined;
     const isInHosts = await this.#options.isInHosts(host);
-    // The user wrote it; but a browser has to see that it leads to a local network.
+    // The user wrote it; but a browser has to see that it leads to a local network, where it can.
+    if (protectLocal && isInHosts && (await this.#options.isNewInHosts(host)))
+      return this.#refusing(await this.#isNot(leadingNowhere), false);
     if (protectLocal && isInHosts) return this.#refusing(await this.#isNot(local), true);
     if (protectLocal) return this.#refusing(await this.#isPublic(), true);
     if (isInHosts || localNames.includes(host)) return undefined;
@@ -75,6 +79,9 @@ const ofThisMachine: ReadonlySet<AddressScope> = new Set([
   'link-local',
   'metadata',
 ] as const);
+
+/** What no name is meant to lead to: what hosts files have for names that are to be blocked, and what no user writes. */
+const leadingNowhere: ReadonlySet<AddressScope> = new Set(['unspecified', 'metadata'] as const);
 
 /** What browsers guard from public pages. */
 const local: ReadonlySet<AddressScope> = new Set([...ofThisMachine, 'private']);

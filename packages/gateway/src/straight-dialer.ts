@@ -181,6 +181,16 @@ export class StraightDialer {
     return this.#resolver.isInHosts(host);
   }
 
+  /** What the hosts file says now is what the browser knows. */
+  noteHosts(): Promise<void> {
+    return this.#resolver.noteHosts();
+  }
+
+  /** Whether the user has written a name into the hosts file since then. */
+  isNewInHosts(host: string): Promise<boolean> {
+    return this.#resolver.hasChangedInHosts(host);
+  }
+
   /** What a name led to is not to be reached any more: it is looked up anew the next time. */
   forgetName(host: string): void {
     this.#resolver.forgetName(host);

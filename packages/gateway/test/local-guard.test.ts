@@ -9,7 +9,8 @@ const guard = (options: Partial<LocalGuardOptions>) =>
     protectLocal: false,
     localNames: new LocalNames(['own.example']),
     localNetworks: new LocalNetworks(new SimulatedClock()),
-    isInHosts: async name => name === 'hosts.example',
+    isInHosts: async name => name === 'hosts.example' || name === 'new.example',
+    isNewInHosts: async name => name === 'new.example',
     translators: async () => [],
     ...options,
   });
@@ -40,6 +41,12 @@ describe('where names may lead', () => {
     ['a name of the public DNS', 'a.example', ['93.184.215.14']],
     // The browser was to resolve it itself where it leads to a local network.
     ['a name of the hosts file', 'hosts.example', ['198.18.0.1', '93.184.215.14']],
+    // It could not be told of it any more.
+    [
+      'a name that came into the hosts file later',
+      'new.example',
+      ['127.0.0.1', '10.9.9.9', '198.18.0.1', '93.184.215.14'],
+    ],
     ['a name of the user', 'own.example', ['127.0.0.1', '::', '10.9.9.9', '198.18.0.1', '93.184.215.14']],
     ['an address itself, behind a router', '10.9.9.9', ['10.9.9.9', '198.18.0.1', '93.184.215.14']],
   ])('%s, for a browser', async (_, host, expected) => {

@@ -71,6 +71,8 @@ export const pathsLimits = {
   nameHereMs: 1500,
   /** How long what files say of name servers is believed, in milliseconds. */
   nameFilesMs: 2000,
+  /** Names that are believed to have been written into the hosts file by hand while a gateway runs. */
+  hostsChanged: 32,
   /** Longest such file that is read, in bytes. */
   nameFileBytes: 16_777_216,
   /** How long a path has to answer when it is asked whether it works, in milliseconds; where its queue is long, up to the second. */

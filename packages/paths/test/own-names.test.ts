@@ -45,6 +45,24 @@ beforeEach(() => {
 });
 
 describe('the hosts file', () => {
+  it('may get a few names by hand while somebody runs who was told what it had', async () => {
+    write('hosts', '127.0.0.1 old.test\n203.0.113.1 moved.test\n');
+    const { clock, resolver } = machine();
+    expect(await resolver.hasChangedInHosts('old.test')).toBe(false);
+    await resolver.noteHosts();
+    write('hosts', '127.0.0.1 old.test\n127.0.0.1 moved.test\n127.0.0.1 New.test\n');
+    clock.advance(pathsLimits.nameFilesMs);
+    expect(await resolver.hasChangedInHosts('old.test')).toBe(false);
+    expect(await resolver.hasChangedInHosts('moved.test')).toBe(true);
+    expect(await resolver.hasChangedInHosts('NEW.test.')).toBe(true);
+    expect(await resolver.hasChangedInHosts('none.test')).toBe(false);
+    const list = Array.from({ length: pathsLimits.hostsChanged }, (_, at) => `127.0.0.1 ad${at}.example\n`);
+    write('hosts', `127.0.0.1 old.test\n127.0.0.1 new.test\n${list.join('')}`);
+    clock.advance(pathsLimits.nameFilesMs);
+    expect(await resolver.hasChangedInHosts('new.test')).toBe(false);
+    expect(await resolver.hasChangedInHosts('ad1.example')).toBe(false);
+  });
+
   it('goes before all servers: names with a dot, aliases, both families, any case', async () => {
     write(
       'hosts',

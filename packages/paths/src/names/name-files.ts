@@ -36,7 +36,10 @@ export interface ResolverSettings {
 export class NameFiles {
   readonly #places: NamePlaces;
   readonly #clock: Clock;
-  #hosts: { readonly text: string; readonly names: ReadonlyMap<string, readonly string[]> } | undefined;
+  #hosts: { readonly text: string; readonly names: HostsNames } | undefined;
+  /** What the hosts file said when that was noted, and the names of which it says something else by now. */
+  #noted: HostsNames | undefined;
+  #changed: { readonly names: HostsNames; readonly found: ReadonlySet<string> } | undefined;
   readonly #read = new Map<string, { found: Promise<FoundText>; until: number }>();
 
   constructor(clock: Clock, places: NamePlaces = systemNamePlaces) {
@@ -50,9 +53,30 @@ export class NameFiles {
 
   /** Addresses that /etc/hosts has for a name, in its order; for names without an entry none. */
   async inHosts(name: string): Promise<readonly string[]> {
+    return (await this.#namesOfHosts()).get(plainName(name)) ?? [];
+  }
+
+  /** What the hosts file says now is what {@link hasChangedInHosts} compares with. */
+  async noteHosts(): Promise<void> {
+    this.#noted = await this.#namesOfHosts();
+  }
+
+  /**
+   * Whether the hosts file leads a name elsewhere than when that was noted, as it does a few names: when it does more than
+   * `hostsChanged` of the limits, some list was put in and no hand wrote them.
+   */
+  async hasChangedInHosts(name: string): Promise<boolean> {
+    const names = await this.#namesOfHosts();
+    if (this.#noted === undefined) return false;
+    if (this.#changed?.names !== names) this.#changed = { names, found: changedNames(this.#noted, names) };
+    const { found } = this.#changed;
+    return found.size <= pathsLimits.hostsChanged && found.has(plainName(name));
+  }
+
+  async #namesOfHosts(): Promise<HostsNames> {
     const text = await this.#text(this.#places.hosts);
     if (this.#hosts?.text !== text) this.#hosts = { text, names: parseHosts(text) };
-    return this.#hosts.names.get(plainName(name)) ?? [];
+    return this.#hosts.names;
   }
 
   /** Whether a name is below a domain that only the networks of this machine may know. */
@@ -93,6 +117,13 @@ export class NameFiles {
     this.#read.set(place, { found, until: this.#clock.now() + pathsLimits.nameFilesMs });
     return (await found).text;
   }
+}
+
+type HostsNames = ReadonlyMap<string, readonly string[]>;
+
+function changedNames(before: HostsNames, now: HostsNames): Set<string> {
+  const found = [...now].filter(([name, addresses]) => before.get(name)?.join() !== addresses.join());
+  return new Set(found.map(([name]) => name));
 }
 
 /** Interfaces whose domains are asked for. */

@@ -66,6 +66,16 @@ export class PathResolver {
     return addresses;
   };
 
+  /** As of `NameFiles`. */
+  noteHosts(): Promise<void> {
+    return this.#files.noteHosts();
+  }
+
+  /** As of `NameFiles`. */
+  hasChangedInHosts(host: string): Promise<boolean> {
+    return this.#files.hasChangedInHosts(host);
+  }
+
   /** Whether the hosts file has a name. */
   async isInHosts(host: string): Promise<boolean> {
     return (await this.#files.inHosts(host)).length > 0;
