@@ -292,6 +292,23 @@ describe('the health of paths', () => {
     keeper.close();
   });
 
+  it('is dead for a router that answered late the first time, as on a busy computer, and now does not', async () => {
+    const { keeper, dead, rttMs, path, health, pass } = hospital();
+    rttMs.set('b', 500);
+    keeper.usePaths([path('a'), path('b')]);
+    await pass(350);
+    expect(health('b')).toBe('dead');
+    keeper.works('b', 20);
+    rttMs.set('b', 320);
+    await pass(3000);
+    expect(health('b')).toBe('up');
+    dead.add('b');
+    void keeper.freshen();
+    await pass(1000);
+    expect(health('b')).toBe('dead');
+    keeper.close();
+  });
+
   it('is found out when somebody asks how paths are that carry nothing', async () => {
     const { keeper, dead, health, asked, pass, ward } = hospital();
     await ward('a', 'b');

@@ -35,8 +35,11 @@ interface Patient {
   /** When it last gave a sign of life, and was last doubted, by the clock. */
   heardAt: number;
   doubtedAt: number;
-  /** Whether it ever answered when it was asked; `never`: it works, and whom it was asked for is silent by nature. */
-  answers: 'not yet' | 'once' | 'never';
+  /**
+   * Whether it ever answered when it was asked; `never`: it works, and whom it was asked for is silent by nature; `in question`: it
+   * works, did not answer before that became known, and is asked once more, since a busy computer hears answers late.
+   */
+  answers: 'not yet' | 'in question' | 'once' | 'never';
   /** When to ask again: it is dead, or nobody answered over any path. */
   retry: Timer | undefined;
   portal: PortalWatch | undefined;
@@ -113,8 +116,11 @@ export class HealthKeeper {
     if (patient === undefined) return;
     // Many routers drop what is not for them: then their silence says nothing of the way beyond.
     const isSilent = patient.examination?.outcome === 'silent' || patient.judge.verdict.health === 'dead';
-    if (this.#target === undefined && isSilent && patient.answers === 'not yet') patient.answers = 'never';
+    const isQuestion = this.#target === undefined && isSilent && patient.answers === 'not yet';
     this.#hear(patient, { kind: 'answer', rttMs });
+    if (!isQuestion) return;
+    patient.answers = 'in question';
+    this.#examine(patient);
   }
 
   /** Something came over a path: it works, and no more is known. Costs nothing while that is no news. */
@@ -245,8 +251,9 @@ export class HealthKeeper {
   #silent(patient: Patient): void {
     const { path, examination, judge } = patient;
     if (examination === undefined) return;
-    if (patient.answers === 'never') {
-      examination.end();
+    if (patient.answers === 'never' || patient.answers === 'in question') {
+      // A late answer is still heard.
+      patient.answers = 'never';
       examination.settle();
       return;
     }
@@ -266,8 +273,8 @@ export class HealthKeeper {
 
   /** A silent path is dead when another one was heard from since it was asked. */
   #judgeSilent(patient: Patient): void {
-    const { examination, judge } = patient;
-    if (examination?.outcome !== 'silent' || judge.verdict.health === 'dead') return;
+    const { examination, judge, answers } = patient;
+    if (examination?.outcome !== 'silent' || judge.verdict.health === 'dead' || answers === 'never') return;
     if (!this.#others(patient).some(({ heardAt }) => heardAt >= examination.beganAt)) return;
     this.#hear(patient, { kind: 'silence' });
   }
@@ -349,8 +356,8 @@ export class HealthKeeper {
 
   /** Another path is heard from after a silence that was not judged: what is old is asked anew, all may have come back. */
   #judgeSilentLate(patient: Patient): void {
-    const { examination, judge } = patient;
-    if (examination === undefined || judge.verdict.health === 'dead') return;
+    const { examination, judge, answers } = patient;
+    if (examination === undefined || judge.verdict.health === 'dead' || answers === 'never') return;
     const isRecent = this.#clock.now() - examination.beganAt <= 2 * windowOf(patient);
     if (isRecent) this.#judgeSilent(patient);
     else this.#examine(patient);
