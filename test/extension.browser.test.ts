@@ -5,7 +5,8 @@ import { extensionId } from '@manypath/core';
 import { Lab } from '@manypath/lab';
 import type { BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { openBrowse, picture, relayOf } from './support/browse.ts';
+import { openBrowse, picture } from './support/browse.ts';
+import { pairingOfLabRelay } from './support/relay.ts';
 import { removeFolder } from './support/remove-folder.ts';
 import { whyNoBrowser, whyNoLab } from './support/requirements.ts';
 
@@ -27,7 +28,7 @@ describe.skipIf(reason)(`the extension in manypath browse${reason ? ` (skipped: 
       ],
     });
     await lab.startOrigin('origin');
-    const pairing = await relayOf(lab, folder);
+    const pairing = await pairingOfLabRelay(lab, folder);
     context = await openBrowse(lab, folder, ['--relay', pairing]);
     popup = await context.newPage();
     await popup.goto(`chrome-extension://${extensionId}/popup.html`);

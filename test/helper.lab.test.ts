@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hostSettings } from './support/host-settings.ts';
 import { manypathArguments, startManypath, temporaryFolder } from './support/manypath.ts';
 import { asOrdinaryUser, ordinaryUser } from './support/ordinary-user.ts';
+import { startLabRelay } from './support/relay.ts';
 import { whyNoLab } from './support/requirements.ts';
 
 const uid = ordinaryUser;
@@ -295,11 +296,7 @@ describe.skipIf(whyNoLab())(`doctor${whyNoLab() ? ` (skipped: ${whyNoLab()})` : 
   });
 
   it('finds a path whose way to the relay loses Multipath TCP, and one that leads nowhere', async () => {
-    const place = ['--listen', '0.0.0.0:8443', '--public', lab.addresses.relay, '--allow-private'];
-    const relay = await startManypath(
-      ['relay', '--json', ...place, '--state', join(folder.path, 'relay')],
-      command => lab.spawn('relay', command),
-    );
+    const relay = await startLabRelay(lab, folder.path);
     const pairing = String(relay.ready.pairing);
     expect(wrong((await doctor('--relay', pairing)).checks)).toEqual([]);
     // What is wrong with this kernel is told once, and not again for each path.

@@ -16,6 +16,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { openBrowse } from './support/browse.ts';
 import { hostSettings } from './support/host-settings.ts';
 import { type RunningManypath, startManypath } from './support/manypath.ts';
+import { startLabRelay } from './support/relay.ts';
 import { whyNoBrowser, whyNoLab } from './support/requirements.ts';
 
 const reason = whyNoLab() ?? whyNoBrowser();
@@ -37,7 +38,7 @@ describe.skipIf(reason)(`a browser whose parts are killed${reason ? ` (skipped: 
 
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'manypath-killed-'));
-    relay = await startRelay();
+    relay = await startLabRelay(lab, folder);
     context = await openBrowse(lab, folder, ['--relay', String(relay.ready.pairing)]);
     page = await context.newPage();
     await reaches();
@@ -47,23 +48,6 @@ describe.skipIf(reason)(`a browser whose parts are killed${reason ? ` (skipped: 
     await relay.stop('SIGKILL');
     rmSync(folder, { recursive: true, force: true });
   });
-
-  const startRelay = () =>
-    startManypath(
-      [
-        ...[
-          'relay',
-          '--json',
-          '--listen',
-          '0.0.0.0:8443',
-          '--public',
-          lab.addresses.relay,
-          '--allow-private',
-        ],
-        ...['--state', join(folder, 'relay')],
-      ],
-      command => lab.spawn('relay', command),
-    );
 
   const reaches = () =>
     expect
@@ -123,7 +107,7 @@ describe.skipIf(reason)(`a browser whose parts are killed${reason ? ` (skipped: 
     await connected();
     await relay.stop('SIGKILL');
     kill('native-host');
-    relay = await startRelay();
+    relay = await startLabRelay(lab, folder);
     await reaches();
     await connected();
   });

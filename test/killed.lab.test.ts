@@ -10,6 +10,7 @@ import {
   temporaryFolder,
 } from './support/manypath.ts';
 import { asOrdinaryUser, ordinaryUser } from './support/ordinary-user.ts';
+import { startLabRelay } from './support/relay.ts';
 import { whyNoLab } from './support/requirements.ts';
 
 const names = ['helper', 'relay', 'gateway'] as const;
@@ -53,22 +54,7 @@ describe.skipIf(whyNoLab())(
           ],
           command => lab.spawn('client', command),
         ),
-      relay: () =>
-        startManypath(
-          [
-            ...[
-              'relay',
-              '--json',
-              '--listen',
-              '0.0.0.0:8443',
-              '--public',
-              lab.addresses.relay,
-              '--allow-private',
-            ],
-            ...['--state', join(folder.path, 'relay')],
-          ],
-          command => lab.spawn('relay', command),
-        ),
+      relay: () => startLabRelay(lab, folder.path),
       gateway: () =>
         startManypath(
           [

@@ -7,6 +7,7 @@ import { Lab } from '@manypath/lab';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { hostSettings } from './support/host-settings.ts';
 import { type RunningManypath, startManypath, temporaryFolder } from './support/manypath.ts';
+import { pairingOfLabRelay } from './support/relay.ts';
 import { whyNoLab } from './support/requirements.ts';
 
 /** What a request may take, whatever the disk does, in seconds. */
@@ -22,12 +23,7 @@ describe.skipIf(whyNoLab())(`a state folder${whyNoLab() ? ` (skipped: ${whyNoLab
   beforeAll(async () => {
     lab = await Lab.create();
     await lab.startOrigin('origin');
-    const place = ['--listen', '0.0.0.0:8443', '--public', lab.addresses.relay, '--allow-private'];
-    const relay = await startManypath(
-      ['relay', '--json', ...place, '--state', join(folder.path, 'relay')],
-      command => lab.spawn('relay', command),
-    );
-    pairing = String(relay.ready.pairing);
+    pairing = await pairingOfLabRelay(lab, folder.path);
   });
   afterAll(async () => {
     await lab.destroy();

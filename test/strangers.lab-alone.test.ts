@@ -5,7 +5,8 @@ import { createInterface } from 'node:readline';
 import { parsePairing } from '@manypath/core';
 import { Lab, type Role } from '@manypath/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type RunningManypath, startManypath, temporaryFolder } from './support/manypath.ts';
+import { type RunningManypath, temporaryFolder } from './support/manypath.ts';
+import { startLabRelay } from './support/relay.ts';
 import { whyNoLab } from './support/requirements.ts';
 
 /** Opens connections one after the other, keeps as many as it is allowed to, and says how many there were so far. */
@@ -40,10 +41,7 @@ describe.skipIf(skipped)(`strangers at the relay${skipped ? ` (skipped: ${skippe
   beforeAll(async () => {
     lab = await Lab.create({ links: [{ name: 'a' }, { name: 'b' }] });
     await lab.startOrigin('origin');
-    const place = ['--listen', '0.0.0.0:8443', '--public', lab.addresses.relay, '--allow-private'];
-    relay = await startManypath(['relay', '--json', ...place, '--state', state.path], command =>
-      lab.spawn('relay', command),
-    );
+    relay = await startLabRelay(lab, state.path);
   });
   afterAll(async () => {
     for (const child of floods) child.kill('SIGKILL');
@@ -81,7 +79,7 @@ describe.skipIf(skipped)(`strangers at the relay${skipped ? ` (skipped: ${skippe
       [
         ...['curl', '--silent', '--config', '-', '--max-time', '20', '--output', '/dev/null'],
         ...['--proxy', `https://${lab.addresses.relay}:8443`],
-        ...['--proxy-cacert', join(state.path, 'relay', 'cert.pem')],
+        ...['--proxy-cacert', join(state.path, 'relay', 'relay', 'cert.pem')],
         ...['--write-out', '%{http_code}', `http://${lab.addresses.origin}/bytes/1000`],
       ],
       { input: `proxy-user = "manypath:${secret}"\n`, allowFailure: true },

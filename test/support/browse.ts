@@ -3,17 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Lab } from '@manypath/lab';
 import { type BrowserContext, chromium, type Page } from 'playwright-core';
-import { manypathArguments, startManypath } from './manypath.ts';
-
-/** Starts a relay in its namespace of the lab. @returns Its pairing URL. */
-export async function relayOf(lab: Lab, folder: string): Promise<string> {
-  const where = ['--listen', '0.0.0.0:8443', '--public', lab.addresses.relay, '--allow-private'];
-  const relay = await startManypath(
-    ['relay', '--json', ...where, '--state', join(folder, 'relay')],
-    command => lab.spawn('relay', command),
-  );
-  return String(relay.ready.pairing);
-}
+import { manypathArguments } from './manypath.ts';
 
 /**
  * Opens `manypath browse` on the laptop of the lab, driven through a script that takes the place of the browser's own program. The

@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Lab } from '@manypath/lab';
 import type { BrowserContext, Page } from 'playwright-core';
-import { openBrowse, relayOf } from './browse.ts';
+import { openBrowse } from './browse.ts';
 import { startManypath } from './manypath.ts';
+import { pairingOfLabRelay } from './relay.ts';
 import { removeFolder } from './remove-folder.ts';
 
 /** What `serve-echo` does on which port of the origin. */
@@ -72,7 +73,7 @@ export async function openStreamsStage({
       lab.spawn('origin', command),
     );
   }
-  const relayOptions = relay ? ['--relay', await relayOf(lab, folder)] : [];
+  const relayOptions = relay ? ['--relay', await pairingOfLabRelay(lab, folder)] : [];
   mkdirSync(join(folder, 'config', 'manypath'), { recursive: true });
   writeFileSync(
     join(folder, 'config', 'manypath', 'config.json'),

@@ -5,13 +5,12 @@ import type { StatusDocument } from '@manypath/core';
 import { ControlClient } from '@manypath/gateway';
 import { Lab, type LinkOptions } from '@manypath/lab';
 import { type RunningManypath, startManypath, temporaryFolder } from './manypath.ts';
+import { startLabRelay } from './relay.ts';
 
 /** How the lab of a test is made; whatever is not said is as most tests have it. */
 export interface TwoLinksOptions {
   /** Default: `a` and `b`, 20 Mbit/s and 5 ms each. */
   readonly links?: LinkOptions[];
-  /** Where the relay listens. Default: port 8443 of both families. */
-  readonly listen?: string;
   /** What the relay's pairing calls it. Default: its IPv4 address. */
   readonly relayName?: string;
 }
@@ -40,17 +39,12 @@ export class TwoLinks implements AsyncDisposable {
 
   static async create({
     links = ['a', 'b'].map(name => ({ name, rateMbit: 20, delayMs: 5 })),
-    listen = '[::]:8443',
     relayName,
   }: TwoLinksOptions = {}): Promise<TwoLinks> {
     const folder = temporaryFolder();
     const lab = await Lab.create({ links });
     await lab.startOrigin('origin');
-    const place = ['--listen', listen, '--public', relayName ?? lab.addresses.relay, '--allow-private'];
-    const state = ['--state', join(folder.path, 'relay')];
-    const relay = await startManypath(['relay', '--json', ...place, ...state], command =>
-      lab.spawn('relay', command),
-    );
+    const relay = await startLabRelay(lab, folder.path, { name: relayName });
     return new TwoLinks(lab, relay, folder);
   }
 

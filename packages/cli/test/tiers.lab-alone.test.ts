@@ -6,6 +6,7 @@ import type { StatusDocument } from '@manypath/core';
 import { Lab } from '@manypath/lab';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { manypathArguments, type RunningManypath, startManypath } from '../../../test/support/manypath.ts';
+import { startLabRelay } from '../../../test/support/relay.ts';
 import { whyNoLab } from '../../../test/support/requirements.ts';
 
 /** Handshakes, probes, acknowledgements: what a path carries that carries nothing, in bytes. */
@@ -30,18 +31,7 @@ describe.skipIf(why)(`tiers and caps${why ? ` (skipped: ${why})` : ''}`, () => {
       ],
     });
     await lab.startOrigin();
-    relay = await startManypath(
-      [
-        'relay',
-        '--json',
-        '--allow-private',
-        '--public',
-        lab.addresses.relay,
-        '--state',
-        join(shared, 'relay'),
-      ],
-      command => lab.spawn('relay', command),
-    );
+    relay = await startLabRelay(lab, shared);
   });
   afterAll(async () => {
     await relay.stop();

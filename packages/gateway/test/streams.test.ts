@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Relay, startRelay } from '@manypath/relay';
 import { describe, expect, it } from 'vitest';
 import { closedPort } from './support/origins.ts';
-import { afterThisTest, startGateway, temporaryFolder, until } from './support/scope.ts';
+import { afterThisTest, startGateway, until } from './support/scope.ts';
 import {
   askForBody,
   askForStreams,
@@ -12,9 +11,7 @@ import {
   StreamClient,
   streamFields,
 } from './support/stream-client.ts';
-
-/** Every name leads to this machine, so that nothing leaves it. */
-const toLoopback = async () => [{ address: '127.0.0.1', family: 4 as const }];
+import { relayHere, toLoopback } from './support/ways.ts';
 
 /** A server on loopback, which takes connections for the test. */
 async function server(): Promise<{ port: number; accepted: () => Promise<Socket> }> {
@@ -34,20 +31,6 @@ async function server(): Promise<{ port: number; accepted: () => Promise<Socket>
       return sockets.shift() as Socket;
     },
   };
-}
-
-/** A relay that may dial this machine, to which every name leads. */
-async function relayToHere(): Promise<Relay> {
-  const address = { host: '127.0.0.1', port: await closedPort() };
-  const relay = await startRelay({
-    listen: address,
-    publicHost: address,
-    stateDir: temporaryFolder(),
-    allowPrivate: true,
-    lookup: toLoopback,
-  });
-  afterThisTest(() => relay.close());
-  return relay;
 }
 
 describe('the door for streams', () => {
@@ -163,7 +146,7 @@ describe.each([
     ['was closed and goes over a relay', false, true],
     ['has ended each way over a relay, and whose browser has gone,', true, true],
   ])('that %s still delivers what was written to who reads it late', async (_, endsFirst, byRelay) => {
-    const gateway = await startGateway(byRelay ? { relay: (await relayToHere()).pairing } : {});
+    const gateway = await startGateway(byRelay ? { relay: (await relayHere()).pairing } : {});
     const { port, accepted } = await server();
     const client = await openClient(gateway);
     const host = byRelay ? 'far.example' : '127.0.0.1';
@@ -241,7 +224,7 @@ describe.each([
   });
 
   it('does not reach the network of a relay either, also of one that dials private addresses', async () => {
-    const gateway = await startGateway({ relay: (await relayToHere()).pairing });
+    const gateway = await startGateway({ relay: (await relayHere()).pairing });
     const { port } = await server();
     const client = await openClient(gateway);
     const stream = client.openStream(`rebound.example:${port}`);
