@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { addReports, closingLines, isRequired, reportOf, skippedCheck } from '../../src/checks/run-report.ts';
 
 describe('the closing lines of a run', () => {
@@ -13,7 +13,10 @@ describe('the closing lines of a run', () => {
 
   it('count a check that could not be made as failed where it is required', () => {
     vi.stubEnv('MANYPATH_REQUIRE', 'lab,browser');
+    const write = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+    onTestFinished(() => write.mockRestore());
     expect(skippedCheck('lab', 'benchmarks', 'needs root')).toMatchObject({ failed: 1, skipped: [] });
+    expect(write.mock.calls.join('')).toContain('FAILED: skipped, though it is required: benchmarks');
   });
 
   it('count lab tests that have the machine for themselves as required where lab tests are', () => {

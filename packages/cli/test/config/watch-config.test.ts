@@ -1,8 +1,8 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Config } from '@manypath/core';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Clock, type Config, SimulatedClock, systemClock } from '@manypath/core';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type ConfigWatch, editConfig, watchConfig } from '../../src/config/index.ts';
 
 let folder: string;
@@ -21,8 +21,9 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-function start(place = { file, named: false }): void {
+function start(place = { file, named: false }, clock: Clock = systemClock): void {
   watching = watchConfig(place, config => void told.push(config), {
+    clock,
     logger: {
       info() {},
       warn: (fields, message) => void warnings.push(`${message} ${JSON.stringify(fields)}`),
@@ -30,6 +31,8 @@ function start(place = { file, named: false }): void {
   });
 }
 const put = (local: string, name = file) => writeFileSync(name, JSON.stringify({ local: [local] }));
+/** A change has been noticed, and is to be looked at. */
+const seenBy = (clock: SimulatedClock) => vi.waitFor(() => expect(clock.pending).toBeGreaterThan(0), 5000);
 const tells = (local: string) => vi.waitFor(() => expect(told.at(-1)).toEqual({ local: [local] }), 5000);
 
 describe('watching the configuration', () => {
@@ -95,12 +98,17 @@ describe('watching the configuration', () => {
 
   it('takes a file that is gone for a moment for nothing', async () => {
     put('a');
-    start();
+    const clock = new SimulatedClock();
+    start(undefined, clock);
     unlinkSync(file);
-    await new Promise(resolve => setTimeout(resolve, 200));
+    await seenBy(clock);
+    clock.advance(200);
+    expect(told).toEqual([]);
     put('b');
-    await tells('b');
-    expect(told).toHaveLength(1);
+    await vi.waitFor(() => {
+      clock.advance(100);
+      expect(told).toEqual([{ local: ['b'] }]);
+    }, 5000);
   });
 
   it('keeps what a named file said when that is removed', async () => {
@@ -113,12 +121,22 @@ describe('watching the configuration', () => {
 
   it('tells of nothing when nothing has changed, and after it was closed', async () => {
     put('a');
-    start();
+    const clock = new SimulatedClock();
+    start(undefined, clock);
     put('a');
-    await new Promise(resolve => setTimeout(resolve, 300));
+    await seenBy(clock);
+    clock.advance(60_000);
+    expect(told).toEqual([]);
     watching?.close();
+    // Another one that watches the same tells when both have had the chance.
+    const witnessed: Config[] = [];
+    const witness = watchConfig({ file, named: false }, config => void witnessed.push(config), {
+      logger: { info() {}, warn() {} },
+    });
+    onTestFinished(() => witness.close());
     put('b');
-    await new Promise(resolve => setTimeout(resolve, 300));
+    await vi.waitFor(() => expect(witnessed).toEqual([{ local: ['b'] }]), 5000);
+    clock.advance(60_000);
     expect(told).toEqual([]);
   });
 });
