@@ -1,4 +1,4 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import {
   type Clock,
@@ -14,6 +14,7 @@ import {
 import { withFolderLock } from './folder-lock.ts';
 import { filesLimits } from './limits.ts';
 import { makeFolder } from './make-folder.ts';
+import { readOrdinaryFile } from './ordinary-file.ts';
 import { replaceFile } from './replace-file.ts';
 
 /** Options of {@link JsonStore.open}. */
@@ -152,9 +153,7 @@ export class JsonStore<T> {
 
   #tryToRead(): { value: T } | undefined {
     try {
-      const { size } = statSync(this.#file);
-      if (size > filesLimits.storeBytes) throw new RangeError(`it has ${size} bytes`);
-      return { value: this.#parse(JSON.parse(readFileSync(this.#file, 'utf8'))) };
+      return { value: this.#parse(JSON.parse(readOrdinaryFile(this.#file))) };
     } catch (error) {
       const code = errorCode(error);
       if (code !== 'ENOENT' && code !== 'ENOTDIR') {
