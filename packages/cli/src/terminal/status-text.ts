@@ -1,4 +1,10 @@
-import { type ConnectionStatus, formatBytes, formatDuration, type StatusDocument } from '@manypath/core';
+import {
+  type ConnectionStatus,
+  formatBytes,
+  formatDuration,
+  type LaneStatus,
+  type StatusDocument,
+} from '@manypath/core';
 import { multipathLines } from './multipath-text.ts';
 import { paint } from './paint.ts';
 import { healthText, pathsInColour } from './paths-text.ts';
@@ -22,10 +28,7 @@ function relaySection({ relay, multipath }: StatusDocument): string {
   if (relay === null) return use;
   const reason = relay.reason === null ? '' : ` (${relay.reason})`;
   const retry = relay.retryInMs === null ? '' : `, next try in ${formatDuration(relay.retryInMs)}`;
-  const lanes = relay.lanes.map(lane => {
-    const paths = lane.multipath ? `${lane.subflows.length} subflows` : 'one path';
-    return `${lane.state}, ${paths}, ${lane.streams} streams`;
-  });
+  const lanes = relay.lanes.map(lane => [lane.state, ...pathsOf(lane), `${lane.streams} streams`].join(', '));
   return [
     paint(
       relay.state === 'ready' ? 'green' : 'red',
@@ -34,6 +37,12 @@ function relaySection({ relay, multipath }: StatusDocument): string {
     ...lanes.map(line => `  lane: ${line}`),
     use,
   ].join('\n');
+}
+
+/** Nothing of one whose path is dead, nor of a proxy that gets a connection for each tunnel. */
+function pathsOf({ multipath, subflows }: LaneStatus): string[] {
+  if (subflows.length === 0) return [];
+  return [multipath ? `${subflows.length} subflows` : 'one path'];
 }
 
 function pathsSection({ paths }: StatusDocument): string {
