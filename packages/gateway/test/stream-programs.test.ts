@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -150,12 +151,14 @@ describe('a program ends, with what it has started,', () => {
       const [{ ProgramKeeper }, { startProgram }] = await Promise.all([import('${keeper}'), import('${leg}')]);
       const program = { command: ${JSON.stringify(family(folder, "trap '' TERM"))}, origins: [] };
       await startProgram(program, new ProgramKeeper(300), ${JSON.stringify(limits)}, new AbortController().signal);
+      console.log('started');
       setInterval(() => {}, 1000);`;
     const gateway = spawn(process.execPath, ['--input-type=module', '-e', script], {
       cwd: fileURLToPath(new URL('..', import.meta.url)),
-      stdio: 'inherit',
+      stdio: ['ignore', 'pipe', 'inherit'],
     });
     afterThisTest(() => void gateway.kill('SIGKILL'));
+    await once(gateway.stdout, 'data');
     const pids = await pidsIn(folder);
     gateway.kill('SIGKILL');
     await areGone(pids);
