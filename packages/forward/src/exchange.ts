@@ -12,7 +12,7 @@ import { Inactivity } from './inactivity.ts';
 import type { ForwardLimits } from './limits.ts';
 import type { OriginConnection, OriginListener } from './origin-connection.ts';
 import type { OriginPool } from './origin-pool.ts';
-import { headForOrigin, isIdempotent, type PlainRequest } from './plain-request.ts';
+import { headForOrigin, isIdempotent, type PlainRequest, provesConnection } from './plain-request.ts';
 import { ProxyRefusal } from './proxy-error.ts';
 
 /** The origin broke off or answered what cannot be passed on (502 `MANYPATH_FORWARD_ORIGIN_FAILED`). */
@@ -180,7 +180,10 @@ class Exchange implements OriginListener {
     const { request, left } = this.#client;
     try {
       const head = headForOrigin(request);
-      const connection = await this.#pool.take(request.target, left, { fresh });
+      if (provesConnection(request)) this.#pool.isPersonal = true;
+      // A kept connection may be closed just now, and what must not be sent twice would be lost.
+      const isRisky = this.#repeatable === undefined && !this.#pool.isPersonal;
+      const connection = await this.#pool.take(request.target, left, { fresh: fresh || isRisky });
       if (left.aborted) return connection.destroy();
       this.#connection = connection;
       this.#inactivity = new Inactivity(this.#clock, this.#limits.responseHeadMs, () => this.#idle());

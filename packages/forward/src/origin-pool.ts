@@ -23,6 +23,8 @@ export class OriginPool {
   /** The one that has waited longest first. */
   readonly #idle = new Set<Idle>();
   readonly #closing = new AbortController();
+  /** Connections tell the origin who the client is: none is exchanged for a new one without need. */
+  isPersonal = false;
 
   constructor(dial: Dial, limits: ForwardLimits, clock: Clock = systemClock) {
     this.#dial = dial;

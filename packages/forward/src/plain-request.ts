@@ -1,4 +1,10 @@
-import { type Authority, encodeRequestHead, endToEndHeaders, type HeaderField } from '@manypath/core';
+import {
+  type Authority,
+  encodeRequestHead,
+  endToEndHeaders,
+  type HeaderField,
+  headerValue,
+} from '@manypath/core';
 
 /** A plain HTTP request that is to be passed on, however it came. */
 export interface PlainRequest {
@@ -25,6 +31,11 @@ const idempotent = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
 export function isIdempotent({ method }: PlainRequest): boolean {
   return idempotent.has(method);
+}
+
+/** Whether it proves to the origin who sends it in a way that holds for the connection: NTLM and Negotiate, RFC 4559 §6. */
+export function provesConnection({ headers }: PlainRequest): boolean {
+  return /^(?:ntlm|negotiate)\b/i.test(headerValue(headers, 'authorization') ?? '');
 }
 
 /**

@@ -63,7 +63,35 @@ describe.each(Object.entries(ways))('by %s, an origin', (_name, open) => {
     });
   }
 
+  it('that knows its client by the connection (NTLM, Negotiate) gets what comes next on the same one', async () => {
+    const way = await open();
+    const place = await origin(socket => void socket.write(answer));
+    for (const headers of [
+      {},
+      { Authorization: 'NTLM TlRMTVNTUAAB' },
+      { Authorization: 'NTLM TlRMTVNTUAAD' },
+      {},
+    ])
+      expect(await way.ask(place, { method: 'POST', headers })).toMatchObject({ status: 200, body: 'hello' });
+    expect(place.connections()).toBe(1);
+  });
+
   for (const [what, end] of Object.entries(refusals)) {
+    it(`that ${what} a connection just when a request comes that must not be sent twice gets it on a new one`, async () => {
+      const way = await open();
+      const bodies: string[] = [];
+      const place = await origin((socket, _connection, request) => {
+        if (request === 2) end(socket);
+        else socket.write(answer);
+      }, bodies);
+      for (const method of ['GET', 'POST', 'PATCH', 'POST']) {
+        const asked = { method, headers: { 'Content-Length': method === 'GET' ? '0' : '3' } };
+        const body = method === 'GET' ? [] : ['abc'];
+        expect(await way.ask(place, { ...asked, body })).toMatchObject({ status: 200, body: 'hello' });
+      }
+      expect(bodies).toEqual(['', 'abc', 'abc', 'abc']);
+    });
+
     it(`that ${what} a connection just when the next request comes is asked again, where that does no harm`, async () => {
       const way = await open();
       const place = await origin((socket, connection, request) => {
@@ -93,12 +121,12 @@ describe.each(Object.entries(ways))('by %s, an origin', (_name, open) => {
 
   it('that breaks off when a POST comes is not asked again', async () => {
     const way = await open();
-    const place = await origin((socket, _connection, request) => {
-      if (request === 2) socket.resetAndDestroy();
+    const place = await origin((socket, connection) => {
+      if (connection === 2) socket.resetAndDestroy();
       else socket.write(answer);
     });
     await way.ask(place);
     expect(await way.ask(place, { method: 'POST' })).toMatchObject({ status: 502 });
-    expect(place.connections()).toBe(1);
+    expect(place.requests).toEqual(['GET', 'POST']);
   });
 });
