@@ -115,6 +115,18 @@ describe.skipIf(whyNoLab())(`${title}${whyNoLab() ? ` (skipped: ${whyNoLab()})` 
     expect((await up.download(300_000)).size).toBe(300_000);
   });
 
+  it('is found out by straight Multipath TCP in the middle of a download where there is no other link', async () => {
+    await lab.startOrigin('originMptcp');
+    await lab.cut('b', 'carrier');
+    await using up = await stage.startGateway({ relay: false });
+    const running = up.download(8_000_000, lab.addresses.originMptcp);
+    expect(await busyLink('toClient')).toBe('a');
+    await lab.cut('a', 'mtu', { packetBytes: 1400 });
+    expect((await running).size).toBeLessThan(8_000_000);
+    expect((await up.path('a'))?.health).toBe('degraded');
+    expect((await up.download(300_000, lab.addresses.originMptcp)).size).toBe(300_000);
+  });
+
   it('is left by the transfer that runs when larger packets begin to be lost', async () => {
     await using up = await stage.startGateway();
     await up.untilMeasured();

@@ -102,8 +102,8 @@ export class PacketWatch {
   }
 }
 
+/** Of TCP, or of Multipath TCP while it has only one: with more it goes on over the others. */
 function onlyLeg(socket: Socket): SubflowInfo | undefined {
-  const { subflows, multipath } = info(socket);
-  const [leg] = subflows;
-  return multipath || leg?.state !== 'established' ? undefined : leg;
+  const [leg, another] = info(socket).subflows;
+  return another !== undefined || leg?.state !== 'established' ? undefined : leg;
 }
