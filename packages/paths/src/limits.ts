@@ -93,7 +93,7 @@ export const pathsLimits = {
   /** How long nobody is asked again where nobody answered, in milliseconds. */
   sizesPauseMs: 300_000,
   /** How lately a path must have been heard from to count as known to work, when somebody asks how it is, in milliseconds. */
-  freshMs: 500,
+  freshMs: 200,
   /** How long such a question waits for an answer at most, in milliseconds. */
   freshenMs: 700,
   /** How long the page that tells captive portals may take, in milliseconds. */
