@@ -30,7 +30,9 @@ import {
   provesSession,
   type ReceivedHello,
   refusals,
+  SlabReader,
   TunnelJoint,
+  transportLimits,
   WaitingUser,
 } from '@manypath/transport';
 import type { DialContext } from './dial.ts';
@@ -218,13 +220,18 @@ export class SessionFront {
     try {
       if (tunnel.request.kind !== 'tcp') throw new TunnelKindError(tunnel.request.kind);
       const target = parseAuthority(tunnel.request.target);
-      const socket = await dial(target, { signal: gone.signal, publicOnly: tunnel.request.publicOnly });
+      const reader = new SlabReader();
+      const { publicOnly } = tunnel.request;
+      const socket = await dial(target, { signal: gone.signal, publicOnly, onread: reader.onread });
       if (waiting.isGone) {
         socket.destroy();
         return;
       }
       tunnel.accept();
-      const joint: TunnelJoint = new TunnelJoint(socket, tunnel, () => over());
+      const joint: TunnelJoint = new TunnelJoint(socket, tunnel, () => over(), {
+        ...transportLimits,
+        reader,
+      });
       const over = traffic.addCarried({
         get bytesFromClient() {
           return joint.bytesFromTunnel;

@@ -23,5 +23,6 @@ export {
 } from './hello.ts';
 export { type JointOptions, type JointOutcome, TunnelJoint } from './join-tunnel.ts';
 export { type TransportLimits, transportLimits } from './limits.ts';
+export { SlabReader } from './slab-reader.ts';
 export { TunnelStream } from './tunnel-stream.ts';
 export { WaitingUser } from './waiting-user.ts';

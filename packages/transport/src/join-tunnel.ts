@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { resetSocket, takeError } from '@manypath/mptcp';
 import { resetCodes, type Tunnel, type TunnelReset, type TunnelUser } from '@manypath/session';
 import { transportLimits } from './limits.ts';
+import type { SlabReader, SlabSink } from './slab-reader.ts';
 
 /** How a joined tunnel ended. */
 export interface JointOutcome {
@@ -26,6 +27,7 @@ export class TunnelJoint implements TunnelUser {
   readonly tunnel: Tunnel;
   readonly #options: JointOptions;
   readonly #onDone: (outcome: JointOutcome) => void;
+  readonly #reader: SlabReader | undefined;
   #bytesFromSocket = 0;
   #bytesFromTunnel = 0;
   /** Bytes of the tunnel that the socket has not taken. */
@@ -35,13 +37,17 @@ export class TunnelJoint implements TunnelUser {
   #reset: TunnelReset | undefined;
   #isDone = false;
 
-  /** @param onDone Told once, when both are closed. */
+  /**
+   * @param onDone Told once, when both are closed.
+   * @param reader What the socket was made with, where it reads into memory of a {@link SlabReader}.
+   */
   constructor(
     socket: Socket,
     tunnel: Tunnel,
     onDone: (outcome: JointOutcome) => void,
-    options: JointOptions = transportLimits,
+    { reader, ...options }: JointOptions & { reader?: SlabReader } = transportLimits,
   ) {
+    this.#reader = reader;
     this.socket = socket;
     this.tunnel = tunnel;
     this.#onDone = onDone;
@@ -63,7 +69,8 @@ export class TunnelJoint implements TunnelUser {
   /** Begins to copy. What the socket has read already goes first. */
   start(): void {
     const { socket } = this;
-    socket.on('data', this.#onSocketData);
+    if (this.#reader === undefined) socket.on('data', this.#onSocketData);
+    else this.#reader.begin(this.#onSlab);
     socket.once('end', this.#onSocketEnd);
     socket.on('error', this.#onSocketError);
     socket.once('close', this.#onSocketClose);
@@ -118,6 +125,11 @@ export class TunnelJoint implements TunnelUser {
     if (!this.tunnel.write(chunk)) this.socket.pause();
   };
 
+  readonly #onSlab: SlabSink = (bytes, release) => {
+    this.#bytesFromSocket += bytes.length;
+    return this.tunnel.write(bytes, true, release);
+  };
+
   readonly #onSocketEnd = (): void => {
     const error = takeError(this.socket);
     if (error !== undefined) {
@@ -136,6 +148,7 @@ export class TunnelJoint implements TunnelUser {
   readonly #onSocketClose = (): void => {
     if (this.#isDone) return;
     this.#isDone = true;
+    this.#reader?.close();
     if (!(this.#socketEnded && this.#tunnelEnded) && this.#reset === undefined) {
       this.#reset = { code: resetCodes.broken, message: 'the connection was broken off' };
       this.tunnel.reset(this.#reset);
