@@ -43,10 +43,12 @@ export { networkNamespaceCookie } from './network-namespace.ts';
 export { originalDestination } from './original-destination.ts';
 export { type PeerCredentials, peerCredentials } from './peer-credentials.ts';
 export { type Pump, type PumpOptions, startPump } from './pump.ts';
+export { readInto } from './read-into.ts';
 export { type InfoReason, reasonText } from './reasons.ts';
 export { widenReceiveBuffer } from './receive-buffer.ts';
 export { resetSocket } from './reset-socket.ts';
 export { type Lookup, type ResolveOptions, resolveHost } from './resolve.ts';
+export { sendNow } from './send-now.ts';
 export type { SocketInfo } from './socket-info.ts';
 export {
   getSocketOption,

@@ -1,4 +1,4 @@
-import type { OnReadOpts, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { type Authority, errorCode } from '@manypath/core';
 import { boundBuffers, ProxyRefusal } from '@manypath/forward';
 import { AddressRefusedError, ConnectError, connect, type Lookup } from '@manypath/mptcp';
@@ -56,8 +56,6 @@ export interface DialContext {
   readonly publicOnly?: boolean;
   /** Bytes that the kernel may keep of it while the client does not read. Default: as many as it likes. */
   readonly aheadBytes?: number | undefined;
-  /** What the connection is read into. Default: it emits `data`. */
-  readonly onread?: OnReadOpts;
 }
 
 /**
@@ -81,10 +79,7 @@ export class TargetDialer {
    * @throws TargetTimeoutError `MANYPATH_RELAY_TARGET_TIMEOUT` (504)
    * @throws RelayBusyError `MANYPATH_RELAY_BUSY` (503)
    */
-  async dial(
-    { host, port }: Authority,
-    { signal, publicOnly, aheadBytes, onread }: DialContext,
-  ): Promise<Socket> {
+  async dial({ host, port }: Authority, { signal, publicOnly, aheadBytes }: DialContext): Promise<Socket> {
     const { guard, timeoutMs, lookup } = this.#options;
     guard.checkPort({ host, port });
     try {
@@ -95,7 +90,6 @@ export class TargetDialer {
         allowHalfOpen: true,
         timeout: timeoutMs,
         mptcp: false,
-        ...(onread === undefined ? {} : { onread }),
         filterAddress: address => guard.refusal(address, publicOnly),
         ...(lookup === undefined ? {} : { lookup }),
       });

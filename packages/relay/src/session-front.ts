@@ -30,9 +30,7 @@ import {
   provesSession,
   type ReceivedHello,
   refusals,
-  SlabReader,
   TunnelJoint,
-  transportLimits,
   WaitingUser,
 } from '@manypath/transport';
 import type { DialContext } from './dial.ts';
@@ -220,18 +218,14 @@ export class SessionFront {
     try {
       if (tunnel.request.kind !== 'tcp') throw new TunnelKindError(tunnel.request.kind);
       const target = parseAuthority(tunnel.request.target);
-      const reader = new SlabReader();
       const { publicOnly } = tunnel.request;
-      const socket = await dial(target, { signal: gone.signal, publicOnly, onread: reader.onread });
+      const socket = await dial(target, { signal: gone.signal, publicOnly });
       if (waiting.isGone) {
         socket.destroy();
         return;
       }
       tunnel.accept();
-      const joint: TunnelJoint = new TunnelJoint(socket, tunnel, () => over(), {
-        ...transportLimits,
-        reader,
-      });
+      const joint: TunnelJoint = new TunnelJoint(socket, tunnel, () => over());
       const over = traffic.addCarried({
         get bytesFromClient() {
           return joint.bytesFromTunnel;

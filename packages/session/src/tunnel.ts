@@ -7,7 +7,7 @@ import type { SessionLimits } from './limits.ts';
 export interface TunnelUser {
   /** The other end has what the tunnel leads to. Told to the one who opened it. */
   onAccepted?(): void;
-  /** Bytes come. They count as taken when {@link Tunnel.consumed} is called. */
+  /** Bytes come, and are good until this returns. They count as taken when {@link Tunnel.consumed} is called. */
   onData(bytes: Uint8Array): void;
   /** No more will come. */
   onFinish(): void;
@@ -290,7 +290,7 @@ export class Tunnel {
     const kept = this.#early.get(offset);
     if (kept !== undefined && kept.length >= bytes.length) return;
     if (this.#early.size >= mostEarly) throw new SessionProtocolError('a tunnel comes in too many pieces');
-    this.#early.set(offset, bytes);
+    this.#early.set(offset, bytes.slice());
   }
 
   #deliver(bytes: Uint8Array): void {

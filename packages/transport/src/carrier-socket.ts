@@ -1,4 +1,5 @@
 import type { TLSSocket } from 'node:tls';
+import { readInto } from '@manypath/mptcp';
 import { type Carrier, type CarrierSink, type Session, SessionProtocolError } from '@manypath/session';
 import { type TransportLimits, transportLimits } from './limits.ts';
 
@@ -11,6 +12,10 @@ export class CarrierSocket implements CarrierSink {
   #carried: { session: Session; carrier: Carrier } | undefined;
   #onLost: (cause: Error | undefined) => void = () => {};
   #isClosed = false;
+  /** What came in this turn and is not passed on yet. */
+  #gathered: Uint8Array | undefined;
+  #gatheredBytes = 0;
+  #isGathering = false;
 
   constructor(stream: TLSSocket, limits: TransportLimits = transportLimits) {
     this.stream = stream;
@@ -53,10 +58,14 @@ export class CarrierSocket implements CarrierSink {
     this.#carried = { session, carrier };
     this.#onLost = onLost;
     const { stream } = this;
-    stream.on('data', chunk => this.#receive(chunk));
+    this.#beginToRead();
     stream.on('drain', () => session.drained(carrier));
-    stream.once('end', () => this.#lost(undefined));
-    stream.once('close', () => this.#lost(undefined));
+    const ended = (): void => {
+      this.#passOn();
+      this.#lost(undefined);
+    };
+    stream.once('end', ended);
+    stream.once('close', ended);
     stream.on('error', error => this.#lost(error));
     if (rest.length > 0) this.#receive(rest);
     stream.resume();
@@ -77,6 +86,46 @@ export class CarrierSocket implements CarrierSink {
     stream.end(() => this.#lost(undefined));
   }
 
+  #beginToRead(): void {
+    const { stream } = this;
+    const onRead = (length: number): boolean => {
+      this.#takeRecord(length);
+      return true;
+    };
+    if (readInto(stream, () => sharedBuffer, onRead)) return;
+    stream.on('data', chunk => this.#receive(chunk));
+  }
+
+  /** Whole records, of which more follow, are gathered for what comes in one turn, so that it is passed on in few pieces. */
+  #takeRecord(length: number): void {
+    const record = sharedBuffer.subarray(0, length);
+    if (length < sharedBuffer.length && this.#gathered === undefined) {
+      this.#receive(record);
+      return;
+    }
+    this.#gathered ??= takeGatherBuffer();
+    this.#gathered.set(record, this.#gatheredBytes);
+    this.#gatheredBytes += length;
+    if (this.#gatheredBytes + sharedBuffer.length > this.#gathered.length) this.#passOn();
+    else if (!this.#isGathering) {
+      this.#isGathering = true;
+      setImmediate(() => {
+        this.#isGathering = false;
+        this.#passOn();
+      });
+    }
+  }
+
+  #passOn(): void {
+    const gathered = this.#gathered;
+    if (gathered === undefined) return;
+    const bytes = this.#gatheredBytes;
+    this.#gathered = undefined;
+    this.#gatheredBytes = 0;
+    this.#receive(gathered.subarray(0, bytes));
+    giveGatherBuffer(gathered);
+  }
+
   #receive(chunk: Uint8Array): void {
     if (this.#carried === undefined || this.#isClosed) return;
     const { session, carrier } = this.#carried;
@@ -95,4 +144,18 @@ export class CarrierSocket implements CarrierSink {
     this.stream.destroy();
     this.#onLost(cause);
   }
+}
+
+/** What a record of TLS carries at most (RFC 8446 §5.1). All carriers are read into the same memory: what comes is passed on or copied at once. */
+const sharedBuffer = Buffer.allocUnsafeSlow(16_384);
+const gatherBytes = 262_144;
+const mostGatherBuffers = 4;
+const gatherBuffers: Uint8Array[] = [];
+
+function takeGatherBuffer(): Uint8Array {
+  return gatherBuffers.pop() ?? Buffer.allocUnsafeSlow(gatherBytes);
+}
+
+function giveGatherBuffer(buffer: Uint8Array): void {
+  if (gatherBuffers.length < mostGatherBuffers) gatherBuffers.push(buffer);
 }

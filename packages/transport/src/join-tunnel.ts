@@ -1,8 +1,8 @@
 import type { Socket } from 'node:net';
-import { resetSocket, takeError } from '@manypath/mptcp';
+import { resetSocket, sendNow, takeError } from '@manypath/mptcp';
 import { resetCodes, type Tunnel, type TunnelReset, type TunnelUser } from '@manypath/session';
 import { transportLimits } from './limits.ts';
-import type { SlabReader, SlabSink } from './slab-reader.ts';
+import { SlabReader, type SlabSink } from './slab-reader.ts';
 
 /** How a joined tunnel ended. */
 export interface JointOutcome {
@@ -16,6 +16,8 @@ export interface JointOptions {
   readonly lingerMs: number;
   readonly idleMs: number;
   readonly halfClosedIdleMs: number;
+  /** Bytes from the socket after which it counts as sending in bulk. */
+  readonly bulkAfterBytes: number;
 }
 
 /**
@@ -27,27 +29,25 @@ export class TunnelJoint implements TunnelUser {
   readonly tunnel: Tunnel;
   readonly #options: JointOptions;
   readonly #onDone: (outcome: JointOutcome) => void;
-  readonly #reader: SlabReader | undefined;
+  #reader: SlabReader | undefined;
   #bytesFromSocket = 0;
   #bytesFromTunnel = 0;
   /** Bytes of the tunnel that the socket has not taken. */
   #untaken = 0;
+  /** What is given to the kernel past Node does not count for its timer. */
+  #movedAtLastLook = 0;
   #socketEnded = false;
   #tunnelEnded = false;
   #reset: TunnelReset | undefined;
   #isDone = false;
 
-  /**
-   * @param onDone Told once, when both are closed.
-   * @param reader What the socket was made with, where it reads into memory of a {@link SlabReader}.
-   */
+  /** @param onDone Told once, when both are closed. */
   constructor(
     socket: Socket,
     tunnel: Tunnel,
     onDone: (outcome: JointOutcome) => void,
-    { reader, ...options }: JointOptions & { reader?: SlabReader } = transportLimits,
+    options: JointOptions = transportLimits,
   ) {
-    this.#reader = reader;
     this.socket = socket;
     this.tunnel = tunnel;
     this.#onDone = onDone;
@@ -69,8 +69,7 @@ export class TunnelJoint implements TunnelUser {
   /** Begins to copy. What the socket has read already goes first. */
   start(): void {
     const { socket } = this;
-    if (this.#reader === undefined) socket.on('data', this.#onSocketData);
-    else this.#reader.begin(this.#onSlab);
+    socket.on('data', this.#onSocketData);
     socket.once('end', this.#onSocketEnd);
     socket.on('error', this.#onSocketError);
     socket.once('close', this.#onSocketClose);
@@ -91,8 +90,13 @@ export class TunnelJoint implements TunnelUser {
 
   onData(bytes: Uint8Array): void {
     this.#bytesFromTunnel += bytes.length;
-    this.#untaken += bytes.length;
-    this.socket.write(bytes, this.#onWritten);
+    const sent = sendNow(this.socket, bytes);
+    if (sent > 0) this.tunnel.consumed(sent);
+    if (sent === bytes.length) return;
+    // The rest waits, and what it lies in is read into again.
+    const rest = Buffer.from(bytes.subarray(sent));
+    this.#untaken += rest.length;
+    this.socket.write(rest, this.#onWritten);
   }
 
   onFinish(): void {
@@ -123,7 +127,15 @@ export class TunnelJoint implements TunnelUser {
   readonly #onSocketData = (chunk: Buffer): void => {
     this.#bytesFromSocket += chunk.length;
     if (!this.tunnel.write(chunk)) this.socket.pause();
+    if (this.#bytesFromSocket >= this.#options.bulkAfterBytes && this.#reader === undefined)
+      this.#readSlabs();
   };
+
+  /** Much comes: from now on it is read into memory that is used again. */
+  #readSlabs(): void {
+    this.#reader = new SlabReader(this.#onSlab);
+    if (this.#reader.attach(this.socket)) this.socket.off('data', this.#onSocketData);
+  }
 
   readonly #onSlab: SlabSink = (bytes, release) => {
     this.#bytesFromSocket += bytes.length;
@@ -161,6 +173,12 @@ export class TunnelJoint implements TunnelUser {
   };
 
   readonly #onIdle = (): void => {
+    const moved = this.#bytesFromSocket + this.#bytesFromTunnel;
+    if (moved !== this.#movedAtLastLook) {
+      this.#movedAtLastLook = moved;
+      this.socket.setTimeout(this.socket.timeout ?? 0);
+      return;
+    }
     this.abort({ code: resetCodes.idle, message: 'no byte went either way for too long' });
   };
 

@@ -6,6 +6,8 @@ export const transportLimits = {
   joinBytes: 16_384,
   /** Bytes of a user's name. */
   userBytes: 64,
+  /** Bytes from one side after which it counts as sending in bulk. */
+  bulkAfterBytes: 131_072,
   /** How long a side may take to have what was written before it was broken off, in milliseconds. */
   lingerMs: 2_000,
   /** How long a tunnel may be without a byte in either direction, in milliseconds. */

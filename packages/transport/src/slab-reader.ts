@@ -1,4 +1,5 @@
-import type { OnReadOpts } from 'node:net';
+import type { Socket } from 'node:net';
+import { readInto } from '@manypath/mptcp';
 import { dataHeadBytes } from '@manypath/session';
 
 /** Takes bytes that were read. @returns Whether more may follow at once. */
@@ -18,22 +19,21 @@ const spare: Buffer[] = [];
  * copied on the way to encryption, and given back when the bytes have arrived. Small until much comes.
  */
 export class SlabReader {
-  /** For a socket that is being made. */
-  readonly onread: OnReadOpts;
-  #sink: SlabSink = () => false;
+  readonly #sink: SlabSink;
   #slab: Buffer | undefined;
-  #wantsLarge = false;
+  #wantsLarge = true;
 
-  constructor() {
-    this.onread = {
-      buffer: () => this.#room(),
-      callback: length => this.#read(length),
-    };
+  constructor(sink: SlabSink) {
+    this.#sink = sink;
   }
 
-  /** Says who gets what is read. The socket has to be resumed. */
-  begin(sink: SlabSink): void {
-    this.#sink = sink;
+  /** Has an open socket read in this way from now on. @returns Whether that can be done. */
+  attach(socket: Socket): boolean {
+    return readInto(
+      socket,
+      () => this.#room(),
+      length => this.#read(length),
+    );
   }
 
   /** The socket is closed. */

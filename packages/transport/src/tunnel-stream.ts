@@ -26,7 +26,7 @@ export class TunnelStream extends Duplex implements TunnelUser {
 
   onData(bytes: Uint8Array): void {
     this.#untaken += bytes.length;
-    const isWanted = this.push(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length));
+    const isWanted = this.push(Buffer.from(bytes));
     if (isWanted) this.#take();
   }
 

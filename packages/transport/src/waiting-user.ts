@@ -24,7 +24,7 @@ export class WaitingUser implements TunnelUser {
   }
 
   onData(bytes: Uint8Array): void {
-    this.#came.push(bytes);
+    this.#came.push(bytes.slice());
   }
 
   onFinish(): void {

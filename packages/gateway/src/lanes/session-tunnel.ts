@@ -96,7 +96,7 @@ export class SessionTunnel implements TunnelUser {
   }
 
   onData(bytes: Uint8Array): void {
-    if (this.#user === undefined) this.#came.push(bytes);
+    if (this.#user === undefined) this.#came.push(bytes.slice());
     else this.#user.onData(bytes);
   }
 
