@@ -300,7 +300,7 @@ export class Session {
 
   #takeTunnelFrame(carrier: Carrier, type: number, number: number, body: Uint8Array): void {
     if (type === frameTypes.open) this.#takeOpen(carrier, number, body);
-    else if (type === frameTypes.datagram) this.#options.events.onDatagram?.(number, body.slice());
+    else if (type === frameTypes.datagram) this.#options.events.onDatagram?.(number, Uint8Array.from(body));
     else if (type < firstOptionalType) this.#takeOpenedFrame(carrier, type, number, body);
   }
 

@@ -290,7 +290,7 @@ export class Tunnel {
     const kept = this.#early.get(offset);
     if (kept !== undefined && kept.length >= bytes.length) return;
     if (this.#early.size >= mostEarly) throw new SessionProtocolError('a tunnel comes in too many pieces');
-    this.#early.set(offset, bytes.slice());
+    this.#early.set(offset, Uint8Array.from(bytes));
   }
 
   #deliver(bytes: Uint8Array): void {

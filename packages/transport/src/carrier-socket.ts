@@ -147,13 +147,13 @@ export class CarrierSocket implements CarrierSink {
 }
 
 /** What a record of TLS carries at most (RFC 8446 §5.1). All carriers are read into the same memory: what comes is passed on or copied at once. */
-const sharedBuffer = Buffer.allocUnsafeSlow(16_384);
+const sharedBuffer = new Uint8Array(16_384);
 const gatherBytes = 262_144;
 const mostGatherBuffers = 4;
 const gatherBuffers: Uint8Array[] = [];
 
 function takeGatherBuffer(): Uint8Array {
-  return gatherBuffers.pop() ?? Buffer.allocUnsafeSlow(gatherBytes);
+  return gatherBuffers.pop() ?? new Uint8Array(gatherBytes);
 }
 
 function giveGatherBuffer(buffer: Uint8Array): void {

@@ -26,7 +26,7 @@ export function firstFrame(socket: TLSSocket, signal: AbortSignal): Promise<Firs
     const reader = new FrameReader(
       {
         onFrame: (type, _tunnel, body) => {
-          seen = { type, body: body.slice() };
+          seen = { type, body: Uint8Array.from(body) };
           reader.stop();
         },
         onData: () => {

@@ -24,7 +24,7 @@ export class WaitingUser implements TunnelUser {
   }
 
   onData(bytes: Uint8Array): void {
-    this.#came.push(bytes.slice());
+    this.#came.push(Uint8Array.from(bytes));
   }
 
   onFinish(): void {

@@ -96,7 +96,7 @@ export class SessionTunnel implements TunnelUser {
   }
 
   onData(bytes: Uint8Array): void {
-    if (this.#user === undefined) this.#came.push(bytes.slice());
+    if (this.#user === undefined) this.#came.push(Uint8Array.from(bytes));
     else this.#user.onData(bytes);
   }
 
