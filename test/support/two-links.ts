@@ -92,6 +92,21 @@ export class LabGateway implements AsyncDisposable {
     this.#state = state;
   }
 
+  /** The port of its proxy. */
+  get port(): number {
+    return (this.#up.ready.proxy as { port: number }).port;
+  }
+
+  /** Its process. */
+  get pid(): number {
+    return this.#up.child.pid ?? 0;
+  }
+
+  /** What it wrote to stderr so far. */
+  log(): string {
+    return this.#up.log();
+  }
+
   status(): Promise<StatusDocument> {
     return this.#client.status();
   }
@@ -126,8 +141,7 @@ export class LabGateway implements AsyncDisposable {
   }
 
   async #curl(parameters: readonly string[], input = ''): Promise<string> {
-    const { port } = this.#up.ready.proxy as { port: number };
-    const proxy = ['--proxy', `http://127.0.0.1:${port}`, '--proxytunnel', '--max-time', '60'];
+    const proxy = ['--proxy', `http://127.0.0.1:${this.port}`, '--proxytunnel', '--max-time', '60'];
     const command = ['curl', '--silent', ...proxy, '--output', '/dev/null', ...parameters];
     const limits = { timeoutMs: 70_000, allowFailure: true };
     return (await this.#lab.exec('client', command, { input, ...limits })).stdout;

@@ -68,6 +68,8 @@ export const gatewayLimits = {
   laneAnswerMs: 5_000,
   /** The same right after the network changed, in milliseconds. */
   laneQuickAnswerMs: 1_500,
+  /** The same for a lane whose addresses this host has no more, in milliseconds. */
+  laneMovedAnswerMs: 150,
   /** How long a checked lane may be silent before it is given up with all it carries, in milliseconds. */
   laneSilenceMs: 60_000,
   /** How long a lane beyond `lanesLeast` may be unused, in milliseconds. */

@@ -1,29 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { parsePairing } from '@manypath/core';
-import { type Relay, type RelayOptions, startRelay } from '@manypath/relay';
 import { describe, expect, it } from 'vitest';
 import { allOf, someOf, tunnelTo } from './support/client.ts';
-import { closedPort, echoOrigin } from './support/origins.ts';
-import { afterThisTest, startGateway, temporaryFolder, until } from './support/scope.ts';
-import { StandInLink } from './support/stand-in-link.ts';
-
-const toLoopback = async () => [{ address: '127.0.0.1', family: 4 }];
-
-async function relayBehindLink(options: Partial<RelayOptions> = {}) {
-  const address = { host: '127.0.0.1', port: await closedPort() };
-  const relay: Relay = await startRelay({
-    listen: address,
-    publicHost: address,
-    stateDir: temporaryFolder(),
-    allowPrivate: true,
-    lookup: toLoopback,
-    ...options,
-  });
-  afterThisTest(() => relay.close());
-  const link = await StandInLink.to(address);
-  const pairing = { ...parsePairing(relay.pairing), address: { host: '127.0.0.1', port: link.port } };
-  return { relay, link, pairing };
-}
+import { echoOrigin } from './support/origins.ts';
+import { relayBehindLink } from './support/relay-behind-link.ts';
+import { startGateway, until } from './support/scope.ts';
 
 describe('tunnels through the relay', () => {
   it('go on at the exact byte when every connection to the relay is reset, again and again', async () => {

@@ -95,7 +95,7 @@ export const relayLimits = {
   /** How often a relay that takes plain TCP only looks whether the kernel has Multipath TCP by then, in milliseconds. */
   kernelCheckMs: 2_000,
   /** How long a closing relay lets tunnels go on, in milliseconds. */
-  closeGraceMs: 2_000,
+  closeGraceMs: 5_000,
   /** Bytes of one measurement of a path by a paired gateway. */
   rateProbeBytes: 4_194_304,
   /** Room for what arrives over one path before what was sent earlier over another, in bytes for each connection of a client. */

@@ -60,8 +60,13 @@ export interface RelaySnapshot {
   /** How many of the connections are MPTCP, and how many TCP. */
   readonly multipathConnections: number;
   readonly plainConnections: number;
-  /** How many of them speak HTTP/2. */
+  /** How many of them speak HTTP/2, with the sessions of gateways. */
   readonly sessions: number;
+  /** Connections that carry sessions of gateways. */
+  readonly carriers: number;
+  /** Sessions without one, which wait for their gateways, and bytes that they hold. */
+  readonly sessionsWaiting: number;
+  readonly waitingBytes: number;
   /** Tunnels that are open, and those opened so far. */
   readonly tunnels: number;
   readonly tunnelsOpened: number;

@@ -190,6 +190,9 @@ class RunningRelay implements Relay {
       multipathConnections,
       plainConnections: connections - multipathConnections,
       sessions: this.#http2.sessions + this.#sessions.sessions,
+      carriers: this.#sessions.carriers,
+      sessionsWaiting: this.#sessions.sessionsWaiting,
+      waitingBytes: this.#sessions.waitingBytes,
       tunnels: this.#traffic.tunnels,
       tunnelsOpened: this.#traffic.opened,
       notPaired: this.#authentication.refused,
@@ -204,7 +207,11 @@ class RunningRelay implements Relay {
   }
 
   async #close(graceMs: number): Promise<void> {
-    this.#logger.info({ tunnels: this.#traffic.tunnels }, 'relay closes');
+    const { tunnels } = this.#traffic;
+    this.#logger.info(
+      { tunnels, sessions: this.#sessions.sessions },
+      tunnels === 0 ? 'relay closes' : `relay closes when its tunnels have ended, within ${graceMs / 1000} s`,
+    );
     this.#wrongSecrets.close();
     const closed = this.#listener.close();
     this.#http2.drain();

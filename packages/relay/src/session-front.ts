@@ -67,7 +67,12 @@ export class SessionFront {
 
   constructor(options: SessionFrontOptions) {
     this.#options = options;
-    this.#store = new SessionStore(options.limits, options.clock);
+    this.#store = new SessionStore(options.limits, options.clock, ({ tunnels, heldBytes, awayMs }) =>
+      options.logger.info(
+        { tunnels, heldBytes, awayMs },
+        'a session whose gateway did not come back was ended',
+      ),
+    );
   }
 
   /** Sessions that are open, with those that wait for their gateways. */
@@ -77,6 +82,11 @@ export class SessionFront {
 
   get sessionsWaiting(): number {
     return this.#store.waiting;
+  }
+
+  /** Bytes that those hold. */
+  get waitingBytes(): number {
+    return this.#store.waitingBytes;
   }
 
   get carriers(): number {
@@ -193,7 +203,10 @@ export class SessionFront {
       exporter,
     }: { socket: TLSSocket; rest: Uint8Array; secret: string; exporter: Uint8Array },
   ): void {
+    const { clock, logger } = this.#options;
     const carrier = new CarrierSocket(socket);
+    const { aloneSince } = session;
+    const tunnels = session.tunnels.size;
     socket.write(
       encodeWelcome({ session: known, windowBytes: session.limits.windowBytes }, secret, exporter),
     );
@@ -202,8 +215,16 @@ export class SessionFront {
       carrier.carry(session, id, rest, cause => {
         this.#carriers.delete(carrier);
         if (cause instanceof SessionProtocolError)
-          this.#options.logger.debug({ code: cause.code, error: cause.message }, 'carrier closed');
+          logger.debug({ code: cause.code, error: cause.message }, 'carrier closed');
+        if (session.aloneSince !== undefined && !session.isOver && session.tunnels.size > 0) {
+          const { heldBytes } = session;
+          logger.debug({ tunnels: session.tunnels.size, heldBytes }, 'a session waits for its gateway');
+        }
       });
+      if (aloneSince !== undefined && tunnels > 0) {
+        const awayMs = Math.round(clock.now() - aloneSince);
+        logger.debug({ tunnels, awayMs }, 'a session goes on: its gateway is back');
+      }
     } catch (error) {
       this.#carriers.delete(carrier);
       throw error;

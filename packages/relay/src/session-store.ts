@@ -11,6 +11,14 @@ export interface KeptSession {
   readonly session: Session;
 }
 
+/** A session that was ended because nobody came back for it. */
+export interface ForgottenSession {
+  readonly tunnels: number;
+  readonly heldBytes: number;
+  /** How long it had no carrier, in milliseconds. */
+  readonly awayMs: number;
+}
+
 /** What ends a session that nobody came back for. */
 export class SessionForgottenError extends Error {}
 
@@ -21,15 +29,18 @@ export class SessionForgottenError extends Error {}
 export class SessionStore {
   readonly #limits: Pick<RelayLimits, 'sessions' | 'sessionAwayMs' | 'sessionAwayBytes' | 'sessionCheckMs'>;
   readonly #clock: Clock;
+  readonly #onForgotten: (forgotten: ForgottenSession) => void;
   readonly #sessions = new Map<string, KeptSession>();
   #check: Timer | undefined;
 
   constructor(
     limits: Pick<RelayLimits, 'sessions' | 'sessionAwayMs' | 'sessionAwayBytes' | 'sessionCheckMs'>,
     clock: Clock,
+    onForgotten: (forgotten: ForgottenSession) => void = () => {},
   ) {
     this.#limits = limits;
     this.#clock = clock;
+    this.#onForgotten = onForgotten;
   }
 
   get size(): number {
@@ -39,6 +50,11 @@ export class SessionStore {
   /** Sessions without a carrier. */
   get waiting(): number {
     return [...this.#sessions.values()].filter(({ session }) => session.aloneSince !== undefined).length;
+  }
+
+  /** Bytes that those hold. */
+  get waitingBytes(): number {
+    return this.#alone().reduce((sum, { session }) => sum + session.heldBytes, 0);
   }
 
   all(): Iterable<KeptSession> {
@@ -80,7 +96,8 @@ export class SessionStore {
     for (const { session } of this.#alone()) {
       held += session.heldBytes;
       const awayMs = now - (session.aloneSince ?? now);
-      if (awayMs >= sessionAwayMs || held > sessionAwayBytes || session.tunnels.size === 0) end(session);
+      if (awayMs >= sessionAwayMs || held > sessionAwayBytes || session.tunnels.size === 0)
+        this.#end(session);
     }
   }
 
@@ -88,8 +105,17 @@ export class SessionStore {
   #endOne(): boolean {
     const oldest = this.#alone().at(-1);
     if (oldest === undefined) return false;
-    end(oldest.session);
+    this.#end(oldest.session);
     return true;
+  }
+
+  #end(session: Session): void {
+    const now = this.#clock.now();
+    const { heldBytes, aloneSince = now, tunnels } = session;
+    if (tunnels.size > 0) {
+      this.#onForgotten({ tunnels: tunnels.size, heldBytes, awayMs: Math.round(now - aloneSince) });
+    }
+    session.close(new SessionForgottenError('its gateway did not come back'));
   }
 
   /** Sessions without a carrier, those that were left last first. */
@@ -98,10 +124,6 @@ export class SessionStore {
       .filter(({ session }) => session.aloneSince !== undefined)
       .sort((one, other) => (other.session.aloneSince ?? 0) - (one.session.aloneSince ?? 0));
   }
-}
-
-function end(session: Session): void {
-  session.close(new SessionForgottenError('its gateway did not come back'));
 }
 
 function keyOf(id: Uint8Array): string {

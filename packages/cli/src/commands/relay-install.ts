@@ -67,6 +67,7 @@ async function runInstall(options: RelayInstallCommandOptions, command: Command)
     options: relayArguments(options),
     port,
     certificate,
+    drainSeconds: options.drain,
     dryRun,
   });
   const started = installation.service.state === 'started';

@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
 import type { Authority } from '@manypath/core';
+import { relayLimits } from '@manypath/relay';
 import type { Command } from 'commander';
+import { numberFrom } from '../terminal/option-values.ts';
 
 /** What a relay is told about how to serve. */
 export interface RelayServerOptions {
@@ -11,6 +13,7 @@ export interface RelayServerOptions {
   cert?: string;
   key?: string;
   logHosts: boolean;
+  drain: number;
 }
 
 /** IPv6 and IPv4. */
@@ -28,8 +31,17 @@ export function withRelayServerOptions(command: Command): Command {
       '--congestion <name>',
       'congestion control towards gateways (default: cubic where the kernel has bbr)',
     )
-    .option('--log-hosts', 'write the hosts that are dialled to the log', false);
+    .option('--log-hosts', 'write the hosts that are dialled to the log', false)
+    .option(
+      '--drain <seconds>',
+      'how long connections may go on when the relay is told to end',
+      numberFrom(0, mostDrainSeconds),
+      defaultDrainSeconds,
+    );
 }
+
+const defaultDrainSeconds = relayLimits.closeGraceMs / 1000;
+const mostDrainSeconds = 86_400;
 
 /** The certificate that was named, by absolute paths. Ends the program with an error when half of it is missing. */
 export function certificateOf(
@@ -53,5 +65,6 @@ export function relayArguments(options: RelayServerOptions): string[] {
     ...(congestion === undefined ? [] : ['--congestion', congestion]),
     ...(options.allowPrivate ? ['--allow-private'] : []),
     ...(options.logHosts ? ['--log-hosts'] : []),
+    ...(options.drain === defaultDrainSeconds ? [] : ['--drain', String(options.drain)]),
   ];
 }

@@ -67,7 +67,17 @@ async function runRelay(options: RelayCommandOptions, command: Command): Promise
     if (!events.enabled) process.stdout.write(withOwnCommand(readyText(relay)));
     hintAtPublicAddress(relay.pairing, options.public, logger);
     await signalled;
-    await relay.close();
+    const { tunnels } = relay.status();
+    events.emit({ event: 'draining', tunnels, seconds: options.drain });
+    if (!events.enabled && tunnels > 0) {
+      process.stdout.write(
+        `Takes nothing new; ends when ${tunnels === 1 ? 'one connection has' : `${tunnels} connections have`} ended, ` +
+          `in ${options.drain} s at the latest.
+Once more to end at once.
+`,
+      );
+    }
+    await relay.close(options.drain * 1000);
   } finally {
     await restoreLimits();
   }

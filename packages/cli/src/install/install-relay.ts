@@ -18,6 +18,8 @@ export interface RelayInstallOptions {
   readonly port: number;
   /** Absolute. */
   readonly certificate: { readonly cert: string; readonly key: string } | undefined;
+  /** How long it lets connections go on when it is to end, in seconds. */
+  readonly drainSeconds: number;
   /** Whether only to say what would be done. */
   readonly dryRun: boolean;
 }
@@ -70,7 +72,7 @@ export function installRelay(wanted: RelayInstallOptions): RelayInstallation {
 }
 
 function unitFile(
-  { places, port, certificate }: RelayInstallOptions,
+  { places, port, certificate, drainSeconds }: RelayInstallOptions,
   command: readonly string[],
 ): PlannedFile {
   const credentials =
@@ -88,6 +90,7 @@ function unitFile(
     port,
     credentials,
     version: ownVersion(),
+    drainSeconds,
   });
   return { path: join(places.systemUnitDir, relayUnitName), purpose: 'service', text, mode: 0o644 };
 }

@@ -10,6 +10,9 @@ export const relayUnitMark = '# The relay of Manypath.';
 /** Where the relay that is installed keeps its key and secret. systemd puts the user of the unit in between. */
 export const relayStateDir = '/var/lib/manypath-relay';
 
+/** What ending takes beyond that, in seconds. */
+const stopSeconds = 15;
+
 export interface RelayUnitOptions {
   /** What starts the relay, with its options. */
   readonly command: readonly string[];
@@ -20,6 +23,8 @@ export interface RelayUnitOptions {
   /** A certificate and its key, which only root may be able to read. */
   readonly credentials: readonly { readonly name: string; readonly file: string }[];
   readonly version: string;
+  /** How long it lets connections go on when it is to end, in seconds. */
+  readonly drainSeconds: number;
 }
 
 /**
@@ -27,7 +32,14 @@ export interface RelayUnitOptions {
  *
  * Of the rights of root it has the one to set the limits of Multipath TCP and the size of receive buffers.
  */
-export function relayUnit({ command, more, port, credentials, version }: RelayUnitOptions): string {
+export function relayUnit({
+  command,
+  more,
+  port,
+  credentials,
+  version,
+  drainSeconds,
+}: RelayUnitOptions): string {
   const rights = ['CAP_NET_ADMIN', ...(port > 0 && port < 1024 ? ['CAP_NET_BIND_SERVICE'] : [])].join(' ');
   return `${relayUnitMark} Version ${version}. \`manypath relay install\` writes such a unit, \`manypath relay uninstall\` removes it.
 [Unit]
@@ -44,6 +56,7 @@ StateDirectory=manypath-relay
 StateDirectoryMode=0700
 ${credentials.map(({ name, file }) => `LoadCredential=${unitWord(`${name}:${file}`)}\n`).join('')}Restart=always
 RestartSec=2
+TimeoutStopSec=${Math.ceil(drainSeconds) + stopSeconds}
 LimitNOFILE=65536
 # What it prints is its pairing, a secret, and the journal is no place for one: manypath relay pairing
 StandardOutput=null

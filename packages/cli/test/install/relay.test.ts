@@ -21,11 +21,25 @@ function analyze(what: string, ...parameters: string[]) {
 }
 
 describe('the unit of the relay', () => {
-  const text = relayUnit({ command, more: [], port: 443, credentials: [], version: '1.2.3' });
+  const text = relayUnit({
+    command,
+    more: [],
+    port: 443,
+    credentials: [],
+    version: '1.2.3',
+    drainSeconds: 5,
+  });
 
   it('has no more rights than it needs', () => {
     expect(text).toContain('CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_BIND_SERVICE\n');
-    const high = relayUnit({ command, more: [], port: 8443, credentials: [], version: '1.2.3' });
+    const high = relayUnit({
+      command,
+      more: [],
+      port: 8443,
+      credentials: [],
+      version: '1.2.3',
+      drainSeconds: 5,
+    });
     expect(high).toContain('CapabilityBoundingSet=CAP_NET_ADMIN\n');
     expect(text).toContain('DynamicUser=yes');
   });
@@ -38,7 +52,10 @@ describe('the unit of the relay', () => {
     const credentials = [{ name: 'cert', file: '/etc/a certificate.pem' }];
     const more = ['--cert', '%d/cert'];
     const file = join(folder, relayUnitName);
-    writeFileSync(file, relayUnit({ command, more, port: 443, credentials, version: '1.2.3' }));
+    writeFileSync(
+      file,
+      relayUnit({ command, more, port: 443, credentials, version: '1.2.3', drainSeconds: 5 }),
+    );
     const verified = analyze('verify', '--man=no', file);
     expect(verified.stderr).not.toMatch(new RegExp(`${relayUnitName}:`));
     const judged = analyze('security', '--offline=true', '--threshold=30', '--no-pager', file);
@@ -61,11 +78,20 @@ describe.skipIf(!isRoot)('a relay that is installed (needs root)', () => {
   it('is run with what was asked for, its certificate by way of systemd, and goes without a trace', () => {
     const at = places();
     const options = ['--listen', '443', '--public', 'vps.example.org'];
-    const installed = installRelay({ places: at, options, port: 443, certificate, dryRun: false });
+    const installed = installRelay({
+      places: at,
+      options,
+      port: 443,
+      certificate,
+      drainSeconds: 120,
+      dryRun: false,
+    });
     const unit = readFileSync(join(at.systemUnitDir, relayUnitName), 'utf8');
     expect(unit).toMatch(
       /ExecStart=\S+ \S+main\.js relay --listen 443 --public vps\.example\.org --state \/var\/lib\/manypath-relay --cert %d\/cert --key %d\/key\n/,
     );
+    // systemd kills what takes longer.
+    expect(unit).toContain('\nTimeoutStopSec=135\n');
     expect(unit).toContain('LoadCredential=cert:/etc/tls/cert.pem\nLoadCredential=key:/etc/tls/key.pem\n');
     expect(installed.service.state).toBe('written');
     uninstall({ places: at, kind: 'relay', dryRun: false });
@@ -79,6 +105,7 @@ describe.skipIf(!isRoot)('a relay that is installed (needs root)', () => {
       options: [],
       port: 8443,
       certificate: undefined,
+      drainSeconds: 5,
       dryRun: false,
     });
     installHelper({ places: at, users: [1000], dryRun: false });

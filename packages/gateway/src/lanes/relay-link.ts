@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import {
   type Authority,
+  addressScope,
   type Clock,
   errorMessage,
   formatAuthority,
@@ -171,13 +172,17 @@ export class RelayLink {
 
   /** To be called when links, addresses or routes of this host changed: everything is looked at at once. */
   networkChanged(): void {
-    for (const lane of this.#lanes) lane.check(this.#options.limits.laneQuickAnswerMs);
+    const { laneQuickAnswerMs, laneMovedAnswerMs } = this.#options.limits;
+    const own = this.#ownAddresses();
+    // What has none of its addresses any more is not waited for.
+    for (const lane of this.#lanes)
+      lane.check(isElsewhere(lane, own) ? laneMovedAnswerMs : laneQuickAnswerMs);
     // What removed Multipath TCP on the way may be gone with the network.
     this.#replace(lane => lane.socket !== undefined && !info(lane.socket).multipath);
     this.#survey?.forgive();
     if (this.#usable().length > 0) void this.#survey?.run();
     this.#backOff.reset();
-    if (this.#usable().length === 0 || this.#state === 'degraded') this.#again();
+    if (!this.#isAnswering() || this.#state === 'degraded') this.#again();
   }
 
   /**
@@ -197,7 +202,9 @@ export class RelayLink {
       if (isOnDead) lane.check(this.#options.limits.laneQuickAnswerMs);
     }
     if (this.#usable().length > 0) void this.#survey?.run();
-    else this.#again();
+    if (this.#isAnswering()) return;
+    this.#backOff.reset();
+    this.#again();
   }
 
   /** What is told of the relay as a whole: costs nothing. */
@@ -259,15 +266,28 @@ export class RelayLink {
   async #laneFor(signal: AbortSignal): Promise<Lane> {
     const { clock, limits } = this.#options;
     const until = clock.now() + limits.relayWaitMs;
-    this.#tryOnDemand();
+    let earlier = this.#attempt;
     for (;;) {
       signal.throwIfAborted();
+      this.#tryOnDemand();
+      // What failed may have begun before the relay was there.
+      if (earlier !== undefined && this.#attempt === undefined && !this.#isRefused()) this.#begin();
+      if (this.#attempt !== earlier) earlier = undefined;
       const lane = this.#choose();
-      if (lane !== undefined) return lane;
-      const isHopeless = this.#closed || this.#retired || this.#attempt === undefined;
-      if (isHopeless || clock.now() >= until) throw this.#awayError();
-      await this.#change(until - clock.now(), signal);
+      if (lane !== undefined && (lane.state === 'ready' || this.#hasNetwork())) return lane;
+      const left = until - clock.now();
+      if (this.#isHopeless() || left <= 0) throw this.#awayError();
+      await this.#change(this.#attempt === undefined ? Math.min(left, limits.demandRetryMs) : left, signal);
     }
+  }
+
+  /** Whether waiting does not help: a relay that was not reached just now most likely is gone, while a network comes back. */
+  #isHopeless(): boolean {
+    return this.#closed || this.#retired || (this.#attempt === undefined && this.#hasNetwork());
+  }
+
+  #isRefused(): boolean {
+    return this.#failure !== undefined && isRefusal(this.#failure);
   }
 
   #choose(): Lane | undefined {
@@ -282,8 +302,7 @@ export class RelayLink {
   #tryOnDemand(): void {
     if (this.#usable().length > 0 || this.#attempt !== undefined) return;
     const { clock, limits } = this.#options;
-    const refused = this.#failure !== undefined && isRefusal(this.#failure);
-    const pause = refused ? limits.refusedDemandRetryMs : limits.demandRetryMs;
+    const pause = this.#isRefused() ? limits.refusedDemandRetryMs : limits.demandRetryMs;
     if (clock.now() - this.#lastAttemptEnded >= pause) this.#begin();
   }
 
@@ -291,11 +310,13 @@ export class RelayLink {
     if (this.#failure instanceof RelayRefusedError || this.#failure instanceof RelayUntrustedError) {
       return this.#failure;
     }
+    if (!this.#hasNetwork()) return new RelayAwayError(this.#address, noNetwork, this.#failure);
     if (this.#usable().length > 0) return new RelayTargetError(503, 'every lane to the relay is full');
     return new RelayAwayError(this.#address, this.#reason() ?? 'it does not answer', this.#failure);
   }
 
   #reason(): string | null {
+    if (this.#state !== 'ready' && this.#state !== 'refused' && !this.#hasNetwork()) return noNetwork;
     if (this.#failure !== undefined) return errorMessage(this.#failure);
     if (this.#state === 'degraded') return 'it does not answer at the moment';
     return this.#state === 'connecting' ? 'it is being connected to' : null;
@@ -505,6 +526,24 @@ export class RelayLink {
     return [...this.#lanes].filter(({ state }) => state === 'ready' || state === 'suspect');
   }
 
+  /** Whether there is a lane that is not known to be silent. */
+  #isAnswering(): boolean {
+    return this.#usable().some(({ state }) => state === 'ready');
+  }
+
+  /** Whether a path is there that is not known to be dead, or none is needed. */
+  #hasNetwork(): boolean {
+    const { steward, pairing } = this.#options;
+    if (steward === undefined || addressScope(pairing.address.host) === 'loopback') return true;
+    return steward.outlooks().some(({ health }) => health !== 'dead');
+  }
+
+  /** The addresses of this host on its paths; `undefined` where nobody knows them. */
+  #ownAddresses(): ReadonlySet<string> | undefined {
+    const outlooks = this.#options.steward?.outlooks();
+    return outlooks && new Set(outlooks.flatMap(({ path }) => path.addresses.map(({ address }) => address)));
+  }
+
   /** The lanes that are as new ones would be. */
   #current(): Lane[] {
     return [...this.#lanes].filter(lane => !this.#stale.has(lane));
@@ -527,7 +566,7 @@ export class RelayLink {
 
   #judge(): RelayState {
     const usable = this.#usable();
-    if (this.#failure !== undefined && isRefusal(this.#failure)) return 'refused';
+    if (this.#isRefused()) return 'refused';
     if (usable.some(({ state }) => state === 'ready'))
       return this.#failure === undefined ? 'ready' : 'degraded';
     if (usable.length > 0) return 'degraded';
@@ -549,12 +588,21 @@ const quietBytesPerSecond = 1000;
 /** How long that is to last, in milliseconds. */
 const quietMs = 5000;
 
+const noNetwork = 'no path out of this machine works at the moment';
+
 function isRefusal(error: Error): boolean {
   return error instanceof RelayRefusedError || error instanceof RelayUntrustedError;
 }
 
 function localAddresses(socket: Socket): string[] {
   return info(socket).subflows.map(({ local }) => local.address);
+}
+
+/** Whether no subflow of a lane has an address that this host still has. */
+function isElsewhere({ socket }: Lane, own: ReadonlySet<string> | undefined): boolean {
+  if (own === undefined || socket === undefined) return false;
+  const local = localAddresses(socket);
+  return local.length > 0 && !local.some(address => own.has(address));
 }
 
 const byKernel = new Set<InfoReason>(['switched-off', 'kernel-without-mptcp', 'blocked']);

@@ -149,11 +149,14 @@ export class SessionLane implements Lane {
     });
   }
 
-  /** Whoever gets nothing acknowledged is asked for a sign of life. */
+  /** Who acknowledges nothing, or stops to send in the middle of a transfer, is asked for a sign of life. */
   tend(): void {
     const { clock, limits } = this.#options;
-    const silentMs = clock.now() - Math.max(this.#carrier.heardAt, this.#carrier.sentAt);
-    if (!this.#carrier.isOwed || silentMs < limits.laneDoubtMs || this.#unansweredSince !== undefined) return;
+    if (this.#unansweredSince !== undefined) return;
+    const { heardAt, sentAt, isOwed } = this.#carrier;
+    const isBulk = this.rate >= limits.bulkBytesPerSecond;
+    const since = isOwed ? Math.max(heardAt, sentAt) : isBulk ? heardAt : clock.now();
+    if (clock.now() - since < limits.laneDoubtMs) return;
     // Who sent it far away, or into full queues, waits for as long as the last answer took, several times over.
     this.check(Math.max(limits.laneDoubtMs, 4 * roundTripMs(this.socket)));
   }
