@@ -1,13 +1,9 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Lab } from '@manypath/lab';
-import { LoadPrograms } from './load-programs.ts';
+import { type Arena, inArena } from './arena.ts';
 import { saveResult } from './results.ts';
 import { median } from './statistics.ts';
 import { formatTable } from './table.ts';
-import { cpuOf, names, runLoad, startWays, type Way } from './ways.ts';
+import { cpuOf, names, runLoad, type Way } from './ways.ts';
 
 /** What {@link connections} measures. */
 export interface ConnectionsOptions {
@@ -38,43 +34,23 @@ const settleMs = 200;
  * first byte comes. Links without limits; every way gets its turn in every round.
  */
 export async function connections({ rounds, seconds, only }: ConnectionsOptions): Promise<void> {
-  using programs = new LoadPrograms();
-  const lab = await Lab.create({
-    links: [
-      { name: 'a', rateMbit: null },
-      { name: 'b', rateMbit: null },
-    ],
-  });
-  const state = mkdtempSync(join(tmpdir(), 'manypath-bench-'));
-  try {
-    const ways = chosen(await startWays(lab, state, programs), only);
-    const turns = new Map(ways.map(way => [way, [] as Turn[]]));
+  await inArena(only, async arena => {
+    const turns = new Map(arena.ways.map(way => [way, [] as Turn[]]));
     for (let round = 0; round <= rounds; round++) {
-      for (const way of ways) {
-        const turn = await takeTurn(lab, programs, way, round === 0 ? Math.min(seconds, 1) : seconds);
-        if (round > 0) turns.get(way)?.push(turn);
+      for (const [way, list] of turns) {
+        const turn = await takeTurn(arena, way, round === 0 ? Math.min(seconds, 1) : seconds);
+        if (round > 0) list.push(turn);
       }
       process.stderr.write(round === 0 ? 'warmed up\n' : `round ${round} of ${rounds}\n`);
     }
     report(turns, { rounds, seconds });
-  } finally {
-    await lab.destroy();
-    rmSync(state, { recursive: true, force: true });
-  }
+  });
 }
 
-/** Ways whose names contain `only`, with those that they are compared with. */
-export function chosen(ways: readonly Way[], only: string | undefined): Way[] {
-  if (only === undefined) return [...ways];
-  const wanted = ways.filter(({ name }) => name.includes(only));
-  const beside = new Set<string | undefined>([names.direct, ...wanted.map(({ peer }) => peer)]);
-  return ways.filter(way => wanted.includes(way) || beside.has(way.name));
-}
-
-async function takeTurn(lab: Lab, programs: LoadPrograms, way: Way, seconds: number): Promise<Turn> {
+async function takeTurn(arena: Arena, way: Way, seconds: number): Promise<Turn> {
   const run = async (count: number, duration: number) => {
     const words = ['connections', String(count), String(duration), String(pageBytes)];
-    const result = await runLoad(lab, programs, way, words);
+    const result = await runLoad(arena, way, words);
     if (result.failed > 0) {
       throw new Error(
         `${way.name}: ${result.failed} of ${result.count} connections failed (${result.failure})`,

@@ -4,14 +4,18 @@ import { errorMessage, ManypathError } from '@manypath/core';
 import { aggregation } from './aggregation.ts';
 import { connections } from './connections.ts';
 import { endurance } from './endurance.ts';
+import { memory } from './memory.ts';
 import { promotion } from './promotion.ts';
 import { relayCost } from './relay-cost.ts';
 import { streams } from './streams/streams.ts';
+import { tunnelCost } from './tunnel-cost.ts';
 
 const usage = `Usage: npm run bench [-- all|NAME…] [options]
 
   connections  new connections a second, CPU of each, and how much later its first byte comes, beside
                microsocks and shadowsocks-libev under mptcpize
+  tunnel-cost  CPU of a gigabyte and rate, one stream and eight, down and up, beside the same
+  memory       what 5 000 open tunnels take that nobody uses, beside the same
   relay-cost   what it costs to relay bytes, beside HAProxy, microsocks and plain Node
   aggregation  what two links carry together, beside microsocks under mptcpize
   promotion    when a second path pays: transfers of many sizes over unequal links, beside the
@@ -23,7 +27,7 @@ const usage = `Usage: npm run bench [-- all|NAME…] [options]
 
   --quick      little of everything: shows that it runs, not more
   --rounds N   how often every relay or way gets its turn (default 9, or 5 where it takes longer)
-  --only TEXT  relay-cost, connections: only what has TEXT in its name, and what it is compared with
+  --only TEXT  only relays or ways with TEXT in their names, and what they are compared with
   --seed N     endurance: other faults
   --links A/B  promotion: only links of these rates in Mbit/s
   --delay A/B  promotion: only links with these round trips in ms
@@ -62,6 +66,18 @@ const benchmarks: Record<string, () => Promise<void>> = {
     connections({
       rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
       seconds: values.quick ? 0.3 : 3,
+      ...(values.only === undefined ? {} : { only: values.only }),
+    }),
+  'tunnel-cost': () =>
+    tunnelCost({
+      rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
+      bytes: (values.quick ? 16 : 400) * 1e6,
+      ...(values.only === undefined ? {} : { only: values.only }),
+    }),
+  memory: () =>
+    memory({
+      tunnels: values.quick ? 200 : 5_000,
+      settleMs: values.quick ? 500 : 20_000,
       ...(values.only === undefined ? {} : { only: values.only }),
     }),
   aggregation: () =>

@@ -128,13 +128,19 @@ export function cpuOf({ processes }: Way): number {
   return processes.reduce((sum, { pid }) => sum + (pid === undefined ? 0 : cpuSecondsBelow(pid)), 0);
 }
 
+/** Where the load program runs. */
+interface Place {
+  readonly lab: Lab;
+  readonly programs: LoadPrograms;
+}
+
 /** A run of the load program over one way. */
 export class Load {
   readonly #child: ChildProcess;
   readonly #lines: AsyncIterator<string>;
 
   /** @param words The mode, and what belongs to it. */
-  constructor(lab: Lab, programs: LoadPrograms, way: Way, [mode = '', ...words]: readonly string[]) {
+  constructor({ lab, programs }: Place, way: Way, [mode = '', ...words]: readonly string[]) {
     const { origin } = lab.addresses;
     const host = way.dialect === 'direct' ? origin : '127.0.0.1';
     const place = [way.dialect, host, String(way.port), origin, String(ports.origin)];
@@ -169,13 +175,8 @@ export class Load {
 }
 
 /** Runs the load program over a way to its end. */
-export async function runLoad(
-  lab: Lab,
-  programs: LoadPrograms,
-  way: Way,
-  words: readonly string[],
-): Promise<LoadReport> {
-  const load = new Load(lab, programs, way, words);
+export async function runLoad(place: Place, way: Way, words: readonly string[]): Promise<LoadReport> {
+  const load = new Load(place, way, words);
   const report = await load.report();
   await load.end();
   return report;
