@@ -60,7 +60,7 @@ const mayDependOn: Record<string, readonly string[]> = {
   'packages/mptcp': ['koffi', 'undici'],
   'packages/extension': ['preact', '@preact/signals', 'uplot'],
   'packages/cli': ['commander', 'pino'],
-  bench: ['playwright-core'],
+  bench: ['playwright-core', 'ws'],
 };
 
 const roomOfPackage = new Map(

@@ -5,6 +5,7 @@ import { aggregation } from './aggregation.ts';
 import { connections } from './connections.ts';
 import { endurance } from './endurance.ts';
 import { memory } from './memory.ts';
+import { outage } from './outage/outage.ts';
 import { promotion } from './promotion.ts';
 import { relayCost } from './relay-cost.ts';
 import { streams } from './streams/streams.ts';
@@ -21,13 +22,14 @@ const usage = `Usage: npm run bench [-- all|NAME…] [options]
   promotion    when a second path pays: transfers of many sizes over unequal links, beside the
                best path alone and a gateway that joins every path at once
   endurance    200 faults in 10 minutes of transfers: is anything lost?
+  outage       the network is away for 100 s, becomes another one, or resets every connection: what goes on?
   streams      streams of a web page, beside a plain WebSocket and native messaging alone
 
   Without a name: relay-cost and aggregation; the others take long. With all: one after the other.
 
   --quick      little of everything: shows that it runs, not more
   --rounds N   how often every relay or way gets its turn (default 9, or 5 where it takes longer)
-  --only TEXT  only relays or ways with TEXT in their names, and what they are compared with
+  --only TEXT  only relays, ways or faults with TEXT in their names, and what they are compared with
   --seed N     endurance: other faults
   --links A/B  promotion: only links of these rates in Mbit/s
   --delay A/B  promotion: only links with these round trips in ms
@@ -98,6 +100,14 @@ const benchmarks: Record<string, () => Promise<void>> = {
       faults: values.quick ? 6 : 200,
       seconds: values.quick ? 15 : 600,
       seed: Number(values.seed ?? 1),
+    }),
+  outage: () =>
+    outage({
+      seconds: values.quick ? 2 : 100,
+      stoppedSeconds: values.quick ? 2 : 120,
+      calmSeconds: values.quick ? 1 : 3,
+      patienceSeconds: values.quick ? 5 : 60,
+      ...(values.only === undefined ? {} : { only: values.only }),
     }),
   streams: () =>
     streams({

@@ -57,3 +57,10 @@ async function readyEvent({ stdout }: ChildProcess): Promise<Record<string, unkn
   }
   throw new Error('the program ended before it was ready');
 }
+
+/** Starts `manypath serve-echo` on the origin: its site has a WebSocket that sends back what it gets. */
+export async function startServeEcho(lab: Lab, sitePort: number): Promise<void> {
+  const places = ['--listen', '0.0.0.0:7007', '--page', `0.0.0.0:${sitePort}`];
+  const argv = [process.execPath, main, 'serve-echo', '--json', ...places];
+  await readyEvent(lab.spawn('origin', argv, { stdio: ['ignore', 'pipe', 'ignore'] }));
+}
