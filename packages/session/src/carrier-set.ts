@@ -1,40 +1,44 @@
 import type { Clock } from '@manypath/core';
-import { Carrier, type CarrierSink, type SentFrame, sizeOf } from './carrier.ts';
+import { Carrier, type CarrierSink } from './carrier.ts';
 import { SessionProtocolError } from './errors.ts';
 import type { FrameSink } from './frame-reader.ts';
 import { type CarrierLeft, encodeLeft } from './frames.ts';
+import { GoneCarriers } from './gone-carriers.ts';
 import type { SessionLimits } from './limits.ts';
+import { costOf, type SentFrame } from './sent-frames.ts';
 
 export interface CarrierSetOptions {
   readonly limits: SessionLimits;
   readonly clock: Clock;
-  /** Whether carriers are made at this end, so that those that the other end speaks of are known here. */
-  readonly makes: boolean;
   /** Gets what comes on a carrier. */
   readonly readerOf: (carrier: () => Carrier) => FrameSink;
   /** Something waits to be sent. */
   readonly onBatch: () => void;
   /** A carrier is not used any more: what rode on it waits until it is settled. */
   readonly onLeave: (carrier: Carrier) => void;
-  /** The other end was the first to leave it. */
+  /** The same, and its connection has yet to be closed. */
   readonly onLeft: (carrier: Carrier) => void;
   /** What was sent on a carrier has arrived, or goes by another one: that one. */
   readonly onSettled: (left: Carrier, present: Carrier) => void;
+  /** Less is kept than may be, after it had been as much. */
+  readonly onRoom: () => void;
 }
 
-/** The carriers of a session: how they come, how they are left, and how what did not arrive goes by another one, each frame once. */
+/** The carriers of a session: how they come, how they are left, and how what did not arrive goes by another one. */
 export class CarrierSet {
   readonly #options: CarrierSetOptions;
+  /** Those that are open or not settled, in the order in which they came. */
   readonly #carriers = new Map<number, Carrier>();
-  /** Numbers that the other end gave and gave up before anything was known of them here. */
-  readonly #givenUp = new Set<number>();
-  /** What belongs to no carrier, until there is one. */
-  #homeless: SentFrame[] = [];
-  #unacknowledged = 0;
+  readonly #gone: GoneCarriers;
+  /** Numbers that were given up, until the other end can be told. */
+  readonly #untold: number[] = [];
+  #kept = 0;
+  #isOver = false;
   #aloneSince: number;
 
   constructor(options: CarrierSetOptions) {
     this.#options = options;
+    this.#gone = new GoneCarriers(options.limits.goneCarriers);
     this.#aloneSince = options.clock.now();
   }
 
@@ -45,85 +49,105 @@ export class CarrierSet {
 
   /** Since when there has been none, by the clock; `undefined` while there is one. */
   get aloneSince(): number | undefined {
-    return this.first() === undefined ? this.#aloneSince : undefined;
+    return this.liveliest() === undefined ? this.#aloneSince : undefined;
   }
 
-  /** Bytes that are kept because they may have to be sent again. */
-  get unacknowledged(): number {
-    return this.#unacknowledged;
+  /** What frames cost that are kept because they may have to be sent again. Bytes, about. */
+  get keptBytes(): number {
+    return this.#kept;
   }
 
-  /** The one that came first of those that are open. */
-  first(): Carrier | undefined {
-    for (const carrier of this.#carriers.values()) if (carrier.state === 'open') return carrier;
+  /** Whether so much is kept that nothing more is to be taken from senders. */
+  get isFull(): boolean {
+    return this.#kept >= this.#options.limits.unacknowledgedBytes;
+  }
+
+  /** Whether it is so much that the other end cannot mean to acknowledge it. */
+  get isOverfull(): boolean {
+    return this.#kept >= this.#options.limits.unacknowledgedBytes * 2;
+  }
+
+  /** The one that came first of those that are open and whose connections take more. */
+  firstWithRoom(): Carrier | undefined {
+    for (const carrier of this.#carriers.values()) {
+      if (carrier.state === 'open' && !carrier.sink.isFull) return carrier;
+    }
     return undefined;
   }
 
-  /** @throws SessionProtocolError `MANYPATH_SESSION_PROTOCOL`, its number is taken, or there are too many */
+  /** The open one that something came on last. */
+  liveliest(): Carrier | undefined {
+    let liveliest: Carrier | undefined;
+    for (const carrier of this.#carriers.values()) {
+      if (carrier.state !== 'open') continue;
+      if (liveliest === undefined || carrier.heardAt > liveliest.heardAt) liveliest = carrier;
+    }
+    return liveliest;
+  }
+
+  /** The open one on which the fewest tunnels ride. */
+  leastUsed(): Carrier | undefined {
+    let least: Carrier | undefined;
+    for (const carrier of this.#carriers.values()) {
+      if (carrier.state === 'open' && (least === undefined || carrier.tunnels < least.tunnels))
+        least = carrier;
+    }
+    return least;
+  }
+
+  /** @throws SessionProtocolError `MANYPATH_SESSION_PROTOCOL`, its number is taken or was given up */
   attach(id: number, sink: CarrierSink): Carrier {
     const { limits, clock, readerOf } = this.#options;
-    if (this.#carriers.has(id) || this.#givenUp.has(id)) {
+    if (this.#carriers.has(id) || !this.#gone.mayCome(id)) {
       throw new SessionProtocolError(`carrier ${id} is known already`);
     }
-    if (this.#carriers.size >= limits.carriers) throw new SessionProtocolError('there are too many carriers');
-    const carrier: Carrier = new Carrier(
-      id,
-      sink,
-      readerOf(() => carrier),
-      limits,
-      clock.now(),
-    );
+    const reads = readerOf(() => carrier);
+    const carrier: Carrier = new Carrier(id, sink, reads, limits, clock.now());
     this.#carriers.set(id, carrier);
+    for (const given of this.#untold.splice(0)) this.#tell(given, 0, carrier);
     for (const other of this.#carriers.values()) if (other.state === 'left') this.#tellLeft(other, carrier);
-    for (const frame of this.#homeless.splice(0)) this.#sendKept(carrier, frame);
+    this.#makeRoom(carrier);
     return carrier;
   }
 
   /** A carrier of this end may or may not have come about at the other one, and is not used. */
   giveUp(id: number): void {
-    if (this.#carriers.has(id)) return;
-    const { limits, clock, readerOf } = this.#options;
-    const carrier: Carrier = new Carrier(
-      id,
-      nowhere,
-      readerOf(() => carrier),
-      limits,
-      clock.now(),
-    );
-    carrier.leave();
-    this.#carriers.set(id, carrier);
-    const present = this.first();
-    if (present !== undefined) this.#tellLeft(carrier, present);
+    if (this.#carriers.has(id) || this.#gone.has(id)) return;
+    this.#gone.add(id);
+    const present = this.liveliest();
+    if (present !== undefined) this.#tell(id, 0, present);
+    else this.#untold.push(id);
+    if (this.#untold.length > this.#options.limits.goneCarriers) this.#untold.shift();
   }
 
-  /** Sends a frame. @param again Whether it is to be sent again when the carrier is lost. */
-  send(carrier: Carrier, frame: SentFrame, again: boolean): void {
-    if (again) {
-      this.#unacknowledged += sizeOf(frame);
-      if (!carrier.isOwed) carrier.sentAt = this.#options.clock.now();
-    }
-    carrier.add(frame, again);
+  /** Sends a frame that is sent again when the carrier is lost, in its order; one that was left keeps it until it is settled. */
+  send(carrier: Carrier, frame: SentFrame): void {
+    this.#kept += costOf(frame);
+    carrier.send(frame);
     this.#options.onBatch();
   }
 
-  /** Keeps a frame until it is known what arrived on a carrier that was left; by default, until there is a carrier. */
-  keep(frame: SentFrame, left?: Carrier): void {
-    this.#unacknowledged += sizeOf(frame);
-    if (left === undefined || left.state === 'settled') this.#homeless.push(frame);
-    else left.keep(frame);
+  /** Sends a frame once. */
+  sendOnce(carrier: Carrier, frame: Uint8Array): void {
+    carrier.sendOnce(frame);
+    this.#options.onBatch();
   }
 
   /** @throws SessionProtocolError `MANYPATH_SESSION_PROTOCOL` */
   acknowledged(carrier: Carrier, count: number): void {
     if (count > carrier.bytesOut) throw new SessionProtocolError('it acknowledges what was never sent');
-    this.#unacknowledged -= carrier.acknowledged(count);
+    const wasFull = this.isFull;
+    const freed = carrier.acknowledged(count);
+    if (this.#isOver) return;
+    this.#kept -= freed;
+    if (wasFull && !this.isFull) this.#options.onRoom();
   }
 
   leave(carrier: Carrier): void {
     if (carrier.state !== 'open') return;
     carrier.leave();
     this.#options.onLeave(carrier);
-    const present = this.first();
+    const present = this.liveliest();
     if (present === undefined) this.#aloneSince = this.#options.clock.now();
     else this.#tellLeft(carrier, present);
   }
@@ -135,22 +159,19 @@ export class CarrierSet {
    */
   takeLeft(present: Carrier, { carrier: id, received }: CarrierLeft): void {
     const left = this.#carriers.get(id);
+    if (left === present) throw new SessionProtocolError('a carrier tells that it was left itself');
     if (left === undefined) {
-      if (!this.#options.makes) this.#neverCame(id, present);
+      // It was made there and never heard of here, unless it was settled, of which the other end has been told.
+      if (this.#gone.has(id)) return;
+      this.#gone.add(id);
+      this.#tell(id, 0, present);
       return;
     }
-    if (left === present) throw new SessionProtocolError('a carrier tells that it was left itself');
-    if (left.state === 'open') {
-      left.leave();
-      this.#options.onLeave(left);
-      this.#tellLeft(left, present);
-      this.#options.onLeft(left);
-    }
     this.acknowledged(left, received);
-    left.state = 'settled';
-    this.#carriers.delete(id);
-    for (const frame of left.takeUnacknowledged()) this.#sendKept(present, frame);
-    this.#options.onSettled(left, present);
+    const wasOpen = left.state === 'open';
+    this.leave(left);
+    this.#settle(left, present);
+    if (wasOpen) this.#options.onLeft(left);
   }
 
   flush(): void {
@@ -160,40 +181,52 @@ export class CarrierSet {
   /** Lets go of all. @returns Those that were open. */
   clear(): Carrier[] {
     const { open } = this;
-    for (const carrier of this.#carriers.values()) {
-      for (const { release } of carrier.takeUnacknowledged()) release?.();
-      carrier.leave();
-    }
-    for (const { release } of this.#homeless.splice(0)) release?.();
+    this.#isOver = true;
+    this.#kept = 0;
+    const carriers = [...this.#carriers.values()];
     this.#carriers.clear();
-    this.#unacknowledged = 0;
+    for (const carrier of carriers) {
+      carrier.leave();
+      for (const { release } of carrier.takeUnacknowledged()) release?.();
+    }
     return open;
   }
 
-  /** It was made there and never heard of here; should it come after all, it is not taken. */
-  #neverCame(id: number, present: Carrier): void {
-    if (this.#givenUp.size >= this.#options.limits.carriers) {
-      const [oldest] = this.#givenUp;
-      if (oldest !== undefined) this.#givenUp.delete(oldest);
+  /**
+   * What did not arrive goes by another one. Frames that are sent twice do no harm: each says what holds, or at which offset it is.
+   */
+  #settle(left: Carrier, present: Carrier): void {
+    if (this.#carriers.get(left.id) !== left) return;
+    left.state = 'settled';
+    this.#carriers.delete(left.id);
+    this.#gone.add(left.id);
+    present.takeOver(left.takeUnacknowledged());
+    this.#options.onBatch();
+    this.#options.onSettled(left, present);
+  }
+
+  /** There are too many: the oldest of those that were left is settled unheard, or the one is left from which nothing came longest. */
+  #makeRoom(newest: Carrier): void {
+    while (this.#carriers.size > Math.max(1, this.#options.limits.carriers)) {
+      const others = [...this.#carriers.values()].filter(other => other !== newest);
+      const left = others.find(({ state }) => state === 'left');
+      const silent = others.reduce((one, other) => (other.heardAt < one.heardAt ? other : one));
+      const goes = left ?? silent;
+      this.leave(goes);
+      this.#settle(goes, newest);
+      if (left === undefined) this.#options.onLeft(goes);
     }
-    this.#givenUp.add(id);
-    this.send(present, whole(encodeLeft({ carrier: id, received: 0 })), true);
   }
 
   #tellLeft({ id, received }: Carrier, present: Carrier): void {
-    this.send(present, whole(encodeLeft({ carrier: id, received })), true);
+    this.#tell(id, received, present);
   }
 
-  /** Sends what was counted before. */
-  #sendKept(carrier: Carrier, frame: SentFrame): void {
-    carrier.add(frame, true);
+  /** Goes before what waits, so that the other end sends again what is missing. */
+  #tell(carrier: number, received: number, present: Carrier): void {
+    const frame = { head: encodeLeft({ carrier, received }), rest: undefined, release: undefined };
+    this.#kept += costOf(frame);
+    present.sendFirst(frame);
     this.#options.onBatch();
   }
 }
-
-/** A frame in one piece. */
-export function whole(head: Uint8Array, tunnel = 0): SentFrame {
-  return { tunnel, head, rest: undefined, release: undefined };
-}
-
-const nowhere: CarrierSink = { send() {}, isFull: true };

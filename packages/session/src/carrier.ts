@@ -1,6 +1,7 @@
 import { FrameReader, type FrameSink } from './frame-reader.ts';
 import { encodeNumber, frameTypes } from './frames.ts';
 import type { SessionLimits } from './limits.ts';
+import { type SentFrame, SentFrames, sizeOf } from './sent-frames.ts';
 
 /** The connection below a carrier. */
 export interface CarrierSink {
@@ -13,19 +14,9 @@ export interface CarrierSink {
   readonly isFull: boolean;
 }
 
-/** A frame that is sent again over another carrier when this one is lost before it was acknowledged. */
-export interface SentFrame {
-  readonly tunnel: number;
-  readonly head: Uint8Array;
-  /** What comes after the head, when that is not in one piece with it. */
-  readonly rest: Uint8Array | undefined;
-  /** To be called when the bytes are not needed any more. */
-  readonly release: (() => void) | undefined;
-}
-
 /**
- * `open`; `left`: one end uses it no more, and what it had sent is not settled; `settled`: both know what arrived, and what did
- * not goes by another one.
+ * `open`; `left`: this end uses it no more, and it is not known what of it arrived at the other one; `settled`: that is known, and what
+ * did not arrive goes by another one.
  */
 export type CarrierState = 'open' | 'left' | 'settled';
 
@@ -37,8 +28,6 @@ export class Carrier {
   state: CarrierState = 'open';
   /** When something last came, by the clock. */
   heardAt: number;
-  /** When the first of the frames was sent that are not acknowledged, by the clock; about. */
-  sentAt: number;
   /** Tunnels that ride on it. */
   tunnels = 0;
   /** Bytes both ways, for those who choose among carriers. */
@@ -46,12 +35,13 @@ export class Carrier {
   bytesOut = 0;
   readonly #reader: FrameReader;
   readonly #limits: SessionLimits;
-  /** Frames that are sent and not acknowledged, with the count of bytes at their ends; those before `#first` are. */
-  readonly #sent: (SentFrame | undefined)[] = [];
-  readonly #ends: number[] = [];
-  #first = 0;
+  readonly #sent = new SentFrames();
+  /** Frames that wait for it to take more, or to be settled. Others that are kept come after them. */
+  #waiting: SentFrame[] = [];
+  #firstWaiting = 0;
   #received = 0;
   #owed = 0;
+  #owedPong: number | undefined;
   #batch: Uint8Array[] = [];
   #batchBytes = 0;
 
@@ -59,11 +49,10 @@ export class Carrier {
     this.id = id;
     this.sink = sink;
     this.heardAt = now;
-    this.sentAt = now;
     this.#limits = limits;
     this.#reader = new FrameReader(reads, limits, (bytes, type) => {
       this.#received += bytes;
-      if (!isUnreliable(type)) this.#owed += bytes;
+      if (!unreliableTypes.has(type)) this.#owed += bytes;
     });
   }
 
@@ -77,6 +66,16 @@ export class Carrier {
     return this.#owed;
   }
 
+  /** Whether so much came that it is to be acknowledged without delay. */
+  get mustAcknowledge(): boolean {
+    return this.#owed >= this.#limits.acknowledgeBytes;
+  }
+
+  /** Whether it takes no more just now. */
+  get isFull(): boolean {
+    return this.sink.isFull || this.#waiting.length > 0;
+  }
+
   /** @throws SessionProtocolError `MANYPATH_SESSION_PROTOCOL` */
   read(chunk: Uint8Array, now: number): void {
     this.heardAt = now;
@@ -84,86 +83,60 @@ export class Carrier {
     this.#reader.push(chunk);
   }
 
-  /** Whether frames wait to be acknowledged. */
-  get isOwed(): boolean {
-    return this.#first < this.#sent.length;
+  /** Sends a frame that is sent again if this carrier is lost, after those that were given to it before. */
+  send(frame: SentFrame): void {
+    if (this.state === 'open' && this.#waiting.length === 0) this.sendFirst(frame);
+    else this.#waiting.push(frame);
   }
 
-  /** Whether it takes no more just now. */
-  get isFull(): boolean {
-    return this.sink.isFull;
+  /** The same, before those that wait. */
+  sendFirst(frame: SentFrame): void {
+    this.#add(frame);
+    this.#sent.add(frame, this.bytesOut);
+    this.#sendIfMuch();
   }
 
-  /**
-   * Adds a frame to what leaves at the end of the turn, or at once when that becomes much.
-   *
-   * @param again Whether it is to be sent again if this carrier is lost.
-   */
-  add(frame: SentFrame, again: boolean): void {
-    const bytes = sizeOf(frame);
-    this.#batch.push(frame.head);
-    if (frame.rest !== undefined) this.#batch.push(frame.rest);
-    this.bytesOut += bytes;
-    this.#batchBytes += bytes;
-    if (again) {
-      this.#sent.push(frame);
-      this.#ends.push(this.bytesOut);
+  /** Sends a frame once, before those that wait. */
+  sendOnce(frame: Uint8Array): void {
+    this.#add({ head: frame, rest: undefined, release: undefined });
+    this.#sendIfMuch();
+  }
+
+  /** Sends what another carrier did not bring, as fast as this one takes it. */
+  takeOver(frames: readonly SentFrame[]): void {
+    for (const frame of frames) this.#waiting.push(frame);
+    this.sendWaiting();
+  }
+
+  /** Sends what waits, until it takes no more. */
+  sendWaiting(): void {
+    while (this.state === 'open' && !this.sink.isFull) {
+      const frame = this.#waiting[this.#firstWaiting];
+      if (frame === undefined) break;
+      this.#firstWaiting += 1;
+      this.sendFirst(frame);
     }
-    if (this.#batchBytes >= this.#limits.dataBytes) this.#sendBatch();
+    if (this.#firstWaiting < this.#waiting.length) return;
+    this.#waiting = [];
+    this.#firstWaiting = 0;
   }
 
-  /** Keeps a frame that is to be sent when it is known what arrived of those before it. */
-  keep(frame: SentFrame): void {
-    this.#sent.push(frame);
-    this.#ends.push(Number.POSITIVE_INFINITY);
+  /** Answers a ping; the last one only, while it takes no more. */
+  pong(nonce: number): void {
+    this.#owedPong = nonce;
+    if (!this.sink.isFull) this.#sendPong();
   }
 
   /** Sends what was added, with the acknowledgement that is due. */
   flush(): void {
-    if (this.unacknowledged > 0) this.#acknowledge();
+    if (this.#owedPong !== undefined && !this.sink.isFull) this.#sendPong();
+    if (this.#owed > 0) this.#acknowledge();
     if (this.#batch.length > 0) this.#sendBatch();
   }
 
-  #sendBatch(): void {
-    const batch = this.#batch;
-    this.#batch = [];
-    this.#batchBytes = 0;
-    this.sink.send(batch);
-  }
-
-  /** Whether so much came that it is to be acknowledged without delay. */
-  get mustAcknowledge(): boolean {
-    return this.unacknowledged >= this.#limits.acknowledgeBytes;
-  }
-
-  #acknowledge(): void {
-    this.#owed = 0;
-    const head = encodeNumber(frameTypes.acknowledge, 0, this.#received);
-    this.add({ tunnel: 0, head, rest: undefined, release: undefined }, false);
-  }
-
-  /**
-   * The other end has so many bytes of whole frames. @returns Bytes of frames that need not be kept any more.
-   */
+  /** The other end has so many bytes of whole frames. @returns What the frames cost that need not be kept any more. */
   acknowledged(count: number): number {
-    let freed = 0;
-    let first = this.#first;
-    while (first < this.#ends.length && (this.#ends[first] ?? 0) <= count) {
-      const frame = this.#sent[first];
-      this.#sent[first] = undefined;
-      if (frame !== undefined) {
-        freed += sizeOf(frame);
-        frame.release?.();
-      }
-      first += 1;
-    }
-    this.#first = first;
-    if (first > 256 && first * 2 > this.#ends.length) {
-      this.#sent.splice(0, first);
-      this.#ends.splice(0, first);
-      this.#first = 0;
-    }
-    return freed;
+    return this.#sent.acknowledge(count);
   }
 
   /** Nothing is read from it nor sent on it any more. */
@@ -176,20 +149,52 @@ export class Carrier {
 
   /** Hands over what did not arrive, in its order. */
   takeUnacknowledged(): SentFrame[] {
-    const frames = this.#sent.slice(this.#first).filter(frame => frame !== undefined);
-    this.#sent.length = 0;
-    this.#ends.length = 0;
-    this.#first = 0;
+    const frames = this.#sent.take();
+    for (const frame of this.#waiting.slice(this.#firstWaiting)) frames.push(frame);
+    this.#waiting = [];
+    this.#firstWaiting = 0;
     return frames;
+  }
+
+  #add(frame: SentFrame): void {
+    const bytes = sizeOf(frame);
+    this.#batch.push(frame.head);
+    if (frame.rest !== undefined) this.#batch.push(frame.rest);
+    this.bytesOut += bytes;
+    this.#batchBytes += bytes;
+  }
+
+  /** What is much does not wait for the end of the turn. */
+  #sendIfMuch(): void {
+    if (this.#batchBytes >= this.#limits.dataBytes) this.#sendBatch();
+  }
+
+  #sendBatch(): void {
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#batchBytes = 0;
+    this.sink.send(batch);
+  }
+
+  #sendPong(): void {
+    if (this.#owedPong === undefined) return;
+    const nonce = this.#owedPong;
+    this.#owedPong = undefined;
+    this.sendOnce(encodeNumber(frameTypes.pong, 0, nonce));
+  }
+
+  #acknowledge(): void {
+    this.#owed = 0;
+    this.sendOnce(encodeNumber(frameTypes.acknowledge, 0, this.#received));
   }
 }
 
-/** Whether a frame is not sent again when it is lost. */
-function isUnreliable(type: number): boolean {
-  return (type >= frameTypes.acknowledge && type <= frameTypes.pong) || type === frameTypes.datagram;
-}
-
-/** Bytes that are kept for a frame. */
-export function sizeOf({ head, rest }: SentFrame): number {
-  return head.length + (rest?.length ?? 0);
-}
+/** Types of frames that are not sent again when they are lost. */
+const unreliableTypes: ReadonlySet<number> = new Set([
+  frameTypes.acknowledge,
+  frameTypes.ping,
+  frameTypes.pong,
+  frameTypes.goAway,
+  frameTypes.goodbye,
+  frameTypes.datagram,
+]);

@@ -5,7 +5,7 @@ import { dataHeadBytes, frameHeadBytes, frameTypes, readUint32, readUint64 } fro
 export interface FrameSink {
   /** A whole frame other than DATA; the body is good until this returns. */
   onFrame(type: number, tunnel: number, body: Uint8Array): void;
-  /** The next bytes of a DATA frame, a view of what was read. */
+  /** The next bytes of a DATA frame, a view of what was read. Tunnel and bytes are not 0. */
   onData(tunnel: number, offset: number, bytes: Uint8Array): void;
 }
 
@@ -16,6 +16,7 @@ export type OnFrameEnd = (bytes: number, type: number) => void;
 export interface FrameSizes {
   readonly controlBytes: number;
   readonly dataBytes: number;
+  readonly datagramBytes: number;
 }
 
 /** Cuts what comes on a carrier into frames, in place: only heads and small frames that come in pieces are copied. */
@@ -24,7 +25,7 @@ export class FrameReader {
   readonly #sizes: FrameSizes;
   readonly #onFrameEnd: OnFrameEnd;
   /** The beginning of a frame that came without its end. */
-  #held = new Uint8Array(64);
+  #held = new Uint8Array(heldAtFirst);
   #heldBytes = 0;
   /** Of the DATA frame that is being read. */
   #dataLeft = 0;
@@ -81,9 +82,11 @@ export class FrameReader {
     const end = Math.min(chunk.length, at + needed - this.#heldBytes);
     this.#hold(chunk.subarray(at, end), needed);
     if (this.#heldBytes < frameHeadBytes || this.#heldBytes < this.#needed(this.#held, 0)) return end;
+    const held = this.#held;
     const bytes = this.#heldBytes;
     this.#heldBytes = 0;
-    this.#begin(this.#held, 0, bytes);
+    if (held.length > heldAtFirst) this.#held = new Uint8Array(heldAtFirst);
+    this.#begin(held, 0, bytes);
     return end;
   }
 
@@ -96,7 +99,7 @@ export class FrameReader {
       if (length > 8 + this.#sizes.dataBytes) throw new SessionProtocolError('a data frame is too long');
       return dataHeadBytes;
     }
-    const most = type === frameTypes.datagram ? this.#sizes.dataBytes : this.#sizes.controlBytes;
+    const most = type === frameTypes.datagram ? this.#sizes.datagramBytes : this.#sizes.controlBytes;
     if (length > most) throw new SessionProtocolError(`a frame of type ${type} is longer than ${most} bytes`);
     return frameHeadBytes + length;
   }
@@ -109,6 +112,7 @@ export class FrameReader {
       this.#onFrameEnd(length, type);
       return;
     }
+    if (tunnel === 0) throw new SessionProtocolError('there is data for no tunnel');
     this.#dataTunnel = tunnel;
     this.#dataOffset = readUint64(bytes, at + frameHeadBytes);
     this.#dataLeft = bodyLength(bytes, at) - 8;
@@ -125,6 +129,9 @@ export class FrameReader {
     this.#heldBytes += bytes.length;
   }
 }
+
+/** Room for the beginning of a frame that came without its end; enough for all but a few. */
+const heldAtFirst = 64;
 
 function bodyLength(bytes: Uint8Array, at: number): number {
   return ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);

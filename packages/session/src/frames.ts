@@ -1,5 +1,5 @@
 import { ByteReader, BytesCutShortError, ByteWriter, decodeText, encodeText } from '@manypath/core';
-import { SessionProtocolError } from './errors.ts';
+import { SessionProtocolError, TunnelTargetError } from './errors.ts';
 import type { SessionLimits } from './limits.ts';
 
 /** The types of frames, by the numbers of docs/SESSION.md §3. Those of carriers and sessions as a whole have tunnel 0. */
@@ -46,13 +46,13 @@ export interface OpenRequest {
   readonly target: string;
   /** Whether only public addresses are wanted. */
   readonly publicOnly: boolean;
-  /** Bytes that may be sent towards the one who opens, at first. */
+  /** Bytes that may be sent towards the one who opens, at first. Up to 2³² − 1. */
   readonly credit: number;
 }
 
 const publicOnlyFlag = 0x01;
 
-/** Why a tunnel was broken off: a number of docs/SESSION.md §6, and words for people. */
+/** Why a tunnel was broken off, or a session ended: a number of docs/SESSION.md §6, and words for people. */
 export interface TunnelReset {
   readonly code: number;
   /** A stable identifier such as `MANYPATH_RELAY_TARGET_TIMEOUT`, and what it means, in one line. Can be empty. */
@@ -67,13 +67,21 @@ export function encodeFrame(type: number, tunnel: number, body: Uint8Array = not
   return frame;
 }
 
-export function encodeOpen(tunnel: number, { kind, target, publicOnly, credit }: OpenRequest): Uint8Array {
-  const body = new ByteWriter(16 + target.length)
-    .uint8(kindNumbers[kind])
-    .uint8(publicOnly ? publicOnlyFlag : 0)
-    .uint32(credit)
-    .bytes(encodeText(target));
-  return encodeFrame(frameTypes.open, tunnel, body.finish());
+/** @throws TunnelTargetError `MANYPATH_TUNNEL_TARGET` */
+export function encodeOpen(
+  tunnel: number,
+  { kind, target, publicOnly, credit }: OpenRequest,
+  limits: Pick<SessionLimits, 'targetBytes'>,
+): Uint8Array {
+  const name = encodeText(target);
+  if (name.length > limits.targetBytes) throw new TunnelTargetError(limits.targetBytes);
+  const frame = new Uint8Array(frameHeadBytes + 6 + name.length);
+  writeHead(frame, 0, 6 + name.length, frameTypes.open, tunnel);
+  frame[frameHeadBytes] = kindNumbers[kind];
+  frame[frameHeadBytes + 1] = publicOnly ? publicOnlyFlag : 0;
+  writeUint32(frame, frameHeadBytes + 2, credit);
+  frame.set(name, frameHeadBytes + 6);
+  return frame;
 }
 
 /** @throws SessionProtocolError `MANYPATH_SESSION_PROTOCOL` */
@@ -102,13 +110,15 @@ export function decodeNumber(body: Uint8Array): number {
   return readUint64(body, 0);
 }
 
-export function encodeReset(tunnel: number, { code, message }: TunnelReset, mostBytes: number): Uint8Array {
+/** RESET of a tunnel, or GOODBYE of the session. @param mostBytes Of the words; what is longer is cut. */
+export function encodeReset(
+  type: typeof frameTypes.reset | typeof frameTypes.goodbye,
+  tunnel: number,
+  { code, message }: TunnelReset,
+  mostBytes: number,
+): Uint8Array {
   const words = encodeText(message).subarray(0, mostBytes);
-  return encodeFrame(
-    frameTypes.reset,
-    tunnel,
-    new ByteWriter(2 + words.length).uint16(code).bytes(words).finish(),
-  );
+  return encodeFrame(type, tunnel, new ByteWriter(2 + words.length).uint16(code).bytes(words).finish());
 }
 
 /** @throws SessionProtocolError `MANYPATH_SESSION_PROTOCOL` */

@@ -1,5 +1,5 @@
 export { Carrier, type CarrierSink, type CarrierState } from './carrier.ts';
-export { SessionOverError, SessionProtocolError } from './errors.ts';
+export { SessionFullError, SessionOverError, SessionProtocolError, TunnelTargetError } from './errors.ts';
 export { FrameReader, type FrameSink, type FrameSizes } from './frame-reader.ts';
 export {
   dataHeadBytes,
@@ -15,8 +15,7 @@ export { resetCodes } from './reset-codes.ts';
 export {
   type OpenOptions,
   Session,
-  type SessionEnd,
-  type SessionEvents,
   type SessionOptions,
 } from './session.ts';
+export type { SessionEnd, SessionEvents } from './session-events.ts';
 export { Tunnel, type TunnelState, type TunnelUser } from './tunnel.ts';

@@ -1,51 +1,61 @@
 import type { Carrier } from './carrier.ts';
+import { EarlyBytes } from './early-bytes.ts';
 import { SessionProtocolError } from './errors.ts';
-import type { OpenRequest, TunnelReset } from './frames.ts';
+import {
+  encodeFrame,
+  encodeNumber,
+  encodeReset,
+  frameTypes,
+  type OpenRequest,
+  type TunnelReset,
+} from './frames.ts';
 import type { SessionLimits } from './limits.ts';
+import { ReceiveWindow } from './receive-window.ts';
+import { type Piece, SendQueue } from './send-queue.ts';
+import type { UnreadBudget } from './unread-budget.ts';
 
-/** Who uses a tunnel at this end. */
+/** Who uses a tunnel at this end. None of these may throw; all may call what the tunnel offers. */
 export interface TunnelUser {
-  /** The other end has what the tunnel leads to. Told to the one who opened it. */
+  /** The other end has what the tunnel leads to. Told to the one who opened it, before anything comes. */
   onAccepted?(): void;
-  /** Bytes come, and are good until this returns. They count as taken when {@link Tunnel.consumed} is called. */
+  /** Bytes come, which belong to the user. They count as taken when {@link Tunnel.consumed} is called. */
   onData(bytes: Uint8Array): void;
   /** No more will come. */
   onFinish(): void;
-  /** It was broken off: by the other end, or because the session is over. Nothing follows. */
+  /** It was broken off: by the other end, by the session's limits, or because the session is over. Nothing follows. */
   onReset(reset: TunnelReset): void;
   /** More may be written, after {@link Tunnel.write} had said no. */
   onDrain(): void;
-  /** Both directions have ended as they should. */
-  onOver?(): void;
 }
 
 /** What a tunnel needs of its session. */
 export interface TunnelHost {
   readonly limits: SessionLimits;
+  /** What readers of the whole session have not taken. */
+  readonly unread: UnreadBudget;
+  /** Sends a frame without bytes of its user, in its order with what was sent for it before. */
+  send(tunnel: Tunnel, frame: Uint8Array): void;
   sendData(tunnel: Tunnel, offset: number, piece: Piece): void;
-  sendFinish(tunnel: Tunnel, offset: number): void;
-  sendCredit(tunnel: Tunnel, limit: number): void;
-  sendBlocked(tunnel: Tunnel, limit: number): void;
-  sendReset(tunnel: Tunnel, reset: TunnelReset): void;
-  sendAccept(tunnel: Tunnel): void;
-  /** Whether something can be sent for it at once. */
+  /** Whether data can be sent for it at once; else the session calls {@link Tunnel.pump} when it can. */
   maySend(tunnel: Tunnel): boolean;
-  /** Counts bytes that its user has got (`+`) and taken (`-`). @returns Whether readers of the whole session hold too much. */
-  countUnread(bytes: number): boolean;
   /** Both its directions are over. */
   over(tunnel: Tunnel): void;
 }
 
-/** Bytes to be sent. */
-export interface Piece {
-  readonly bytes: Uint8Array;
-  /** Whether the 16 bytes before them are free for the head of their frame. */
-  readonly hasRoom: boolean;
-  readonly release: (() => void) | undefined;
-}
-
 /** Whether bytes go both ways, one, or none. */
 export type TunnelState = 'opening' | 'open' | 'half-closed' | 'closed';
+
+/** What is fixed when a tunnel begins. */
+export interface TunnelBeginning {
+  readonly id: number;
+  readonly request: OpenRequest;
+  /** Whether this end opens it. */
+  readonly isOurs: boolean;
+  /** Bytes that the other end may send at first. */
+  readonly window: number;
+  /** Bytes that may be sent to it at first. */
+  readonly credit: number;
+}
 
 /** Bytes both ways between a user at this end and one at the other, in their order and each once, whichever carriers they take. */
 export class Tunnel {
@@ -53,58 +63,50 @@ export class Tunnel {
   readonly request: OpenRequest;
   /** Whether this end opened it. */
   readonly isOurs: boolean;
-  /** What it rides on now; the session's to set, as the next. */
+  /** What it rides on now; the session's to set, as the next two. */
   carrier: Carrier | undefined;
   /** A carrier that was left, while it is not known what arrived of it. */
   waitsFor: Carrier | undefined;
+  /** Whether its opening was sent, or has come. */
+  isOpened: boolean;
   user: TunnelUser = nobody;
   readonly #host: TunnelHost;
-  readonly #queue: Piece[] = [];
+  readonly #queue = new SendQueue();
+  readonly #window: ReceiveWindow;
   #sentOffset = 0;
   #sendLimit: number;
   #blockedAt = -1;
   #wantsDrain = false;
   #finishing = false;
   #sentFinish = false;
-  #receivedOffset = 0;
-  #consumed = 0;
-  #receiveLimit: number;
-  /** The last limit that the other end was held up by. */
-  #blockedUpTo = 0;
-  #window: number;
-  #widestWindow: number;
   #finalOffset: number | undefined;
   #gotFinish = false;
   #accepted = false;
   #isOver = false;
-  /** What came before the bytes that go before it, by offset. */
-  #early: Map<number, Uint8Array> | undefined;
+  #early: EarlyBytes | undefined;
 
-  /**
-   * @param window Bytes that may come and not be taken; `request.credit` of them at first, when this end opens it.
-   * @param credit Bytes that may be sent to it at first.
-   */
-  constructor(
-    about: { id: number; request: OpenRequest; isOurs: boolean; window: number; credit: number },
-    host: TunnelHost,
-  ) {
-    this.id = about.id;
-    this.request = about.request;
-    this.isOurs = about.isOurs;
+  constructor({ id, request, isOurs, window, credit }: TunnelBeginning, host: TunnelHost) {
+    this.id = id;
+    this.request = request;
+    this.isOurs = isOurs;
+    this.isOpened = !isOurs;
     this.#host = host;
-    this.#window = about.window;
-    this.#widestWindow = host.limits.widestWindowBytes;
-    this.#receiveLimit = about.isOurs ? about.request.credit : about.window;
-    this.#sendLimit = about.credit;
+    this.#window = new ReceiveWindow(window, host.limits.widestWindowBytes);
+    this.#sendLimit = credit;
   }
 
   /** Bytes that came for its user, and that were sent for it. */
   get bytesIn(): number {
-    return this.#receivedOffset;
+    return this.#window.received;
   }
 
   get bytesOut(): number {
     return this.#sentOffset;
+  }
+
+  /** Bytes that came and that its user has not taken, or cannot have yet because others go before them. */
+  get unreadBytes(): number {
+    return this.#window.unread + (this.#early?.cost ?? 0);
   }
 
   get state(): TunnelState {
@@ -125,9 +127,9 @@ export class Tunnel {
 
   /** What the tunnel leads to is there. For the end that did not open it. */
   accept(): void {
-    if (this.#accepted || this.#isOver) return;
+    if (this.#accepted || this.#isOver || this.isOurs) return;
     this.#accepted = true;
-    this.#host.sendAccept(this);
+    this.#host.send(this, encodeFrame(frameTypes.accept, this.id));
   }
 
   /**
@@ -142,9 +144,10 @@ export class Tunnel {
       release?.();
       return true;
     }
-    this.#queue.push({ bytes, hasRoom, release });
+    if (bytes.length > 0) this.#queue.add({ bytes, hasRoom, release });
+    else release?.();
     this.pump();
-    this.#wantsDrain = this.#queue.length > 0;
+    this.#wantsDrain = !this.#queue.isEmpty;
     return !this.#wantsDrain;
   }
 
@@ -155,32 +158,50 @@ export class Tunnel {
     this.pump();
   }
 
-  /** Breaks both directions off. */
+  /** Breaks both directions off; the user is told nothing more. */
   reset(reset: TunnelReset): void {
     if (this.#isOver) return;
     this.#end();
-    this.#host.sendReset(this, reset);
+    const frame = encodeReset(frameTypes.reset, this.id, reset, this.#host.limits.messageBytes);
+    this.#host.send(this, frame);
     this.#host.over(this);
   }
 
   /** The user has taken bytes that came: as many more may come. */
   consumed(bytes: number): void {
     if (this.#isOver) return;
-    this.#consumed += bytes;
-    if (!this.#host.countUnread(-bytes)) this.giveCredit();
+    this.#host.unread.count(-this.#window.consume(bytes));
+    this.giveCredit();
   }
 
-  /** Lets more come when half a window has been taken; the session's to call when readers had held too much. */
+  // The session's to call
+
+  /** Lets more come when half a window has been taken. */
   giveCredit(): void {
-    if (this.#finalOffset !== undefined) return;
-    const limit = this.#consumed + this.#window;
-    if (limit - this.#receiveLimit >= this.#window / 2) this.#raiseLimit(limit);
+    if (this.#isOver || this.#finalOffset !== undefined) return;
+    this.#tellLimit(this.#window.credit(this.#host.unread.isScarce));
   }
 
-  /** Sends what may be sent; the session's to call. */
+  /** Tells the other end again up to where it may send, so that it learns what the tunnel rides on. */
+  tellCredit(): void {
+    this.#tellLimit(this.#window.limit);
+  }
+
+  /** Lets a window grow no wider than this, for readers for whom no more is to be kept. Bytes. */
+  boundWindow(bytes: number): void {
+    this.#window.bound(bytes);
+  }
+
+  /** So much may be sent at first, as is known when nothing has been sent yet. */
+  expectCredit(bytes: number): void {
+    if (!this.isOpened) this.#sendLimit = bytes;
+  }
+
+  /** Sends what may be sent. */
   pump(): void {
-    while (this.#queue.length > 0 && this.#host.maySend(this)) {
-      const piece = this.#nextPiece();
+    while (!this.#queue.isEmpty && this.#host.maySend(this)) {
+      const most = Math.min(this.#sendLimit - this.#sentOffset, this.#host.limits.dataBytes);
+      const piece = most > 0 ? this.#queue.take(most) : undefined;
       if (piece === undefined) {
         this.#tellBlocked();
         return;
@@ -189,42 +210,12 @@ export class Tunnel {
       this.#sentOffset += piece.bytes.length;
       this.#host.sendData(this, offset, piece);
     }
-    if (this.#queue.length > 0) return;
-    if (this.#finishing && !this.#sentFinish) this.#sendFinish();
+    if (this.#isOver || !this.#queue.isEmpty) return;
+    if (this.#finishing) this.#sendFinish();
     if (!this.#wantsDrain || this.#isOver) return;
     this.#wantsDrain = false;
     this.user.onDrain();
   }
-
-  /** As much of the first piece as one frame and the credit take; `undefined` when there is no credit. */
-  #nextPiece(): Piece | undefined {
-    const [first] = this.#queue;
-    if (first === undefined) return undefined;
-    const most = Math.min(this.#sendLimit - this.#sentOffset, this.#host.limits.dataBytes);
-    if (most <= 0) return undefined;
-    if (first.bytes.length <= most) {
-      this.#queue.shift();
-      return first;
-    }
-    // What lies before the rest is part of this frame, which may have to be sent again: there is no room there.
-    this.#queue[0] = { bytes: first.bytes.subarray(most), hasRoom: false, release: first.release };
-    return { bytes: first.bytes.subarray(0, most), hasRoom: first.hasRoom, release: undefined };
-  }
-
-  #tellBlocked(): void {
-    if (this.#blockedAt === this.#sendLimit) return;
-    this.#blockedAt = this.#sendLimit;
-    this.#host.sendBlocked(this, this.#sendLimit);
-  }
-
-  #sendFinish(): void {
-    if (!this.#host.maySend(this)) return;
-    this.#sentFinish = true;
-    this.#host.sendFinish(this, this.#sentOffset);
-    this.#closeIfDone();
-  }
-
-  // What comes from the other end: the session's to call
 
   takeAccept(): void {
     if (this.#accepted || this.#isOver || !this.isOurs) return;
@@ -235,41 +226,42 @@ export class Tunnel {
   /** @throws SessionProtocolError `MANYPATH_SESSION_PROTOCOL` */
   takeData(offset: number, bytes: Uint8Array): void {
     const end = offset + bytes.length;
-    if (end > this.#receiveLimit) throw new SessionProtocolError('more came on a tunnel than was allowed');
+    if (end > this.#window.limit) throw new SessionProtocolError('more came on a tunnel than was allowed');
     if (end > (this.#finalOffset ?? end)) throw new SessionProtocolError('a tunnel goes on after its end');
-    if (end <= this.#receivedOffset || this.#isOver) return;
-    if (offset > this.#receivedOffset) {
+    this.takeAccept();
+    const { received } = this.#window;
+    if (end <= received || this.#isOver) return;
+    if (offset > received) {
       this.#keepEarly(offset, bytes);
       return;
     }
-    this.#deliver(bytes.subarray(this.#receivedOffset - offset));
-    this.#deliverEarly();
+    this.#deliver(offset === received ? bytes : bytes.subarray(received - offset));
+    if (this.#early !== undefined) this.#deliverEarly(this.#early);
     this.#finishIfAll();
   }
 
   /** @throws SessionProtocolError `MANYPATH_SESSION_PROTOCOL` */
   takeFinish(offset: number): void {
-    if (offset < this.#receivedOffset || (this.#finalOffset ?? offset) !== offset) {
+    const came = Math.max(this.#window.received, this.#early?.end ?? 0);
+    if (offset < came || (this.#finalOffset ?? offset) !== offset) {
       throw new SessionProtocolError('a tunnel ends before its last byte');
     }
+    if (offset > this.#window.limit) throw new SessionProtocolError('a tunnel ends beyond what was allowed');
+    this.takeAccept();
     this.#finalOffset = offset;
     this.#finishIfAll();
   }
 
   takeCredit(limit: number): void {
-    if (limit <= this.#sendLimit) return;
+    if (limit <= this.#sendLimit || this.#isOver) return;
     this.#sendLimit = limit;
     this.pump();
   }
 
   /** The other end had more than it might send. A reader that keeps up gets a wider window. */
   takeBlocked(limit: number): void {
-    if (limit <= this.#blockedUpTo || limit > this.#receiveLimit || this.#isOver) return;
-    this.#blockedUpTo = limit;
-    const unread = this.#receivedOffset - this.#consumed;
-    if (unread > this.#window / 2 || this.#host.countUnread(0)) return;
-    this.#window = Math.max(this.#window, Math.min(this.#window * 2, this.#widestWindow));
-    this.#raiseLimit(this.#consumed + this.#window);
+    if (this.#isOver || this.#finalOffset !== undefined) return;
+    this.#tellLimit(this.#window.blocked(limit, this.#host.unread.isScarce));
   }
 
   takeReset(reset: TunnelReset): void {
@@ -279,67 +271,78 @@ export class Tunnel {
     this.user.onReset(reset);
   }
 
-  /** Lets a window grow no wider than this, for readers for whom no more is to be kept. Bytes. */
-  boundWindow(bytes: number): void {
-    this.#widestWindow = bytes;
-    this.#window = Math.min(this.#window, bytes);
+  /** Breaks it off from this end though its user did not want that. */
+  breakOff(reset: TunnelReset): void {
+    if (this.#isOver) return;
+    this.reset(reset);
+    this.user.onReset(reset);
   }
 
-  #keepEarly(offset: number, bytes: Uint8Array): void {
-    this.#early ??= new Map();
-    const kept = this.#early.get(offset);
-    if (kept !== undefined && kept.length >= bytes.length) return;
-    if (this.#early.size >= mostEarly) throw new SessionProtocolError('a tunnel comes in too many pieces');
-    this.#early.set(offset, Uint8Array.from(bytes));
+  #tellBlocked(): void {
+    if (this.#blockedAt === this.#sendLimit) return;
+    this.#blockedAt = this.#sendLimit;
+    this.#host.send(this, encodeNumber(frameTypes.blocked, this.id, this.#sendLimit));
   }
 
-  #deliver(bytes: Uint8Array): void {
-    this.#receivedOffset += bytes.length;
-    this.#host.countUnread(bytes.length);
-    this.user.onData(bytes);
+  #tellLimit(limit: number | undefined): void {
+    if (limit !== undefined) this.#host.send(this, encodeNumber(frameTypes.credit, this.id, limit));
   }
 
-  #deliverEarly(): void {
-    if (this.#early === undefined) return;
-    for (const [offset, bytes] of [...this.#early].sort(([one], [other]) => one - other)) {
-      if (offset > this.#receivedOffset) break;
-      this.#early.delete(offset);
-      const known = this.#receivedOffset - offset;
-      if (known < bytes.length && !this.#isOver) this.#deliver(bytes.subarray(known));
-    }
-    if (this.#early.size === 0) this.#early = undefined;
-  }
-
-  #finishIfAll(): void {
-    if (this.#finalOffset !== this.#receivedOffset || this.#gotFinish || this.#isOver) return;
-    this.#gotFinish = true;
-    this.user.onFinish();
+  #sendFinish(): void {
+    if (this.#sentFinish || !this.#host.maySend(this)) return;
+    this.#sentFinish = true;
+    this.#host.send(this, encodeNumber(frameTypes.finish, this.id, this.#sentOffset));
     this.#closeIfDone();
   }
 
-  #raiseLimit(limit: number): void {
-    if (limit <= this.#receiveLimit) return;
-    this.#receiveLimit = limit;
-    this.#host.sendCredit(this, limit);
+  #keepEarly(offset: number, bytes: Uint8Array): void {
+    this.#early ??= new EarlyBytes();
+    const before = this.#early.cost;
+    this.#early.add(offset, bytes);
+    if (this.#early.stretches > this.#host.limits.earlyStretches) {
+      throw new SessionProtocolError('a tunnel comes in too many pieces');
+    }
+    this.#host.unread.count(this.#early.cost - before);
+  }
+
+  #deliverEarly(early: EarlyBytes): void {
+    while (!this.#isOver) {
+      const before = early.cost;
+      const bytes = early.take(this.#window.received);
+      if (early.cost !== before) this.#host.unread.count(early.cost - before);
+      if (bytes === undefined) break;
+      this.#deliver(bytes);
+    }
+    if (early.stretches === 0) this.#early = undefined;
+  }
+
+  #deliver(bytes: Uint8Array): void {
+    this.#window.arrive(bytes.length);
+    this.#host.unread.count(bytes.length);
+    if (!this.#isOver) this.user.onData(bytes);
+  }
+
+  #finishIfAll(): void {
+    if (this.#finalOffset !== this.#window.received || this.#gotFinish || this.#isOver) return;
+    this.#gotFinish = true;
+    this.user.onFinish();
+    this.#closeIfDone();
   }
 
   #closeIfDone(): void {
     if (!this.#gotFinish || !this.#sentFinish || this.#isOver) return;
     this.#end();
     this.#host.over(this);
-    this.user.onOver?.();
   }
 
   #end(): void {
     this.#isOver = true;
+    this.#queue.clear();
+    const unread = this.unreadBytes;
     this.#early = undefined;
-    for (const { release } of this.#queue.splice(0)) release?.();
-    this.#host.countUnread(this.#consumed - this.#receivedOffset);
-    this.#consumed = this.#receivedOffset;
+    this.#window.consume(unread);
+    if (unread > 0) this.#host.unread.count(-unread);
   }
 }
-
-/** Pieces that came before what goes before them: they do only while a tunnel goes over to another carrier. */
-const mostEarly = 4096;
 
 const nobody: TunnelUser = { onData() {}, onFinish() {}, onReset() {}, onDrain() {} };
