@@ -2,7 +2,7 @@ import type { Clock } from '@manypath/core';
 import { Carrier, type CarrierSink } from './carrier.ts';
 import { SessionProtocolError } from './errors.ts';
 import type { FrameSink } from './frame-reader.ts';
-import { type CarrierLeft, encodeLeft } from './frames.ts';
+import { type CarrierLeft, encodeLeft, frameTypes } from './frames.ts';
 import { GoneCarriers } from './gone-carriers.ts';
 import type { SessionLimits } from './limits.ts';
 import { costOf, type SentFrame } from './sent-frames.ts';
@@ -80,7 +80,7 @@ export class CarrierSet {
     let liveliest: Carrier | undefined;
     for (const carrier of this.#carriers.values()) {
       if (carrier.state !== 'open') continue;
-      if (liveliest === undefined || carrier.heardAt > liveliest.heardAt) liveliest = carrier;
+      if (liveliest === undefined || carrier.heardAt >= liveliest.heardAt) liveliest = carrier;
     }
     return liveliest;
   }
@@ -104,7 +104,8 @@ export class CarrierSet {
     const reads = readerOf(() => carrier);
     const carrier: Carrier = new Carrier(id, sink, reads, limits, clock.now());
     this.#carriers.set(id, carrier);
-    for (const given of this.#untold.splice(0)) this.#tell(given, 0, carrier);
+    for (const given of this.#untold.splice(0))
+      this.#tell(frameTypes.left, { carrier: given, received: 0 }, carrier);
     for (const other of this.#carriers.values()) if (other.state === 'left') this.#tellLeft(other, carrier);
     this.#makeRoom(carrier);
     return carrier;
@@ -112,17 +113,17 @@ export class CarrierSet {
 
   /** A carrier of this end may or may not have come about at the other one, and is not used. */
   giveUp(id: number): void {
-    if (this.#carriers.has(id) || this.#gone.has(id)) return;
-    this.#gone.add(id);
+    if (this.#carriers.has(id) || this.#gone.receivedOf(id) !== undefined) return;
+    this.#gone.add(id, 0);
     const present = this.liveliest();
-    if (present !== undefined) this.#tell(id, 0, present);
+    if (present !== undefined) this.#tell(frameTypes.left, { carrier: id, received: 0 }, present);
     else this.#untold.push(id);
     if (this.#untold.length > this.#options.limits.goneCarriers) this.#untold.shift();
   }
 
   /** Sends a frame that is sent again when the carrier is lost, in its order; one that was left keeps it until it is settled. */
   send(carrier: Carrier, frame: SentFrame): void {
-    this.#kept += costOf(frame);
+    this.#keep(frame, carrier);
     carrier.send(frame);
     this.#options.onBatch();
   }
@@ -145,33 +146,40 @@ export class CarrierSet {
 
   leave(carrier: Carrier): void {
     if (carrier.state !== 'open') return;
-    carrier.leave();
-    this.#options.onLeave(carrier);
+    this.#stopUsing(carrier);
     const present = this.liveliest();
     if (present === undefined) this.#aloneSince = this.#options.clock.now();
     else this.#tellLeft(carrier, present);
   }
 
   /**
-   * The other end has left a carrier: so does this one, and sends by the present one what did not arrive.
+   * The other end has left a carrier: so does this one, and sends by the present one what did not arrive. It is always answered, by a
+   * carrier that works: what was told before may be on its way by one that does not.
    *
    * @throws SessionProtocolError `MANYPATH_SESSION_PROTOCOL`
    */
   takeLeft(present: Carrier, { carrier: id, received }: CarrierLeft): void {
     const left = this.#carriers.get(id);
     if (left === present) throw new SessionProtocolError('a carrier tells that it was left itself');
-    if (left === undefined) {
-      // It was made there and never heard of here, unless it was settled, of which the other end has been told.
-      if (this.#gone.has(id)) return;
-      this.#gone.add(id);
-      this.#tell(id, 0, present);
-      return;
-    }
-    this.acknowledged(left, received);
-    const wasOpen = left.state === 'open';
-    this.leave(left);
-    this.#settle(left, present);
-    if (wasOpen) this.#options.onLeft(left);
+    const wasOpen = left?.state === 'open';
+    if (left !== undefined && wasOpen) this.#stopUsing(left);
+    const came = left?.received ?? this.#gone.receivedOf(id);
+    this.#tell(frameTypes.settled, { carrier: id, received: came ?? 0 }, present);
+    if (left !== undefined) this.#settle(left, present, received);
+    else if (came === undefined) this.#gone.add(id, 0);
+    if (left !== undefined && wasOpen) this.#options.onLeft(left);
+  }
+
+  /**
+   * The other end answers that a carrier was left.
+   *
+   * @throws SessionProtocolError `MANYPATH_SESSION_PROTOCOL`
+   */
+  takeSettled(present: Carrier, { carrier: id, received }: CarrierLeft): void {
+    const left = this.#carriers.get(id);
+    if (left === undefined) return;
+    if (left.state === 'open') throw new SessionProtocolError('it settles a carrier that was not left');
+    this.#settle(left, present, received);
   }
 
   flush(): void {
@@ -192,14 +200,21 @@ export class CarrierSet {
     return open;
   }
 
+  #stopUsing(carrier: Carrier): void {
+    carrier.leave();
+    this.#options.onLeave(carrier);
+  }
+
   /**
    * What did not arrive goes by another one. Frames that are sent twice do no harm: each says what holds, or at which offset it is.
    */
-  #settle(left: Carrier, present: Carrier): void {
+  #settle(left: Carrier, present: Carrier, received: number): void {
+    this.acknowledged(left, received);
     if (this.#carriers.get(left.id) !== left) return;
     left.state = 'settled';
     this.#carriers.delete(left.id);
-    this.#gone.add(left.id);
+    this.#gone.add(left.id, left.received);
+    this.#noteSending(present);
     present.takeOver(left.takeUnacknowledged());
     this.#options.onBatch();
     this.#options.onSettled(left, present);
@@ -212,21 +227,33 @@ export class CarrierSet {
       const left = others.find(({ state }) => state === 'left');
       const silent = others.reduce((one, other) => (other.heardAt < one.heardAt ? other : one));
       const goes = left ?? silent;
-      this.leave(goes);
-      this.#settle(goes, newest);
+      if (left === undefined) {
+        this.#stopUsing(goes);
+        this.#tellLeft(goes, newest);
+      }
+      this.#settle(goes, newest, 0);
       if (left === undefined) this.#options.onLeft(goes);
     }
   }
 
   #tellLeft({ id, received }: Carrier, present: Carrier): void {
-    this.#tell(id, received, present);
+    this.#tell(frameTypes.left, { carrier: id, received }, present);
   }
 
   /** Goes before what waits, so that the other end sends again what is missing. */
-  #tell(carrier: number, received: number, present: Carrier): void {
-    const frame = { head: encodeLeft({ carrier, received }), rest: undefined, release: undefined };
-    this.#kept += costOf(frame);
+  #tell(type: typeof frameTypes.left | typeof frameTypes.settled, left: CarrierLeft, present: Carrier): void {
+    const frame = { head: encodeLeft(type, left), rest: undefined, release: undefined };
+    this.#keep(frame, present);
     present.sendFirst(frame);
     this.#options.onBatch();
+  }
+
+  #keep(frame: SentFrame, carrier: Carrier): void {
+    this.#kept += costOf(frame);
+    this.#noteSending(carrier);
+  }
+
+  #noteSending(carrier: Carrier): void {
+    if (!carrier.isOwed) carrier.sentAt = this.#options.clock.now();
   }
 }

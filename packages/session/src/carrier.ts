@@ -28,6 +28,8 @@ export class Carrier {
   state: CarrierState = 'open';
   /** When something last came, by the clock. */
   heardAt: number;
+  /** When the first of the frames was sent that are not acknowledged, by the clock; about. */
+  sentAt: number;
   /** Tunnels that ride on it. */
   tunnels = 0;
   /** Bytes both ways, for those who choose among carriers. */
@@ -49,6 +51,7 @@ export class Carrier {
     this.id = id;
     this.sink = sink;
     this.heardAt = now;
+    this.sentAt = now;
     this.#limits = limits;
     this.#reader = new FrameReader(reads, limits, (bytes, type) => {
       this.#received += bytes;
@@ -69,6 +72,11 @@ export class Carrier {
   /** Whether so much came that it is to be acknowledged without delay. */
   get mustAcknowledge(): boolean {
     return this.#owed >= this.#limits.acknowledgeBytes;
+  }
+
+  /** Whether frames wait to be acknowledged. */
+  get isOwed(): boolean {
+    return !this.#sent.isEmpty;
   }
 
   /** Whether it takes no more just now. */

@@ -13,6 +13,7 @@ export const frameTypes = {
   left: 0x07,
   goAway: 0x08,
   goodbye: 0x09,
+  settled: 0x0a,
   open: 0x10,
   accept: 0x11,
   data: 0x12,
@@ -135,16 +136,20 @@ export interface CarrierLeft {
   readonly received: number;
 }
 
-export function encodeLeft({ carrier, received }: CarrierLeft): Uint8Array {
+/** LEFT, or SETTLED, which answers it. */
+export function encodeLeft(
+  type: typeof frameTypes.left | typeof frameTypes.settled,
+  { carrier, received }: CarrierLeft,
+): Uint8Array {
   const body = new Uint8Array(12);
   writeUint32(body, 0, carrier);
   writeUint64(body, 4, received);
-  return encodeFrame(frameTypes.left, 0, body);
+  return encodeFrame(type, 0, body);
 }
 
 /** @throws SessionProtocolError `MANYPATH_SESSION_PROTOCOL` */
 export function decodeLeft(body: Uint8Array): CarrierLeft {
-  if (body.length !== 12) throw new SessionProtocolError('LEFT is not of 12 bytes');
+  if (body.length !== 12) throw new SessionProtocolError('what it says of a carrier is not of 12 bytes');
   return { carrier: readUint32(body, 0), received: readUint64(body, 4) };
 }
 

@@ -12,12 +12,16 @@ export class ReceiveWindow {
   /** The last limit that the other end was held up by. */
   #blockedUpTo = 0;
 
-  /** @param window Bytes that may come at first. */
-  constructor(window: number, widest: number) {
+  /**
+   * @param window Bytes that may come without having been taken.
+   * @param widest The same once it has grown.
+   * @param atFirst Bytes that may come until the first of them were taken.
+   */
+  constructor(window: number, widest: number, atFirst: number) {
     this.#first = window;
     this.#window = window;
     this.#widest = widest;
-    this.#limit = window;
+    this.#limit = atFirst;
   }
 
   /** The offset up to which may be sent. */

@@ -18,6 +18,8 @@ export const resetCodes = {
   closing: 8,
   /** It made a mistake, or cannot do what was asked. */
   internal: 9,
+  /** The target did not answer in time. */
+  timedOut: 10,
   /** Its reader left more than could be kept. */
-  slow: 10,
+  slow: 11,
 } as const;

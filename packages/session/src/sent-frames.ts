@@ -28,6 +28,10 @@ export class SentFrames {
   /** Those before it are acknowledged. */
   #first = 0;
 
+  get isEmpty(): boolean {
+    return this.#first === this.#frames.length;
+  }
+
   add(frame: SentFrame, end: number): void {
     this.#frames.push(frame);
     this.#ends.push(end);

@@ -69,6 +69,9 @@ export class SessionInput {
       case frameTypes.left:
         carriers.takeLeft(carrier, decodeLeft(body));
         return;
+      case frameTypes.settled:
+        carriers.takeSettled(carrier, decodeLeft(body));
+        return;
       case frameTypes.goAway:
         this.#options.onGoAway();
         return;

@@ -37,6 +37,8 @@ export interface OpenOptions {
   readonly carrier?: Carrier | undefined;
   /** Bytes that may come without having been taken, and not more later. Default: the limits' window, which grows. */
   readonly windowBytes?: number | undefined;
+  /** Bytes that may come until the first of them were taken. Default: as many as later. */
+  readonly firstWindowBytes?: number | undefined;
 }
 
 /**
@@ -211,12 +213,12 @@ export class Session {
    * @throws SessionFullError `MANYPATH_SESSION_FULL`
    * @throws TunnelTargetError `MANYPATH_TUNNEL_TARGET`
    */
-  open({ request, user, carrier, windowBytes }: OpenOptions): Tunnel {
+  open({ request, user, carrier, windowBytes, firstWindowBytes }: OpenOptions): Tunnel {
     this.#throwIfOver();
     if (this.isGoingAway) throw new SessionOverError('no more tunnels are opened in it');
     if (this.#tunnels.all.size >= this.limits.tunnels) throw new SessionFullError(this.limits.tunnels);
     const window = windowBytes ?? this.limits.windowBytes;
-    const whole = { ...request, credit: window };
+    const whole = { ...request, credit: Math.min(window, firstWindowBytes ?? window) };
     encodeOpen(0, whole, this.limits);
     const tunnel = this.#add({
       id: this.#tunnels.takeNumber(),

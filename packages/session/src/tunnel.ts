@@ -26,6 +26,8 @@ export interface TunnelUser {
   onReset(reset: TunnelReset): void;
   /** More may be written, after {@link Tunnel.write} had said no. */
   onDrain(): void;
+  /** Both directions have ended as they should. */
+  onOver?(): void;
 }
 
 /** What a tunnel needs of its session. */
@@ -51,7 +53,7 @@ export interface TunnelBeginning {
   readonly request: OpenRequest;
   /** Whether this end opens it. */
   readonly isOurs: boolean;
-  /** Bytes that the other end may send at first. */
+  /** Bytes that may come and not be taken; `request.credit` of them at first, when this end opens it. */
   readonly window: number;
   /** Bytes that may be sent to it at first. */
   readonly credit: number;
@@ -91,7 +93,7 @@ export class Tunnel {
     this.isOurs = isOurs;
     this.isOpened = !isOurs;
     this.#host = host;
-    this.#window = new ReceiveWindow(window, host.limits.widestWindowBytes);
+    this.#window = new ReceiveWindow(window, host.limits.widestWindowBytes, isOurs ? request.credit : window);
     this.#sendLimit = credit;
   }
 
@@ -333,6 +335,7 @@ export class Tunnel {
     if (!this.#gotFinish || !this.#sentFinish || this.#isOver) return;
     this.#end();
     this.#host.over(this);
+    this.user.onOver?.();
   }
 
   #end(): void {

@@ -33,7 +33,7 @@ export function firstFrame(socket: TLSSocket, signal: AbortSignal): Promise<Firs
           throw new HelloError('it begins with data');
         },
       },
-      { controlBytes: mostBytes, dataBytes: 0 },
+      { controlBytes: mostBytes, dataBytes: 0, datagramBytes: 0 },
       size => {
         length = size;
       },

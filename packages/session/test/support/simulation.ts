@@ -6,73 +6,15 @@ import {
   type SessionEnd,
   type SessionEvents,
   type SessionLimits,
-  type Tunnel,
-  type TunnelReset,
-  type TunnelUser,
+  SessionProtocolError,
 } from '../../src/index.ts';
 
-/** Sends a text of its own through a tunnel, as fast as it may, and keeps what comes. */
-export class Talker implements TunnelUser {
-  readonly received: number[] = [];
-  isFinished = false;
-  reset: TunnelReset | undefined;
-  isAccepted = false;
-  /** Whether it takes what comes at once; else {@link take} does. */
-  isEager = true;
-  tunnel: Tunnel | undefined;
-  readonly #text: Uint8Array;
-  readonly #piece: number;
-  #said = 0;
-  #untaken = 0;
-
-  constructor(text: Uint8Array, piece = 1000) {
-    this.#text = text;
-    this.#piece = piece;
-  }
-
-  begin(tunnel: Tunnel): void {
-    this.tunnel = tunnel;
-    this.onDrain();
-  }
-
-  onAccepted(): void {
-    this.isAccepted = true;
-  }
-
-  onData(bytes: Uint8Array): void {
-    this.received.push(...bytes);
-    this.#untaken += bytes.length;
-    if (this.isEager) this.take();
-  }
-
-  take(bytes = this.#untaken): void {
-    const taken = Math.min(bytes, this.#untaken);
-    this.#untaken -= taken;
-    if (taken > 0) this.tunnel?.consumed(taken);
-  }
-
-  onFinish(): void {
-    this.isFinished = true;
-  }
-
-  onReset(reset: TunnelReset): void {
-    this.reset = reset;
-  }
-
-  onDrain(): void {
-    while (this.#said < this.#text.length) {
-      const piece = this.#text.slice(this.#said, this.#said + this.#piece);
-      this.#said += piece.length;
-      if (this.tunnel?.write(piece) === false) return;
-    }
-    this.tunnel?.finish();
-  }
-}
-
 /** One direction of a connection: bytes on their way. */
-class Pipe implements CarrierSink {
+export class Pipe implements CarrierSink {
   readonly waiting: Uint8Array[] = [];
   isBroken = false;
+  /** All that was sent by it. */
+  sentBytes = 0;
   readonly #mostBytes: number;
 
   constructor(mostBytes: number) {
@@ -88,6 +30,7 @@ class Pipe implements CarrierSink {
   }
 
   send(pieces: readonly Uint8Array[]): void {
+    for (const piece of pieces) this.sentBytes += piece.length;
     if (!this.isBroken) this.waiting.push(...pieces.map(piece => piece.slice()));
   }
 
@@ -100,6 +43,8 @@ class Pipe implements CarrierSink {
   }
 }
 
+export type Direction = 'to relay' | 'to gateway';
+
 /** A connection between both ends, and what each knows of it. */
 export interface Connection {
   readonly toRelay: Pipe;
@@ -109,9 +54,10 @@ export interface Connection {
 }
 
 export interface World {
-  readonly gateway: Partial<SessionEvents>;
-  readonly relay: Partial<SessionEvents>;
+  readonly gateway?: Partial<SessionEvents>;
+  readonly relay?: Partial<SessionEvents>;
   readonly limits?: Partial<SessionLimits>;
+  /** Bytes on their way in one direction of a connection, until it takes no more. */
   readonly queueBytes?: number;
 }
 
@@ -123,9 +69,10 @@ export class Simulation {
   readonly connections: Connection[] = [];
   readonly #deferred: (() => void)[] = [];
   readonly #queueBytes: number;
+  readonly #late: number[] = [];
   #next = 1;
 
-  constructor({ gateway, relay, limits, queueBytes = 20_000 }: World) {
+  constructor({ gateway = {}, relay = {}, limits, queueBytes = 20_000 }: World = {}) {
     this.#queueBytes = queueBytes;
     this.gateway = this.#session('gateway', gateway, limits);
     this.relay = this.#session('relay', relay, limits);
@@ -145,11 +92,33 @@ export class Simulation {
   /** The relay takes a connection of which the gateway never hears that it did. */
   connectInVain(): void {
     const id = this.#next++;
-    const toGateway = new Pipe(this.#queueBytes);
-    const atRelay = this.relay.attach(id, toGateway);
+    this.#atRelayOnly(id);
     this.gateway.giveUp(id);
-    toGateway.isBroken = true;
-    void atRelay;
+  }
+
+  /** The gateway gives a connection up that has not reached the relay yet; {@link arriveLate} has it do so. */
+  connectLate(): void {
+    const id = this.#next++;
+    this.gateway.giveUp(id);
+    this.#late.push(id);
+  }
+
+  arriveLate(): void {
+    const id = this.#late.shift();
+    if (id === undefined) return;
+    try {
+      this.#atRelayOnly(id);
+    } catch (error) {
+      if (!(error instanceof SessionProtocolError)) throw error;
+    }
+  }
+
+  /** Each end notices, sooner or later, that the other one has closed a connection or that nothing comes by it. */
+  notice(): void {
+    for (const { atGateway, atRelay, toRelay } of this.connections) {
+      if (toRelay.isBroken || atRelay.state !== 'open') this.gateway.leave(atGateway);
+      if (toRelay.isBroken || atGateway.state !== 'open') this.relay.leave(atRelay);
+    }
   }
 
   /** What is on its way is lost; both ends are not told. */
@@ -166,20 +135,20 @@ export class Simulation {
   }
 
   /** Lets up to so many bytes arrive. @returns Whether any did. */
-  deliver(
-    connection: Connection,
-    direction: 'to relay' | 'to gateway',
-    most = Number.POSITIVE_INFINITY,
-  ): boolean {
+  deliver(connection: Connection, direction: Direction, most = Number.POSITIVE_INFINITY): boolean {
     const isUp = direction === 'to relay';
     const pipe = isUp ? connection.toRelay : connection.toGateway;
+    const wasFull = pipe.isFull;
     const chunk = pipe.take(most);
     if (chunk === undefined) return false;
     if (isUp) this.relay.receive(connection.atRelay, chunk);
     else this.gateway.receive(connection.atGateway, chunk);
     this.settle();
-    if (isUp) this.gateway.drained(connection.atGateway);
-    else this.relay.drained(connection.atRelay);
+    // As a socket does: only when it took no more before.
+    if (wasFull && !pipe.isFull) {
+      if (isUp) this.gateway.drained(connection.atGateway);
+      else this.relay.drained(connection.atRelay);
+    }
     this.settle();
     return true;
   }
@@ -198,6 +167,12 @@ export class Simulation {
     }
   }
 
+  #atRelayOnly(id: number): void {
+    const toGateway = new Pipe(this.#queueBytes);
+    toGateway.isBroken = true;
+    this.relay.attach(id, toGateway);
+  }
+
   #session(
     end: SessionEnd,
     events: Partial<SessionEvents>,
@@ -211,15 +186,4 @@ export class Simulation {
       ...(limits === undefined ? {} : { limits }),
     });
   }
-}
-
-/** Bytes that differ from those of other tunnels and from their neighbours. */
-export function textOf(seed: number, length: number): Uint8Array {
-  const text = new Uint8Array(length);
-  let state = seed * 2654435761;
-  for (let at = 0; at < length; at++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    text[at] = state >>> 24;
-  }
-  return text;
 }
