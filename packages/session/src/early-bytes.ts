@@ -77,7 +77,7 @@ export class EarlyBytes {
       append(before, bytes);
       return at;
     }
-    this.#stretches.splice(at, 0, { offset, buffer: bytes.slice(), length: bytes.length });
+    this.#stretches.splice(at, 0, { offset, buffer: new Uint8Array(bytes), length: bytes.length });
     return at + 1;
   }
 }

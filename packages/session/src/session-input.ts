@@ -45,7 +45,7 @@ export class SessionInput {
       onFrame: (type, tunnel, body) => {
         if (tunnel === 0) this.#takeFrame(carrier(), type, body);
         else if (type === frameTypes.open) this.#takeOpen(carrier(), tunnel, body);
-        else if (type === frameTypes.datagram) this.#options.onDatagram(tunnel, body.slice());
+        else if (type === frameTypes.datagram) this.#options.onDatagram(tunnel, new Uint8Array(body));
         else if (type < firstOptionalType) this.#takeTunnelFrame(carrier(), type, tunnel, body);
       },
       onData: (tunnel, offset, bytes) => this.#find(tunnel, carrier())?.takeData(offset, bytes),

@@ -172,7 +172,7 @@ export class Session {
   }
 
   /**
-   * Takes what came on a carrier. The chunk is the session's from now on: it is not copied.
+   * Takes what came on a carrier. Nothing of the chunk is needed once this returns.
    *
    * @throws SessionProtocolError `MANYPATH_SESSION_PROTOCOL`: the session has ended
    */

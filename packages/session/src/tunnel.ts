@@ -18,7 +18,7 @@ import type { UnreadBudget } from './unread-budget.ts';
 export interface TunnelUser {
   /** The other end has what the tunnel leads to. Told to the one who opened it, before anything comes. */
   onAccepted?(): void;
-  /** Bytes come, which belong to the user. They count as taken when {@link Tunnel.consumed} is called. */
+  /** Bytes come, and are good until this returns. They count as taken when {@link Tunnel.consumed} is called. */
   onData(bytes: Uint8Array): void;
   /** No more will come. */
   onFinish(): void;

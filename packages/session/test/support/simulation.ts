@@ -143,6 +143,8 @@ export class Simulation {
     if (chunk === undefined) return false;
     if (isUp) this.relay.receive(connection.atRelay, chunk);
     else this.gateway.receive(connection.atGateway, chunk);
+    // As where memory is read into again.
+    chunk.fill(0xdd);
     this.settle();
     // As a socket does: only when it took no more before.
     if (wasFull && !pipe.isFull) {

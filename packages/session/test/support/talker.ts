@@ -48,7 +48,7 @@ export class Talker implements TunnelUser {
 
   onData(bytes: Uint8Array): void {
     this.#hear();
-    this.#received.push(bytes);
+    this.#received.push(new Uint8Array(bytes));
     this.#untaken += bytes.length;
     if (this.isEager) this.take();
   }
