@@ -8,6 +8,7 @@ import { memory } from './memory.ts';
 import { outage } from './outage/outage.ts';
 import { promotion } from './promotion.ts';
 import { relayCost } from './relay-cost.ts';
+import { sealing } from './sealing.ts';
 import { streams } from './streams/streams.ts';
 import { tunnelCost } from './tunnel-cost.ts';
 
@@ -24,6 +25,7 @@ const usage = `Usage: npm run bench [-- all|NAME…] [options]
   endurance    200 faults in 10 minutes of transfers: is anything lost?
   outage       the network is away for 100 s, becomes another one, or resets every connection: what goes on?
   streams      streams of a web page, beside a plain WebSocket and native messaging alone
+  sealing      what TLS of Node costs, beside larger pieces that are sealed without it
 
   Without a name: relay-cost and aggregation; the others take long. With all: one after the other.
 
@@ -108,6 +110,11 @@ const benchmarks: Record<string, () => Promise<void>> = {
       calmSeconds: values.quick ? 1 : 3,
       patienceSeconds: values.quick ? 5 : 60,
       ...(values.only === undefined ? {} : { only: values.only }),
+    }),
+  sealing: () =>
+    sealing({
+      rounds: Number(values.rounds ?? (values.quick ? 1 : 5)),
+      bytes: (values.quick ? 128 : 1024) * 2 ** 20,
     }),
   streams: () =>
     streams({
