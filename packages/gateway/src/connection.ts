@@ -1,4 +1,3 @@
-import type { Socket } from 'node:net';
 import {
   type Authority,
   type Clock,
@@ -7,45 +6,44 @@ import {
   formatAuthority,
   type SubflowStatus,
 } from '@manypath/core';
-import type { ByteCount } from './counted-stream.ts';
-import { socketStatus } from './socket-status.ts';
+import type { Dialect, DialRequest } from './dial-request.ts';
+import type { Dialer } from './dialer.ts';
+import type { Reach } from './lanes/lane.ts';
+import type { OnOver, Way } from './ways/way.ts';
 
-/** How a client asked for a connection. */
-export type Dialect = ConnectionStatus['dialect'];
-
-/** A way that was opened to a target, as far as accounts go. */
-export interface Way {
-  /** The connection out of this host that carries it, alone or with others. */
-  readonly socket: Socket;
-  readonly relay: boolean;
-  /** Told when bytes begin to move, and through which socket; its answer is called when that is over. */
-  readonly begins?: (socket: Socket, count: () => ByteCount) => () => void;
+/** Who asked for a connection, and uses it when it is there: the only part of its life that differs. */
+export interface Client {
+  /** Takes the bytes for the target that are there already; they leave with the request to the relay. */
+  takeFirstBytes(): Uint8Array;
+  /** Takes back first bytes that could not be sent: they are the first to come again. */
+  putBack(bytes: Uint8Array): void;
+  /** The way is open: the client is told, and uses it. */
+  use(way: Way, onOver: OnOver): void;
+  /** There is none. */
+  refuse(error: unknown): void;
+  /** It is about to be broken off from outside. */
+  onAbort?(reason: Error): void;
 }
 
-/** What moves the bytes of a connection, and knows how many there were. */
-export interface Traffic {
-  readonly count: ByteCount;
-  readonly halfClosed: () => boolean;
-  /** The socket out of this host, which may not be the one that was dialled: the byte relay takes a twin. */
-  readonly socket?: Socket | undefined;
-}
-
-const none: ByteCount = { bytesIn: 0, bytesOut: 0 };
-
-/** One connection of a browser or another program, from its request to its end. */
-export class Connection {
+/**
+ * One connection of a browser or another program, from its request to its end: dialled, handed to its client, accounted for, ended.
+ */
+export class Connection implements DialRequest {
   readonly id: number;
   readonly target: Authority;
   readonly dialect: Dialect;
   readonly #clock: Clock;
   readonly #openedAt: number;
   readonly #onEnd: (connection: Connection) => void;
+  #dialer: Dialer | undefined;
+  #client: Client | undefined;
+  #reach: Reach | undefined;
   #way: Way | undefined;
-  #traffic: Traffic | undefined;
-  #over: () => void = () => {};
   #failure: unknown;
   #ended = false;
-  #abort: (reason: Error) => void = () => {};
+  /** Why it was given up before there was a way. */
+  #givenUp: Error | undefined;
+  #giveUp: AbortController | undefined;
 
   constructor(
     about: { id: number; target: Authority; dialect: Dialect },
@@ -60,9 +58,53 @@ export class Connection {
     this.#onEnd = onEnd;
   }
 
-  get count(): ByteCount {
-    return this.#traffic?.count ?? none;
+  /**
+   * Opens a way for a client and has the client use it. Fulfilled when it does, or was refused; never rejected.
+   *
+   * @param reach Which addresses the target may have; see {@link DialRequest.reach}.
+   */
+  async serve(client: Client, dialer: Dialer, reach?: Reach): Promise<void> {
+    this.#client = client;
+    this.#dialer = dialer;
+    this.#reach = reach;
+    if (this.#givenUp !== undefined) {
+      this.#fail(this.#givenUp);
+      return;
+    }
+    try {
+      const way = await dialer.dial(this);
+      this.#way = way;
+      if (this.#givenUp === undefined) client.use(way, this.#onOver);
+      else this.#tooLate(way, this.#givenUp);
+    } catch (error) {
+      this.#fail(error);
+    }
   }
+
+  // What is dialled
+
+  get reach(): Reach | undefined {
+    return this.#reach;
+  }
+
+  /** Aborted when nobody wants it any more. Made only for those who have to wait. */
+  get signal(): AbortSignal {
+    if (this.#giveUp === undefined) {
+      this.#giveUp = new AbortController();
+      if (this.#givenUp !== undefined) this.#giveUp.abort(this.#givenUp);
+    }
+    return this.#giveUp.signal;
+  }
+
+  takeFirstBytes(): Uint8Array {
+    return this.#client?.takeFirstBytes() ?? nothing;
+  }
+
+  putBack(bytes: Uint8Array): void {
+    this.#client?.putBack(bytes);
+  }
+
+  // How it ends
 
   /** Whether it ended without ever having carried a byte, because there was no way to the target. */
   get failed(): boolean {
@@ -74,61 +116,73 @@ export class Connection {
     return this.#failure;
   }
 
-  /** Gives it what breaks it off from outside. */
-  abortWith(abort: (reason: Error) => void): void {
-    this.#abort = abort;
+  /** Breaks it off, whatever state it is in. */
+  abort(reason: Error): void {
+    if (this.#ended) return;
+    this.#client?.onAbort?.(reason);
+    this.giveUp(reason);
+    this.#way?.abort(reason);
   }
 
-  /** The way to the target is open. */
-  dialled(way: Way): void {
-    this.#way = way;
+  /** Its client is gone, or does not want it any more: it is not dialled any further. */
+  giveUp(reason: Error): void {
+    if (this.#way !== undefined || this.#givenUp !== undefined) return;
+    this.#givenUp = reason;
+    this.#giveUp?.abort(reason);
   }
 
-  /** Bytes move. */
-  carries(traffic: Traffic): void {
-    this.#traffic = traffic;
+  readonly #onOver = (): void => {
     const way = this.#way;
-    if (way?.begins !== undefined && !this.#ended) {
-      this.#over = way.begins(traffic.socket ?? way.socket, () => this.count);
-    }
+    if (way?.isRelayed === true && !this.#ended) this.#dialer?.carriedByRelay(this.target, way);
+    this.#end();
+  };
+
+  /** The way came when nobody wanted it any more. */
+  #tooLate(way: Way, reason: Error): void {
+    way.abort(reason);
+    this.#fail(reason);
   }
 
-  /** No way to the target was found. */
-  fail(error: unknown): void {
+  #fail(error: unknown): void {
     this.#failure ??= error ?? new Error('unknown');
-    this.end();
+    this.#end();
+    this.#client?.refuse(error);
   }
 
-  /** It is over; only the first call counts. */
-  end(): void {
+  #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#over();
     this.#onEnd(this);
   }
 
-  /** Breaks it off. */
-  abort(reason: Error): void {
-    this.#abort(reason);
+  // What is told of it
+
+  /** Bytes that came from the target so far. */
+  get bytesIn(): number {
+    return this.#way?.bytesIn ?? 0;
+  }
+
+  /** Bytes that went there. */
+  get bytesOut(): number {
+    return this.#way?.bytesOut ?? 0;
   }
 
   status(): ConnectionStatus {
-    const { bytesIn, bytesOut } = this.count;
     return {
       id: this.id,
       target: formatAuthority(this.target),
       dialect: this.dialect,
       ...this.#leg(),
       state: this.#state(),
-      bytesIn,
-      bytesOut,
+      bytesIn: this.bytesIn,
+      bytesOut: this.bytesOut,
       ageMs: Math.round(this.#clock.now() - this.#openedAt),
     };
   }
 
   #state(): ConnectionStatus['state'] {
-    if (this.#traffic === undefined) return 'dialling';
-    return this.#traffic.halfClosed() ? 'half-closed' : 'open';
+    if (this.#way === undefined) return 'dialling';
+    return this.#way.isHalfClosed ? 'half-closed' : 'open';
   }
 
   #leg(): {
@@ -138,22 +192,15 @@ export class Connection {
     reason: string;
     subflows: SubflowStatus[];
   } {
-    if (this.#failure !== undefined) {
-      return {
-        route: null,
-        mptcp: false,
-        multipath: false,
-        reason: errorMessage(this.#failure),
-        subflows: [],
-      };
-    }
-    if (this.#way === undefined) {
-      return { route: null, mptcp: false, multipath: false, reason: 'Is being connected.', subflows: [] };
-    }
-    const { mptcp, multipath, reason, subflows } = socketStatus(this.#traffic?.socket ?? this.#way.socket);
-    if (this.#way.relay) {
+    if (this.#failure !== undefined) return { ...noLeg, reason: errorMessage(this.#failure) };
+    if (this.#way === undefined) return { ...noLeg, reason: 'Is being connected.' };
+    const { mptcp, multipath, reason, subflows } = this.#way.facts();
+    if (this.#way.isRelayed) {
       return { route: 'relay', mptcp, multipath, reason: `Goes through the relay. ${reason}`, subflows };
     }
     return { route: mptcp ? 'mptcp' : 'tcp', mptcp, multipath, reason, subflows };
   }
 }
+
+const nothing = new Uint8Array();
+const noLeg = { route: null, mptcp: false, multipath: false, subflows: [] };

@@ -1,20 +1,17 @@
-import { isIP, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { isIP } from 'node:net';
 import { type Authority, isPublicAddress } from '@manypath/core';
 import { AddressRefusedError } from '@manypath/mptcp';
-import type { Dialect } from './connection.ts';
-import type { ByteCount } from './counted-stream.ts';
 import { decideRoute, mayGoStraight, type Route } from './decide-route.ts';
+import type { Dialect, DialRequest } from './dial-request.ts';
 import { LocalTargetError, RelayAwayError, RelayTargetError } from './errors.ts';
-import type { Reach, Tunnel } from './lanes/lane.ts';
 import type { RelayLink } from './lanes/relay-link.ts';
-import { SessionTunnel } from './lanes/session-tunnel.ts';
 import type { LocalGuard } from './local-guard.ts';
 import type { LocalNames } from './local-names.ts';
 import type { LocalNetworks } from './local-networks.ts';
 import type { OriginMemory } from './origins/origin-memory.ts';
 import type { Rules } from './rules.ts';
-import type { StraightConnection, StraightDialer } from './straight-dialer.ts';
+import type { StraightDialer } from './straight-dialer.ts';
+import type { Way } from './ways/way.ts';
 
 export interface DialerOptions {
   /** The relay that new connections go by now. */
@@ -30,30 +27,6 @@ export interface DialerOptions {
   readonly rules: Rules;
   readonly origins: OriginMemory;
   readonly straight: StraightDialer;
-}
-
-export interface DialRequest {
-  readonly target: Authority;
-  readonly dialect: Dialect;
-  readonly signal: AbortSignal;
-  /** Takes the bytes for the target that are there already; they leave with the request to the relay. */
-  readonly takeFirstBytes: () => Uint8Array;
-  /** `public`: the target must not turn out to be of this machine or any private network. Default: as it comes. */
-  readonly reach?: Reach;
-}
-
-/** A way to a target. */
-export interface Dialled {
-  readonly stream: Duplex;
-  /** The connection out of this host that carries it. */
-  readonly socket: Socket;
-  readonly relay: boolean;
-  /** The tunnel, where it is one of a session: it can be joined to a socket without a stream in between. */
-  readonly ofSession?: SessionTunnel | undefined;
-  /** First bytes that were taken and could not be sent: they are the caller's to send. */
-  readonly unsent: Uint8Array;
-  /** To be called when bytes begin to move, with the socket they move through; the answer, when that is over. */
-  readonly begins: (socket: Socket, count: () => ByteCount) => () => void;
 }
 
 /** What goes to the relay. */
@@ -85,12 +58,12 @@ export class Dialer {
    * @throws what `RelayLink.open` throws
    * @throws what `connect` of @manypath/mptcp throws
    */
-  async dial(request: DialRequest): Promise<Dialled> {
+  async dial(request: DialRequest): Promise<Way> {
     const relay = this.#options.relay();
     const { host } = request.target;
     if (request.reach === 'public' && isIP(host) !== 0 && !isPublicAddress(host))
       throw new LocalTargetError(host);
-    const own = relay === undefined ? [] : await this.#ownAddresses(host);
+    const own = relay === undefined || isIP(host) !== 0 ? none : await this.#ownAddresses(host);
     if (
       relay === undefined ||
       this.#isAwayAndReplaceable(relay, host) ||
@@ -113,28 +86,33 @@ export class Dialer {
     return this.#overRelay(relay, request, { meant, firstBytes: request.takeFirstBytes() });
   }
 
-  async #overRelay(relay: RelayLink, request: DialRequest, asked: AskedOfRelay): Promise<Dialled> {
-    const { straight, rules } = this.#options;
+  /** Takes note of what the relay has carried. */
+  carriedByRelay(target: Authority, way: Way): void {
+    // Where a rule wants the relay, the target is not to see this host.
+    if (this.#options.rules.for(target.host) === undefined)
+      this.#options.straight.carriedByRelay(target, way);
+  }
+
+  async #overRelay(relay: RelayLink, request: DialRequest, asked: AskedOfRelay): Promise<Way> {
     const { meant, firstBytes } = asked;
     const link = request.dialect === 'stream' ? (this.#options.relayForStreams?.() ?? relay) : relay;
     try {
-      const tunnel = await link.open(meant, { signal: request.signal, firstBytes, reach: request.reach });
-      // Where a rule wants the relay, the target is not to see this host.
-      const isByRule = rules.for(request.target.host) !== undefined;
-      const begins = (_: Socket, count: () => ByteCount) => () => {
-        if (!isByRule) straight.carriedByRelay(request.target, count());
-      };
-      return new RelayedWay(tunnel, begins);
+      return await link.open(meant, { signal: request.signal, firstBytes, reach: request.reach });
     } catch (error) {
       const successor = this.#options.relay();
       // The relay was replaced while this waited for a lane.
       if (error instanceof RelayAwayError && link.retired && successor !== relay) {
         if (successor !== undefined) return this.#overRelay(successor, request, asked);
-        return { ...(await this.#straight(request)), unsent: firstBytes };
+        return this.#straightAfterAll(request, firstBytes);
       }
       if (!(await this.#mayGoStraight(error, request, meant))) throw error;
-      return { ...(await this.#straight(request)), unsent: firstBytes };
+      return this.#straightAfterAll(request, firstBytes);
     }
+  }
+
+  #straightAfterAll(request: DialRequest, firstBytes: Uint8Array): Promise<Way> {
+    request.putBack(firstBytes);
+    return this.#straight(request);
   }
 
   async #mayGoStraight(error: unknown, { target, signal }: DialRequest, meant: Authority): Promise<boolean> {
@@ -155,10 +133,10 @@ export class Dialer {
 
   async #ownAddresses(host: string): Promise<readonly string[]> {
     const { straight, localNames } = this.#options;
-    return isIP(host) !== 0 || localNames.includes(host) ? [] : straight.ownAddresses(host);
+    return localNames.includes(host) ? none : straight.ownAddresses(host);
   }
 
-  #route(target: Authority, own: readonly string[] = []): Route {
+  #route(target: Authority, own: readonly string[] = none): Route {
     return this.#routeOf(target, this.#options.origins.speaksMultipath(target), own);
   }
 
@@ -179,16 +157,15 @@ export class Dialer {
     });
   }
 
-  async #straight({ target, dialect, signal, reach }: DialRequest): Promise<Dialled> {
+  async #straight({ target, dialect, signal, reach }: DialRequest): Promise<Way> {
     const rule = this.#options.rules.for(target.host);
     const refusal =
       dialect === 'local' ? undefined : await this.#options.guard.refusalFor(target.host, reach);
     const guarded = refusal === undefined ? {} : { filterAddress: refusal };
     try {
-      const { socket, begins } = await dialLoopbackTwice(target.host, dialect, host =>
+      return await dialLoopbackTwice(target.host, dialect, host =>
         this.#options.straight.dial({ target: { host, port: target.port }, rule, signal, ...guarded }),
       );
-      return { stream: socket, socket, relay: false, unsent: none, begins };
     } catch (error) {
       if (error instanceof AddressRefusedError && error.cause instanceof LocalTargetError) throw error.cause;
       throw error;
@@ -196,32 +173,7 @@ export class Dialer {
   }
 }
 
-/** A way through the relay. A tunnel of a session becomes a stream only for those who ask for one. */
-class RelayedWay implements Dialled {
-  readonly relay = true;
-  readonly unsent = none;
-  readonly begins: Dialled['begins'];
-  readonly #tunnel: Tunnel;
-
-  constructor(tunnel: Tunnel, begins: Dialled['begins']) {
-    this.#tunnel = tunnel;
-    this.begins = begins;
-  }
-
-  get stream(): Duplex {
-    return this.#tunnel.stream;
-  }
-
-  get socket(): Socket {
-    return this.#tunnel.socket;
-  }
-
-  get ofSession(): SessionTunnel | undefined {
-    return this.#tunnel instanceof SessionTunnel ? this.#tunnel : undefined;
-  }
-}
-
-const none = new Uint8Array();
+const none: readonly string[] = [];
 const otherLoopback: Record<string, string> = { '127.0.0.1': '::1', '::1': '127.0.0.1' };
 
 /**
@@ -231,8 +183,8 @@ const otherLoopback: Record<string, string> = { '127.0.0.1': '::1', '::1': '127.
 async function dialLoopbackTwice(
   host: string,
   dialect: Dialect,
-  dial: (host: string) => Promise<StraightConnection>,
-): Promise<StraightConnection> {
+  dial: (host: string) => Promise<Way>,
+): Promise<Way> {
   const other = dialect === 'local' ? otherLoopback[host] : undefined;
   if (other === undefined) return dial(host);
   try {

@@ -2,7 +2,7 @@ import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type Authority, type Clock, type HttpRequestHead, SocksProtocolError } from '@manypath/core';
 import { acceptTunnel, HttpFront, refuseTunnel } from '@manypath/forward';
-import type { Dialect } from './connection.ts';
+import type { Dialect } from './dial-request.ts';
 import { ForeignUserError, NotAProxyRequestError, TooManyConnectionsError } from './errors.ts';
 import type { GatewayLimits } from './limits.ts';
 import {

@@ -18,12 +18,12 @@ import {
   type TrafficHistory,
 } from '@manypath/core';
 import { createServer, originalDestination } from '@manypath/mptcp';
-import type { Connection, Dialect } from './connection.ts';
+import type { Connection } from './connection.ts';
 import { ControlServer } from './control/control-server.ts';
 import { GatewayReport } from './control/gateway-report.ts';
 import { unhoused } from './control/housekeeping.ts';
 import { StandingControl } from './control/standing-control.ts';
-import { dialForRequest } from './dial-for-request.ts';
+import type { Dialect } from './dial-request.ts';
 import { Dialer } from './dialer.ts';
 import { GatewayClosedError, GatewayListenError, GatewayRunningError } from './errors.ts';
 import { Front } from './front.ts';
@@ -37,6 +37,7 @@ import { LocalNetworks } from './local-networks.ts';
 import { OriginMemory } from './origins/origin-memory.ts';
 import { removeWrittenOrigins } from './origins/written-origins.ts';
 import { type GuardMode, OwnerGuard } from './owner-guard.ts';
+import { openForRequests } from './plain-request.ts';
 import { Registry } from './registry.ts';
 import { Rules } from './rules.ts';
 import { StraightDialer } from './straight-dialer.ts';
@@ -169,7 +170,7 @@ export class Gateway {
     this.#programs = options.programs ?? {};
     this.#streams = new StreamServer({
       limits: this.#limits,
-      dial: request => this.#dialer.dial(request),
+      dialer: () => this.#dialer,
       note: target => this.#begin(target, 'stream'),
       program: name => (Object.hasOwn(this.#programs, name) ? this.#programs[name] : undefined),
     });
@@ -177,7 +178,7 @@ export class Gateway {
       limits: this.#limits,
       clock,
       onTunnel: wish => serveTunnel(wish, this.#dialer, this.#begin(wish.target, wish.dialect)),
-      dial: (target, { signal }) => dialForRequest(signal, this.#dialer, this.#begin(target, 'forward')),
+      dial: (target, { signal }) => openForRequests(signal, this.#dialer, this.#begin(target, 'forward')),
       onOwn: (socket, head) => this.#streams.take(socket, head),
     });
     const plain = new Dialer({
@@ -194,7 +195,7 @@ export class Gateway {
       limits: this.#limits,
       clock,
       onTunnel: wish => serveTunnel(wish, plain, this.#begin(wish.target, wish.dialect)),
-      dial: (target, { signal }) => dialForRequest(signal, plain, this.#begin(target, 'forward')),
+      dial: (target, { signal }) => openForRequests(signal, plain, this.#begin(target, 'forward')),
     });
     this.#follow(options);
     this.proxy = addressOf(server);

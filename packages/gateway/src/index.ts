@@ -1,6 +1,6 @@
-export type { Dialect } from './connection.ts';
 export { ControlClient } from './control/control-client.ts';
 export type { Housekeeping } from './control/housekeeping.ts';
+export type { Dialect } from './dial-request.ts';
 export {
   ControlReplyError,
   ControlRequestError,

@@ -7,7 +7,8 @@ import {
   type FailureEntry,
   type Totals,
 } from '@manypath/core';
-import { Connection, type Dialect } from './connection.ts';
+import { Connection } from './connection.ts';
+import type { Dialect } from './dial-request.ts';
 import { gatewayLimits } from './limits.ts';
 
 /** What happens to connections, for those who watch. */
@@ -37,7 +38,7 @@ export class Registry {
   /** Notes a connection that a client asks for. */
   add(target: Authority, dialect: Dialect): Connection {
     const about = { id: this.#nextId++, target, dialect };
-    const connection = new Connection(about, this.#clock, ended => this.#remove(ended));
+    const connection = new Connection(about, this.#clock, this.#onEnd);
     this.#open.set(connection.id, connection);
     if (this.#listeners.size > 0) this.#tell({ event: 'opened', connection: connection.status() });
     return connection;
@@ -55,9 +56,9 @@ export class Registry {
   totals(): Totals {
     let bytesIn = this.#bytesIn;
     let bytesOut = this.#bytesOut;
-    for (const { count } of this.#open.values()) {
-      bytesIn += count.bytesIn;
-      bytesOut += count.bytesOut;
+    for (const connection of this.#open.values()) {
+      bytesIn += connection.bytesIn;
+      bytesOut += connection.bytesOut;
     }
     return {
       connections: this.#open.size,
@@ -90,12 +91,13 @@ export class Registry {
     return new Promise(resolve => this.#emptied.add(resolve));
   }
 
+  readonly #onEnd = (connection: Connection): void => this.#remove(connection);
+
   #remove(connection: Connection): void {
     this.#open.delete(connection.id);
     if (connection.failed) this.#noteFailure(connection);
-    const { bytesIn, bytesOut } = connection.count;
-    this.#bytesIn += bytesIn;
-    this.#bytesOut += bytesOut;
+    this.#bytesIn += connection.bytesIn;
+    this.#bytesOut += connection.bytesOut;
     if (this.#listeners.size > 0) {
       const error = connection.failed ? (errorCode(connection.failure) ?? 'ERROR') : null;
       this.#tell({ event: 'closed', connection: connection.status(), error });

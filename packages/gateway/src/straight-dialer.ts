@@ -20,13 +20,13 @@ import {
   type Steward,
   WinnerMemory,
 } from '@manypath/paths';
-import type { ByteCount } from './counted-stream.ts';
 import { LocalTargetError } from './errors.ts';
 import type { KernelRoutes } from './kernel-routes.ts';
 import type { GatewayLimits } from './limits.ts';
 import { OriginInterest, type OriginMemory } from './origins/origin-memory.ts';
 import { PacketWatch } from './packet-watch.ts';
 import type { Rule } from './rules.ts';
+import { StraightWay } from './ways/straight-way.ts';
 
 /** Who knows how the paths stand; `PathSet` of @manypath/paths does. */
 export interface PathKnowledge {
@@ -60,13 +60,6 @@ export interface StraightRequest {
   readonly rule: Rule | undefined;
   readonly signal: AbortSignal;
   readonly filterAddress?: (address: string) => Error | undefined;
-}
-
-/** A straight connection, and what wants to know how it goes. */
-export interface StraightConnection {
-  readonly socket: Socket;
-  /** To be called when bytes begin to move, with the socket they move through; the answer, when that is over. */
-  readonly begins: (socket: Socket, count: () => ByteCount) => () => void;
 }
 
 /**
@@ -110,7 +103,7 @@ export class StraightDialer {
    * @throws NoPathError `MANYPATH_NO_PATH`
    * @throws what `connect` of @manypath/mptcp throws
    */
-  async dial({ target, rule, signal, filterAddress }: StraightRequest): Promise<StraightConnection> {
+  async dial({ target, rule, signal, filterAddress }: StraightRequest): Promise<StraightWay> {
     const { origins, limits, steward } = this.#options;
     const outlooks = this.#outlooks();
     const speaks = origins.speaksMultipath(target) === true;
@@ -138,25 +131,22 @@ export class StraightDialer {
       examineSizes: this.#options.paths?.examineSizes?.bind(this.#options.paths),
     });
     const multipath = mptcp && this.#learn(target, dialled);
-    return {
-      socket: dialled.socket,
-      begins: (socket, count) => {
-        steward?.account(socket, dialled.addresses);
-        if (multipath && openSocket !== undefined) steward?.steer(socket, { isInUse: () => true });
-        const { path } = dialled;
-        if (path === undefined) return () => {};
-        const placement = this.#spreader.placed(target.host, path.name, () => count().bytesIn);
-        const watch = this.#watchPackets(socket, path);
-        return () => {
-          watch?.close();
-          placement.end();
-        };
-      },
-    };
+    return new StraightWay(dialled.socket, (socket, received) => {
+      steward?.account(socket, dialled.addresses);
+      if (multipath && openSocket !== undefined) steward?.steer(socket, { isInUse: () => true });
+      const { path } = dialled;
+      if (path === undefined) return () => {};
+      const placement = this.#spreader.placed(target.host, path.name, received);
+      const watch = this.#watchPackets(socket, path);
+      return () => {
+        watch?.close();
+        placement.end();
+      };
+    });
   }
 
   /** Notes what the relay carried for an origin, and asks the origin itself when that was much. */
-  carriedByRelay(target: Authority, { bytesIn, bytesOut }: ByteCount): void {
+  carriedByRelay(target: Authority, { bytesIn, bytesOut }: { bytesIn: number; bytesOut: number }): void {
     if (!this.#options.asksOrigins || this.#stop.signal.aborted) return;
     if (this.#options.origins.speaksMultipath(target) !== undefined) return;
     if (this.#asking || !this.#interest.carried(target, bytesIn + bytesOut)) return;

@@ -18,6 +18,7 @@ import type { Lane, LaneEvents, LaneState, Reach, Tunnel, TunnelOptions } from '
 import type { LaneDial } from './lane-dial.ts';
 import { type LaneSocket, openLaneSocket } from './lane-socket.ts';
 import { type RelayAnswer, refusalOf, tunnelFailure } from './relay-answer.ts';
+import { StreamTunnel } from './stream-tunnel.ts';
 
 export interface Http1LaneOptions {
   readonly pairing: Pairing;
@@ -104,7 +105,7 @@ export class Http1Lane implements Lane {
       if (rest.length > 0) stream.unshift(rest);
       // Only now: not every proxy keeps what comes before it has answered.
       if (firstBytes.length > 0) stream.write(firstBytes);
-      return { stream, socket: raw, answered: Promise.resolve() };
+      return new StreamTunnel(stream, raw, Promise.resolve());
     } finally {
       timer.cancel();
     }

@@ -22,6 +22,7 @@ import type { Lane, LaneEvents, LaneState, Reach, Tunnel, TunnelOptions } from '
 import type { LaneSocket } from './lane-socket.ts';
 import { RateMeter } from './rate-meter.ts';
 import { refusalOf, tunnelFailure } from './relay-answer.ts';
+import { StreamTunnel } from './stream-tunnel.ts';
 import { StreamWindows } from './stream-windows.ts';
 import { held, tamed } from './tame-stream.ts';
 
@@ -155,9 +156,8 @@ export class Http2Lane implements Lane {
     this.#windows.add(stream);
     this.#streams += 1;
     stream.once('close', () => this.#streamClosed());
-    stream.on('error', () => {});
     if (firstBytes.length > 0) stream.write(firstBytes);
-    return { stream, socket: this.socket, answered: this.#answered(stream, signal, early).then(release) };
+    return new StreamTunnel(stream, this.socket, this.#answered(stream, signal, early).then(release));
   }
 
   tend(): void {

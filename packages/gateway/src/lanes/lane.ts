@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import type { Authority } from '@manypath/core';
+import type { Way } from '../ways/way.ts';
 
 /** Which addresses a target may have. */
 export type Reach = 'public' | 'any';
@@ -22,14 +22,8 @@ export interface TunnelOptions {
   readonly reach?: Reach | undefined;
 }
 
-/** A connection through the relay. */
-export interface Tunnel {
-  /** What the client's bytes are copied to and from. It may be written to before the relay has answered. */
-  readonly stream: Duplex;
-  /** The connection out of this host that carries it now. */
-  readonly socket: Socket;
-  /** Breaks it off, where it belongs to a session. */
-  readonly abort?: () => void;
+/** A way through the relay, which may be used before the relay has answered. */
+export interface Tunnel extends Way {
   /**
    * Fulfilled when the relay has connected to the target.
    *

@@ -20,7 +20,7 @@ import { type GatewaySessions, type OwnSession, SessionForgottenError } from './
 import type { Lane, LaneEvents, LaneState, Tunnel, TunnelOptions } from './lane.ts';
 import type { LaneSocket } from './lane-socket.ts';
 import { RateMeter } from './rate-meter.ts';
-import { SessionTunnel } from './session-tunnel.ts';
+import { SessionTunnel, type TunnelOpening } from './session-tunnel.ts';
 
 export interface SessionLaneOptions {
   readonly pairing: Pairing;
@@ -42,11 +42,11 @@ export class SessionLane implements Lane {
   readonly #stream: TLSSocket;
   readonly #connection: CarrierSocket;
   readonly #carrier: Carrier;
+  readonly #opening: TunnelOpening & { firstWindowBytes: number | undefined };
   readonly #meter = new RateMeter();
   #state: LaneState = 'ready';
   #idleSince: number;
   #activeAt = Number.NEGATIVE_INFINITY;
-  #openingBytes: number | undefined;
   #checking: Timer | undefined;
   #unansweredSince: number | undefined;
   #failure: Error | undefined;
@@ -92,6 +92,7 @@ export class SessionLane implements Lane {
     raw.on('error', error => this.#lost(error));
     this.#carrier = this.#connection.carry(own.session, number, rest, cause => this.#lost(cause));
     lanesOf.set(this.#carrier, this);
+    this.#opening = this.#openingOfTunnels();
   }
 
   get state(): LaneState {
@@ -132,21 +133,8 @@ export class SessionLane implements Lane {
 
   async open(target: Authority, options: TunnelOptions): Promise<Tunnel> {
     if (this.#state === 'closed' || this.#own.session.isOver) throw new LaneLostError(this.#failure);
-    const { limits, clock, aheadBytes } = this.#options;
     this.#noteActivity();
-    return new SessionTunnel(target, {
-      ...options,
-      session: this.#own.session,
-      carrier: this.#carrier,
-      clock,
-      answerMs: limits.relayAnswerMs,
-      windowBytes: aheadBytes,
-      firstWindowBytes: this.#openingBytes,
-      socketOf: ({ carrier }) => (carrier && lanesOf.get(carrier)?.socket) ?? this.socket,
-      onOver: () => {
-        if (this.#state !== 'closed') this.#options.events.changed(this);
-      },
-    });
+    return new SessionTunnel(target, options, this.#opening);
   }
 
   /** Who acknowledges nothing, or stops to send in the middle of a transfer, is asked for a sign of life. */
@@ -163,7 +151,7 @@ export class SessionLane implements Lane {
 
   /** Has the relay send no more than so many bytes ahead in each tunnel that is opened; `undefined`: as much as there is memory for. */
   hold(openingBytes: number | undefined): void {
-    this.#openingBytes = openingBytes;
+    this.#opening.firstWindowBytes = openingBytes;
   }
 
   check(answerMs: number): void {
@@ -186,6 +174,27 @@ export class SessionLane implements Lane {
 
   close(): void {
     this.#lost(undefined);
+  }
+
+  #openingOfTunnels(): TunnelOpening & { firstWindowBytes: number | undefined } {
+    const { clock, limits, aheadBytes } = this.#options;
+    return {
+      session: this.#own.session,
+      carrier: this.#carrier,
+      clock,
+      answerMs: limits.relayAnswerMs,
+      windowBytes: aheadBytes,
+      firstWindowBytes: undefined,
+      socketOf: ({ carrier }) => (carrier && lanesOf.get(carrier)?.socket) ?? this.socket,
+      tunnelOver: ({ carrier }) => ((carrier && lanesOf.get(carrier)) ?? this).#tunnelOver(),
+    };
+  }
+
+  /** Who waits for room, or for the last tunnel to end, is told; nobody else cares. */
+  #tunnelOver(): void {
+    const { tunnels } = this.#carrier;
+    if (this.#state === 'closed') return;
+    if (tunnels === 0 || tunnels >= this.capacity - 1) this.#options.events.changed(this);
   }
 
   #lookForAnswer(): void {

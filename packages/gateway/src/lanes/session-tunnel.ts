@@ -1,92 +1,129 @@
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type Authority, type Clock, formatAuthority, type Timer } from '@manypath/core';
+import { type ForwardLimits, type ReadableLeg, streamLeg } from '@manypath/forward';
 import {
   type Carrier,
   resetCodes,
   type Session,
-  type Tunnel,
+  type Tunnel as SessionsTunnel,
   type TunnelReset,
   type TunnelUser,
 } from '@manypath/session';
-import { TunnelStream } from '@manypath/transport';
+import { TunnelJoint, TunnelStream } from '@manypath/transport';
 import { LaneLostError, RelayTargetError } from '../errors.ts';
-import type { TunnelOptions } from './lane.ts';
+import { type SocketStatus, socketStatus } from '../socket-status.ts';
+import type { OnOver } from '../ways/way.ts';
+import type { Tunnel, TunnelOptions } from './lane.ts';
 
-export interface SessionTunnelOptions extends TunnelOptions {
+/** What opens tunnels of a session: a lane that carries it. */
+export interface TunnelOpening {
   readonly session: Session;
   readonly carrier: Carrier;
   readonly clock: Clock;
   /** How long the relay may take to answer, in milliseconds. */
   readonly answerMs: number;
   /** Bytes that may come at first; default: as many as the session lets. */
-  readonly windowBytes?: number | undefined;
+  readonly windowBytes: number | undefined;
   /** Bytes that may come until some were taken; default: as many as later. */
-  readonly firstWindowBytes?: number | undefined;
-  /** The connection that the tunnel rides on, or rode on last. */
-  readonly socketOf: (tunnel: Tunnel) => Socket;
-  /** It is over. */
-  readonly onOver: () => void;
+  readonly firstWindowBytes: number | undefined;
+  /** The connection that a tunnel rides on, or rode on last. */
+  socketOf(tunnel: SessionsTunnel): Socket;
+  /** A tunnel is over. */
+  tunnelOver(tunnel: SessionsTunnel): void;
 }
 
 /** A tunnel of a session, from its opening on; what comes before somebody uses it is kept. */
-export class SessionTunnel implements TunnelUser {
-  readonly tunnel: Tunnel;
-  /** Fulfilled when the relay has connected to the target; see `Tunnel` of a lane. */
-  readonly answered: Promise<void>;
-  readonly #options: SessionTunnelOptions;
+export class SessionTunnel implements Tunnel, TunnelUser {
+  readonly isRelayed = true;
+  /** Who connects to the target is the relay. */
+  readonly to = undefined;
+  readonly #opening: TunnelOpening;
+  readonly #signal: AbortSignal | undefined;
+  readonly #tunnel: SessionsTunnel;
   readonly #timer: Timer;
-  readonly #came: Uint8Array[] = [];
+  #came: Uint8Array[] | undefined;
   #user: TunnelUser | undefined;
-  #stream: TunnelStream | undefined;
+  #joint: TunnelJoint | undefined;
   #isFinished = false;
   #reset: TunnelReset | undefined;
+  /** Why the relay has not connected. */
+  #failure: unknown;
+  #isSettled = false;
+  #answered: Promise<void> | undefined;
   #resolve: () => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  constructor(target: Authority, options: SessionTunnelOptions) {
-    const { session, carrier, clock, answerMs, signal, firstBytes, reach, windowBytes, firstWindowBytes } =
-      options;
-    this.#options = options;
-    this.answered = new Promise<void>((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    // Who does not wait for the answer learns of a refusal as a reset.
-    this.answered.catch(() => {});
-    this.#timer = clock.after(answerMs, () => this.#giveUp(resetCodes.timedOut, new LaneLostError()));
+  constructor(target: Authority, options: TunnelOptions, opening: TunnelOpening) {
+    const { session, carrier, windowBytes, firstWindowBytes, clock, answerMs } = opening;
+    const { signal, firstBytes, reach } = options;
+    this.#opening = opening;
+    this.#signal = signal;
+    this.#timer = clock.after(answerMs, this.#onLate);
     const request = { kind: 'tcp', target: formatAuthority(target), publicOnly: reach === 'public' } as const;
-    this.tunnel = session.open({ request, user: this, carrier, windowBytes, firstWindowBytes });
-    signal.addEventListener('abort', this.#onAbort, { once: true });
-    if (firstBytes.length > 0) this.tunnel.write(firstBytes);
+    this.#tunnel = session.open({ request, user: this, carrier, windowBytes, firstWindowBytes });
+    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (firstBytes.length > 0) this.#tunnel.write(firstBytes);
   }
 
-  /** The connection that carries it now, or carried it last. */
-  get socket(): Socket {
-    return this.#options.socketOf(this.tunnel);
+  /** See {@link Tunnel.answered}. */
+  get answered(): Promise<void> {
+    this.#answered ??= this.#whenAnswered();
+    return this.#answered;
   }
 
-  /** It as a stream of Node. */
-  get stream(): TunnelStream {
-    if (this.#stream === undefined) {
-      this.#stream = new TunnelStream();
-      this.#stream.use(this.tunnel);
-      this.#stream.on('error', () => {});
-      this.use(this.#stream);
-    }
-    return this.#stream;
+  get bytesIn(): number {
+    return this.#tunnel.bytesIn;
   }
 
-  /** Gives it its user, who is told what came meanwhile. */
-  use(user: TunnelUser): void {
-    this.#user = user;
-    for (const bytes of this.#came.splice(0)) user.onData(bytes);
-    if (this.#reset !== undefined) user.onReset(this.#reset);
-    else if (this.#isFinished) user.onFinish();
+  get bytesOut(): number {
+    return this.#tunnel.bytesOut;
   }
 
-  /** Breaks it off. */
-  abort(): void {
-    this.tunnel.reset({ code: resetCodes.cancelled, message: '' });
+  get isHalfClosed(): boolean {
+    return this.#tunnel.state === 'half-closed';
+  }
+
+  /** Whether it waits for a network: it goes on by itself when there is one. */
+  get isWaiting(): boolean {
+    return this.#tunnel.isWaiting;
+  }
+
+  get from(): Authority | undefined {
+    const { localAddress: host, localPort: port } = this.#socket;
+    return host === undefined || port === undefined ? undefined : { host, port };
+  }
+
+  facts(): SocketStatus {
+    return socketStatus(this.#socket);
+  }
+
+  join(client: Socket, onOver: OnOver): void {
+    this.#joint = new TunnelJoint(client, this.#tunnel, onOver);
+    this.#use(this.#joint);
+    this.#joint.start();
+  }
+
+  asStream(onOver: OnOver): Duplex {
+    const stream = new TunnelStream();
+    stream.use(this.#tunnel);
+    stream.on('error', () => {}).once('close', onOver);
+    this.#use(stream);
+    return stream;
+  }
+
+  asLeg(_limits: ForwardLimits, onOver: OnOver): ReadableLeg {
+    return streamLeg(this.asStream(onOver));
+  }
+
+  /** Its window was told when it was opened. */
+  boundAhead(): void {}
+
+  abort(reason: Error): void {
+    const reset = { code: resetCodes.cancelled, message: reason.message };
+    this.#failure ??= reason;
+    if (this.#joint !== undefined) this.#joint.abort(reset);
+    else if (this.#tunnel.state !== 'closed') this.#end(reset);
     this.#over();
   }
 
@@ -96,8 +133,11 @@ export class SessionTunnel implements TunnelUser {
   }
 
   onData(bytes: Uint8Array): void {
-    if (this.#user === undefined) this.#came.push(Uint8Array.from(bytes));
-    else this.#user.onData(bytes);
+    if (this.#user !== undefined) this.#user.onData(bytes);
+    else {
+      this.#came ??= [];
+      this.#came.push(Uint8Array.from(bytes));
+    }
   }
 
   onFinish(): void {
@@ -107,8 +147,9 @@ export class SessionTunnel implements TunnelUser {
 
   onReset(reset: TunnelReset): void {
     this.#reset = reset;
+    this.#failure = failureOf(reset);
     this.#over();
-    this.#reject(failureOf(reset));
+    this.#reject(this.#failure);
     this.#user?.onReset(reset);
   }
 
@@ -120,26 +161,64 @@ export class SessionTunnel implements TunnelUser {
     this.#over();
   }
 
-  readonly #onAbort = (): void => this.#giveUp(resetCodes.cancelled, this.#options.signal.reason);
+  get #socket(): Socket {
+    return this.#opening.socketOf(this.#tunnel);
+  }
 
-  #giveUp(code: number, reason: unknown): void {
-    if (this.tunnel.isAccepted || this.tunnel.state === 'closed') return;
-    const reset = { code, message: '' };
-    this.tunnel.reset(reset);
-    this.#reset = reset;
+  /** Gives it its user, who is told what came meanwhile. */
+  #use(user: TunnelUser): void {
+    this.#user = user;
+    const came = this.#came;
+    this.#came = undefined;
+    if (came !== undefined) for (const bytes of came) user.onData(bytes);
+    if (this.#reset !== undefined) user.onReset(this.#reset);
+    else if (this.#isFinished) user.onFinish();
+  }
+
+  #whenAnswered(): Promise<void> {
+    if (this.#tunnel.isAccepted) return Promise.resolve();
+    const answered =
+      this.#reset === undefined
+        ? new Promise<void>((resolve, reject) => {
+            this.#resolve = resolve;
+            this.#reject = reject;
+          })
+        : Promise.reject(this.#failure);
+    // Who does not wait for the answer learns of a refusal as a reset.
+    answered.catch(() => {});
+    return answered;
+  }
+
+  readonly #onLate = (): void =>
+    this.#giveUp({ code: resetCodes.timedOut, message: '' }, new LaneLostError());
+
+  readonly #onAbort = (): void =>
+    this.#giveUp({ code: resetCodes.cancelled, message: '' }, this.#signal?.reason);
+
+  #giveUp(reset: TunnelReset, reason: unknown): void {
+    if (this.#tunnel.isAccepted || this.#tunnel.state === 'closed') return;
+    this.#failure = reason;
+    this.#end(reset);
     this.#over();
     this.#reject(reason);
+  }
+
+  #end(reset: TunnelReset): void {
+    this.#reset = reset;
+    this.#tunnel.reset(reset);
     this.#user?.onReset(reset);
   }
 
   #settle(): void {
+    if (this.#isSettled) return;
+    this.#isSettled = true;
     this.#timer.cancel();
-    this.#options.signal.removeEventListener('abort', this.#onAbort);
+    this.#signal?.removeEventListener('abort', this.#onAbort);
   }
 
   #over(): void {
     this.#settle();
-    this.#options.onOver();
+    this.#opening.tunnelOver(this.#tunnel);
   }
 }
 

@@ -36,7 +36,7 @@ export class TunnelOpener {
   }
 
   /**
-   * @returns The tunnel; its `answered` is still open where the target is known and the lane was heard of just now.
+   * @returns The tunnel, which may not be answered yet where the target is known and the lane was heard of just now.
    * @throws as `RelayLink.open`
    */
   async open(target: Authority, options: TunnelOptions): Promise<Tunnel> {
@@ -52,7 +52,7 @@ export class TunnelOpener {
           known.add(target);
           return tunnel;
         }
-        breakOff(tunnel);
+        tunnel.abort(new LaneLostError());
       } catch (error) {
         known.delete(target);
         if (!(error instanceof LaneLostError) || !mayLeave || options.signal.aborted) throw error;
@@ -74,12 +74,7 @@ export class TunnelOpener {
       );
       return tunnel;
     }
-    const answered = this.#isAnswered(
-      tunnel,
-      lane,
-      signal,
-      carriesOn(lane) ? undefined : limits.laneEarlySilenceMs,
-    ).then(
+    const answered = this.#isAnswered(tunnel, lane, signal, limits.laneEarlySilenceMs).then(
       isAnswered => {
         if (!isAnswered) throw new LaneLostError();
         known.add(target);
@@ -89,8 +84,8 @@ export class TunnelOpener {
         throw error;
       },
     );
-    answered.catch(error => breakOff(tunnel, error));
-    return { ...tunnel, answered };
+    answered.catch(error => tunnel.abort(error));
+    return tunnel;
   }
 
   /**
@@ -126,7 +121,7 @@ export class TunnelOpener {
       await answered;
       return true;
     } catch (error) {
-      breakOff(tunnel, error as Error);
+      tunnel.abort(error as Error);
       throw error;
     }
   }
@@ -148,9 +143,4 @@ function maySendAgain(bytes: Uint8Array): boolean {
 /** Whether tunnels leave a lane by themselves when it is lost. */
 function carriesOn(lane: Lane): boolean {
   return lane.movesTunnels !== undefined;
-}
-
-function breakOff(tunnel: Tunnel, error?: Error): void {
-  if (tunnel.abort === undefined) tunnel.stream.destroy(error);
-  else tunnel.abort();
 }

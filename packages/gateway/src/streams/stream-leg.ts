@@ -1,4 +1,3 @@
-import { Socket } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import type { ReadableLeg } from '@manypath/forward';
 import type { ByteCount } from '../counted-stream.ts';
@@ -45,7 +44,6 @@ export class StreamLeg {
   #bytesIn = 0;
   #bytesOut = 0;
   #readEnded = false;
-  #writeEnded = false;
   #hasExited = false;
   #isWaiting = false;
   #isStopped = false;
@@ -65,9 +63,6 @@ export class StreamLeg {
       end.on('error', (error: Error) => this.#onBroken(error));
       end.once('close', () => this.#onClose());
     }
-    writable.once('finish', () => {
-      this.#writeEnded = true;
-    });
     reader.start(chunk => this.#onChunk(chunk));
   }
 
@@ -84,11 +79,6 @@ export class StreamLeg {
     const { reader, writable, outcome } = this.#ends;
     const isAlive = outcome !== undefined && !this.#hasExited;
     return this.#isOver || (reader.stream.closed && writable.closed && !isAlive);
-  }
-
-  /** Whether one direction has ended. */
-  get isHalfClosed(): boolean {
-    return this.#readEnded !== this.#writeEnded;
   }
 
   /** Whether nothing is wanted from it any more but to deliver what it has. */
@@ -181,10 +171,4 @@ export class StreamLeg {
     if (this.#readEnded || this.#ends.outcome !== undefined) return;
     this.#onBroken(new Error('the connection was broken off'));
   }
-}
-
-/** Ends a connection so that the far end sees that it was broken off, where that can be said. */
-export function breakOff(stream: Readable & Writable): void {
-  if (stream instanceof Socket) stream.resetAndDestroy();
-  else stream.destroy();
 }

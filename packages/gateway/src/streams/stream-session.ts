@@ -11,21 +11,23 @@ import {
   type StreamResetReason,
   streamLimits,
 } from '@manypath/core';
-import { boundBuffers, forwardLimits, readableLeg } from '@manypath/forward';
-import type { Connection } from '../connection.ts';
-import type { Dialled, DialRequest } from '../dialer.ts';
+import { forwardLimits } from '@manypath/forward';
+import type { Client, Connection } from '../connection.ts';
+import type { Dialer } from '../dialer.ts';
 import { LocalTargetError } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
+import type { OnOver, Way } from '../ways/way.ts';
 import { BufferPool } from './buffer-pool.ts';
 import type { FrameSink } from './frame-sink.ts';
 import type { ProgramKeeper } from './program-keeper.ts';
 import { type StreamProgram, startProgram } from './program-leg.ts';
-import { breakOff, type LegEnds, StreamLeg } from './stream-leg.ts';
+import { type LegEnds, StreamLeg } from './stream-leg.ts';
 
 /** What a {@link StreamSession} needs from the gateway. */
 export interface StreamSessionOptions {
   readonly limits: GatewayLimits;
-  readonly dial: (request: DialRequest) => Promise<Dialled>;
+  /** Who dials now. */
+  readonly dialer: () => Dialer;
   /** Notes a connection, for the accounts. */
   readonly note: (target: Authority) => Connection;
   /** A program that the user lists, by its name. */
@@ -47,6 +49,7 @@ const readLimits = {
 
 interface Leg {
   readonly leg: StreamLeg;
+  /** Of what is no program. */
   readonly connection: Connection | undefined;
 }
 
@@ -165,50 +168,26 @@ export class StreamSession {
   async #connect({ stream, target: text, local }: OpenEvent, signal: AbortSignal): Promise<void> {
     const target = parseAuthority(text);
     const connection = this.#options.note(target);
-    connection.abortWith(() => this.#end(stream, 'broken', 'the gateway is ending'));
-    try {
-      const dialled = await this.#inTurn(signal, () =>
-        this.#options.dial({
-          target,
-          dialect: 'stream',
-          signal,
-          takeFirstBytes: () => new Uint8Array(),
-          reach: local ? 'any' : 'public',
-        }),
-      );
-      if (signal.aborted) {
-        breakOff(dialled.stream);
-        throw signal.reason;
-      }
-      const reader = readableLeg(dialled.stream, readLimits);
-      const socket = reader.socket ?? dialled.socket;
-      // What a relay would hold besides can wait here.
-      if (!dialled.relay) boundBuffers(socket, 2 * this.#options.limits.streamAheadBytes);
-      const ends = {
-        reader,
-        writable: reader.stream,
-        destroy: () => breakOff(reader.stream),
-      };
-      connection.dialled(dialled);
-      const leg = this.#attach(stream, ends, connection);
-      connection.carries({
-        get count() {
-          return leg.count;
-        },
-        halfClosed: () => leg.isHalfClosed,
-        socket: dialled.relay ? undefined : socket,
-      });
-      // Who connected for the relay's clients is the relay; what it is called is all that is known here.
-      const remote = dialled.relay ? target : { host: socket.remoteAddress, port: socket.remotePort };
-      this.#multiplexer.accept(
-        stream,
-        place(socket.localAddress, socket.localPort),
-        place(remote.host, remote.port),
-      );
-    } catch (error) {
-      connection.fail(error);
-      throw error;
-    }
+    const giveUp = (): void => connection.giveUp(signal.reason);
+    signal.addEventListener('abort', giveUp, { once: true });
+    const client: Client = {
+      takeFirstBytes: () => new Uint8Array(),
+      putBack: () => {},
+      use: (way, onOver) => this.#use(stream, connection, way, onOver),
+      refuse: error => this.#refuse(stream, error),
+      onAbort: () => this.#end(stream, 'broken', 'the gateway is ending'),
+    };
+    await this.#inTurn(() => connection.serve(client, this.#options.dialer(), local ? 'any' : 'public'));
+  }
+
+  #use(stream: number, connection: Connection, way: Way, onOver: OnOver): void {
+    const reader = way.asLeg(readLimits, onOver);
+    // What a relay would hold besides can wait here.
+    way.boundAhead(2 * this.#options.limits.streamAheadBytes);
+    const destroy = (): void => way.abort(new Error('the page broke it off'));
+    this.#attach(stream, { reader, writable: reader.stream, destroy }, connection);
+    // Who connected for the relay's clients is the relay; what it is called is all that is known here.
+    this.#multiplexer.accept(stream, place(way.from), place(way.to ?? connection.target));
   }
 
   async #run({ stream, target: name, origin }: OpenEvent, signal: AbortSignal): Promise<void> {
@@ -270,10 +249,7 @@ export class StreamSession {
 
   /** Both directions of what it led to are closed. */
   #over(stream: number): void {
-    const { leg, connection } = this.#legs.get(stream) ?? {};
-    if (leg === undefined || !leg.isOver) return;
-    this.#legs.delete(stream);
-    connection?.end();
+    if (this.#legs.get(stream)?.leg.isOver) this.#legs.delete(stream);
   }
 
   #end(stream: number, reason: StreamResetReason, message: string): void {
@@ -290,10 +266,9 @@ export class StreamSession {
   }
 
   #drop(stream: number): void {
-    const { leg, connection } = this.#legs.get(stream) ?? {};
+    const leg = this.#legs.get(stream)?.leg;
     this.#legs.delete(stream);
     leg?.destroy();
-    connection?.end();
   }
 
   #refuse(stream: number, error: unknown): void {
@@ -315,15 +290,14 @@ export class StreamSession {
   }
 
   /** Dials a few at a time: who opens a thousand streams at once must not overrun what they lead to. */
-  async #inTurn<Result>(signal: AbortSignal, dial: () => Promise<Result>): Promise<Result> {
+  async #inTurn(dial: () => Promise<void>): Promise<void> {
     if (this.#dialling >= this.#options.limits.streamDials) {
       await new Promise<void>(resolve => this.#waiting.push(resolve));
     } else {
       this.#dialling += 1;
     }
     try {
-      signal.throwIfAborted();
-      return await dial();
+      await dial();
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#dialling -= 1;
@@ -352,6 +326,6 @@ function reasonOf(error: unknown): StreamResetReason {
   return status === 403 ? 'denied' : 'unreachable';
 }
 
-function place(host: string | undefined, port: number | undefined): string {
-  return host === undefined || port === undefined ? '' : formatAuthority({ host, port });
+function place(end: Authority | undefined): string {
+  return end === undefined ? '' : formatAuthority(end);
 }

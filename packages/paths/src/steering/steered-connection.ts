@@ -140,10 +140,13 @@ export class SteeredConnection {
     void this.look();
   }
 
-  /** To be called when a transfer begins. */
+  /** To be called when a transfer begins: costs next to nothing while others began just before it. */
   wake(): void {
-    this.#beganAt = this.#clock.now();
-    void this.look();
+    const now = this.#clock.now();
+    const isAwake = now - this.#beganAt < beginsForMs;
+    this.#beganAt = now;
+    // It is looked at every few milliseconds as it is.
+    if (!isAwake) void this.look();
   }
 
   /** To be called when the paths changed. */
