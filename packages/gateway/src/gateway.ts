@@ -72,7 +72,7 @@ export class Gateway {
   readonly #straightFront: Front;
   readonly #streams: StreamServer;
   readonly #guard: OwnerGuard;
-  readonly #routes = new KernelRoutes();
+  readonly #routes: KernelRoutes;
   readonly #localNetworks: LocalNetworks;
   readonly #localNames: LocalNames;
   readonly #translators: Translators;
@@ -122,6 +122,7 @@ export class Gateway {
     this.stopRequested = this.#stop.signal;
     this.#registry = new Registry(clock, this.#limits.failuresKept);
     this.#guard = new OwnerGuard(options.guard ?? 'same-user', logger);
+    this.#routes = new KernelRoutes({ logger, most: this.#limits.routesKept });
     this.#localNetworks = new LocalNetworks(clock, this.#routes.lookup);
     removeWrittenOrigins(options.stateDir);
     const origins = new OriginMemory({ clock, limits: this.#limits });

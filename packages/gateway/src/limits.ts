@@ -22,6 +22,8 @@ export const gatewayLimits = {
   relayWaitMs: 2_000,
   /** Origins of which it is kept whether they speak Multipath TCP. */
   originsKept: 2048,
+  /** Answers of the kernel, how it would send packets, that are kept until links, addresses, routes or rules change. */
+  routesKept: 1024,
   /** How long it is kept that an origin speaks Multipath TCP, in milliseconds. */
   originMs: 86_400_000,
   /** How long it is kept that one does not, in milliseconds. */

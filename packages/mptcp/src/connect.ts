@@ -203,7 +203,8 @@ function failure({ target }: Plan, failures: readonly FailedAttempt[]): Manypath
 /** The end of patience: a timeout and the caller's signal in one. Itself is the error of the timeout. */
 class Deadline {
   readonly #ended: Promise<never>;
-  readonly #aborter = new AbortController();
+  /** Only names are waited for by it: for addresses it is never made. */
+  #aborter: AbortController | undefined;
   readonly #close: () => void;
 
   constructor({ timeout }: Plan, signal: AbortSignal | undefined) {
@@ -223,6 +224,7 @@ class Deadline {
 
   /** Aborted when the connection is made or given up: nothing waits for names any more. */
   get signal(): AbortSignal {
+    this.#aborter ??= new AbortController();
     return this.#aborter.signal;
   }
 
@@ -232,6 +234,6 @@ class Deadline {
 
   close(): void {
     this.#close();
-    this.#aborter.abort();
+    this.#aborter?.abort();
   }
 }

@@ -45,11 +45,15 @@ export async function dialOverPaths(options: DialOptions): Promise<DialledSocket
   const host = options.host.replace(/^\[(.*)\]$/, '$1');
   const target = formatAuthority({ host, port: options.port });
   const over = new AbortController();
-  const timedOut = new ConnectTimeoutError(target, timeout, []);
+  let timedOut: ConnectTimeoutError | undefined;
   const onAbort = (): void => over.abort(options.signal?.reason);
+  const giveUp = (): void => {
+    timedOut = new ConnectTimeoutError(target, timeout, []);
+    over.abort(timedOut);
+  };
   if (options.signal?.aborted) throw options.signal.reason;
   options.signal?.addEventListener('abort', onAbort, { once: true });
-  const timer = timeout > 0 ? clock.after(timeout, () => over.abort(timedOut)) : undefined;
+  const timer = timeout > 0 ? clock.after(timeout, giveUp) : undefined;
   let dial: Dial | undefined;
   try {
     const addresses =
@@ -68,7 +72,7 @@ export async function dialOverPaths(options: DialOptions): Promise<DialledSocket
       resetSocket(dialled.socket);
     }
   } catch (error) {
-    if (error !== timedOut) throw error;
+    if (timedOut === undefined || error !== timedOut) throw error;
     throw new ConnectTimeoutError(target, timeout, dial?.failures() ?? []);
   } finally {
     timer?.cancel();

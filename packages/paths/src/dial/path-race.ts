@@ -116,8 +116,9 @@ class Race<C, T> {
       return;
     }
     const tookMs = clock.now() - entry.startedAt;
-    this.#end(() =>
-      this.#settle({ won: { candidate: entry.candidate, result, tookMs }, entries: this.entries }),
+    this.#end(
+      () => this.#settle({ won: { candidate: entry.candidate, result, tookMs }, entries: this.entries }),
+      entry,
     );
   }
 
@@ -130,13 +131,13 @@ class Race<C, T> {
     } else if (entry === this.entries.at(-1)) this.#startNext();
   }
 
-  #end(tell: () => void): void {
+  /** @param winner Its try is over already: to abort it would only cost an error with its stack. */
+  #end(tell: () => void, winner?: Running<C>): void {
     if (this.#over) return;
     this.#over = true;
     this.#timer?.cancel();
     this.#options.signal.removeEventListener('abort', this.#onAbort);
     tell();
-    // The winner's signal may be aborted as well: it is not listened to any more.
-    for (const { abort } of this.entries) abort.abort();
+    for (const entry of this.entries) if (entry !== winner) entry.abort.abort();
   }
 }
