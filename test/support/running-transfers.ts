@@ -1,6 +1,7 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { type Lab, PatternCheck, patternBytes, TransferMeter, type TransferReport } from '@manypath/lab';
+import { connect } from '@manypath/mptcp';
 
 /** How a transfer stands. */
 export interface Running {
@@ -23,7 +24,7 @@ export interface Through {
 
 /** Opens a tunnel from the laptop. @throws Error, it is refused or broken off */
 export async function openTunnel({ lab, port }: Through, target: string): Promise<Socket> {
-  const socket = lab.run('client', () => connect(port, '127.0.0.1'));
+  const socket = await lab.run('client', () => connect({ host: '127.0.0.1', port, mptcp: false }));
   socket.write(`CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\n\r\n`);
   const [answer] = (await once(socket, 'data')) as [Buffer];
   const line = answer.toString('latin1').split('\r\n', 1)[0] ?? '';
