@@ -14,7 +14,7 @@ export const sessionLimits = {
   targetBytes: 1_024,
   /** Bytes of the UTF-8 of why a tunnel was broken off, or a session ended. */
   messageBytes: 512,
-  /** Bytes that the other end may send on a tunnel at first. */
+  /** Bytes that either end may send on a tunnel at first: the same at both, which WELCOME sees to. */
   windowBytes: 262_144,
   /** The same at most, for a tunnel whose reader keeps up. */
   widestWindowBytes: 16_777_216,

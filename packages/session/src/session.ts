@@ -55,8 +55,6 @@ export class Session {
   readonly #input: SessionInput;
   readonly #output: SessionOutput;
   readonly #host: TunnelHost;
-  /** Bytes that the other end takes on a tunnel at first. */
-  #firstCredit: number;
   #saidGoAway = false;
   #heardGoAway = false;
   #over: Error | undefined;
@@ -65,7 +63,6 @@ export class Session {
     const { end, clock, events, defer } = options;
     this.#options = options;
     this.limits = { ...sessionLimits, ...options.limits };
-    this.#firstCredit = this.limits.windowBytes;
     this.#tunnels = new TunnelTable(end);
     this.#carriers = this.#carrierSet();
     const { limits } = this;
@@ -138,12 +135,6 @@ export class Session {
 
   get isOver(): boolean {
     return this.#over !== undefined;
-  }
-
-  /** The other end takes so many bytes on a tunnel at first, as it says when a carrier begins. Default: the limits' window. */
-  expectWindow(bytes: number): void {
-    this.#firstCredit = bytes;
-    for (const tunnel of this.#tunnels.all.values()) tunnel.expectCredit(bytes);
   }
 
   /**
@@ -225,7 +216,7 @@ export class Session {
       request: whole,
       isOurs: true,
       window,
-      credit: this.#firstCredit,
+      credit: this.limits.windowBytes,
     });
     if (windowBytes !== undefined) tunnel.boundWindow(windowBytes);
     tunnel.user = user;

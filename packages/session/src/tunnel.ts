@@ -194,11 +194,6 @@ export class Tunnel {
     this.#window.bound(bytes);
   }
 
-  /** So much may be sent at first, as is known when nothing has been sent yet. */
-  expectCredit(bytes: number): void {
-    if (!this.isOpened) this.#sendLimit = bytes;
-  }
-
   /** Sends what may be sent. */
   pump(): void {
     while (!this.#queue.isEmpty && this.#host.maySend(this)) {
