@@ -70,6 +70,7 @@ export class ReceiveWindow {
    */
   blocked(limit: number, isScarce: boolean): number | undefined {
     if (limit <= this.#blockedUpTo || limit > this.#limit) return undefined;
+    if (this.#consumed === 0 && this.#limit < this.#window) return undefined;
     this.#blockedUpTo = limit;
     if (isScarce || this.unread > this.#window / 2) return undefined;
     this.#window = Math.max(this.#window, Math.min(this.#window * 2, this.#widest));
