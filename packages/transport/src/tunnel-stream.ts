@@ -8,6 +8,8 @@ export class TunnelStream extends Duplex implements TunnelUser {
   #untaken = 0;
   #whenDrained: (() => void) | undefined;
   #gotFinish = false;
+  /** It was broken off, and is not destroyed as long as something is to be read. */
+  #broken: TunnelResetError | undefined;
   readonly #onAccepted: () => void;
 
   constructor(onAccepted: () => void = () => {}) {
@@ -35,15 +37,23 @@ export class TunnelStream extends Duplex implements TunnelUser {
     this.push(null);
   }
 
+  /** What came before is still read. */
   onReset({ code, message }: TunnelReset): void {
     this.#tunnel = undefined;
-    this.destroy(new TunnelResetError(code, message));
+    this.#broken = new TunnelResetError(code, message);
+    this.#breakIfRead();
   }
 
   onDrain(): void {
     const callback = this.#whenDrained;
     this.#whenDrained = undefined;
     callback?.();
+  }
+
+  override read(size?: number): Buffer | null {
+    const bytes: Buffer | null = super.read(size);
+    this.#breakIfRead();
+    return bytes;
   }
 
   override _read(): void {
@@ -66,6 +76,10 @@ export class TunnelStream extends Duplex implements TunnelUser {
     this.#tunnel = undefined;
     this.onDrain();
     callback(error);
+  }
+
+  #breakIfRead(): void {
+    if (this.#broken !== undefined && this.readableLength === 0) this.destroy(this.#broken);
   }
 
   #take(): void {
