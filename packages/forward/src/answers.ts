@@ -6,8 +6,10 @@ import { errorResponse } from './proxy-error.ts';
 
 /** Tells the client that its tunnel is open; RFC 9110 §9.3.6. */
 export function acceptTunnel(socket: Duplex): void {
-  socket.write(encodeResponseHead(200, 'Connection established'));
+  socket.write(established);
 }
+
+const established = encodeResponseHead(200, 'Connection established');
 
 /** Tells the client why there is no tunnel, and closes. */
 export function refuseTunnel(socket: Duplex, error: unknown, accept?: string): void {

@@ -31,10 +31,11 @@ export class HttpFront {
     };
   }
 
-  /** Serves a connection whose first bytes may have been put back with `unshift`. */
-  serve(socket: Duplex): void {
-    const connection = new Http1Connection(socket, this.#options, () => this.#connections.delete(connection));
+  /** Serves a connection. @param first What was read of it already. */
+  serve(socket: Duplex, first?: Buffer): void {
+    const connection = new Http1Connection(socket, this.#options, this.#onGone);
     this.#connections.add(connection);
+    if (first !== undefined) connection.receive(first);
   }
 
   /** Ends the connections of clients, with those to origins. */
@@ -42,6 +43,8 @@ export class HttpFront {
     for (const connection of this.#connections) connection.destroy();
     for (const tunnel of this.#tunnels) tunnel.abort(new RelayResetError('proxy'));
   }
+
+  readonly #onGone = (connection: Http1Connection): void => void this.#connections.delete(connection);
 
   #join(client: Duplex, upstream: Duplex): void {
     const tunnel = relayBytes(client, upstream, { limits: this.#options.limits });

@@ -53,12 +53,12 @@ export class Http1Connection {
   readonly #socket: Duplex;
   readonly #options: Http1ConnectionOptions;
   readonly #clock: Clock;
-  readonly #onGone: () => void;
+  readonly #onGone: (connection: Http1Connection) => void;
   #parser: HttpRequestHeadParser;
   #pool: OriginPool | undefined;
   #request: Http1Request | undefined;
   /** Aborted when the client leaves the request that is served. */
-  #left = new AbortController();
+  #left: AbortController | undefined;
   #state: 'idle' | 'head' | 'serving' | 'closing' = 'head';
   /** What has come and is nobody's yet. */
   #ahead: Uint8Array = new Uint8Array();
@@ -67,7 +67,11 @@ export class Http1Connection {
   #timer: Timer | undefined;
 
   /** @param onGone Called when this connection is no more, or is no HTTP any more. */
-  constructor(socket: Duplex, options: Http1ConnectionOptions, onGone: () => void) {
+  constructor(
+    socket: Duplex,
+    options: Http1ConnectionOptions,
+    onGone: (connection: Http1Connection) => void,
+  ) {
     this.#socket = socket;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
@@ -81,10 +85,13 @@ export class Http1Connection {
     this.#socket.destroy();
   }
 
-  readonly #onData = (bytes: Buffer): void => {
+  /** Takes bytes that came. */
+  receive(bytes: Buffer): void {
     this.#ahead = this.#ahead.length === 0 ? bytes : concatBytes([this.#ahead, bytes]);
     this.#advance();
-  };
+  }
+
+  readonly #onData = (bytes: Buffer): void => this.receive(bytes);
 
   readonly #onEnd = (): void => {
     this.#ended = true;
@@ -98,9 +105,9 @@ export class Http1Connection {
 
   readonly #onClose = (): void => {
     this.#timer?.cancel();
-    this.#left.abort();
+    this.#left?.abort();
     this.#pool?.close();
-    this.#onGone();
+    this.#onGone(this);
   };
 
   readonly #onError = (): void => void this.#socket.destroy();
@@ -122,7 +129,7 @@ export class Http1Connection {
     this.#timer?.cancel();
     this.#pool?.close();
     if (this.#ahead.length > 0) this.#socket.unshift(Buffer.from(this.#ahead));
-    this.#onGone();
+    this.#onGone(this);
     return this.#socket;
   }
 
@@ -184,14 +191,14 @@ export class Http1Connection {
       if (request.received) this.#advance();
     } catch (error) {
       // What is no body cannot be passed on as one; and an answer that has begun must not get another one into its body.
-      this.#left.abort();
+      this.#left?.abort();
       if (request.answered) this.#socket.destroy();
       else this.#refuse(error);
     }
   }
 
   #serve(head: HttpRequestHead): void {
-    if (head.method === 'CONNECT') void this.#tunnel(this.#release(), head);
+    if (head.method === 'CONNECT') this.#tunnel(this.#release(), head);
     else if (!(head.target.startsWith('/') && this.#giveAway(head)))
       void this.#forward(head, requestBodyLength(head));
   }
@@ -208,18 +215,38 @@ export class Http1Connection {
     return false;
   }
 
-  async #tunnel(socket: Duplex, head: HttpRequestHead): Promise<void> {
+  #tunnel(socket: Duplex, head: HttpRequestHead): void {
+    const { authorize } = this.#options;
+    if (authorize === undefined) this.#giveTunnel(socket, head);
+    else void this.#authorizeTunnel(socket, head, authorize);
+  }
+
+  async #authorizeTunnel(
+    socket: Duplex,
+    head: HttpRequestHead,
+    authorize: NonNullable<Http1ConnectionOptions['authorize']>,
+  ): Promise<void> {
     const swallow = () => {};
     socket.on('error', swallow);
     try {
-      await this.#options.authorize?.(head.headers, socket);
-      if (socket.destroyed) return;
-      this.#options.onTunnel({ socket, head, target: parseAuthority(head.target) });
+      await authorize(head.headers, socket);
+      if (!socket.destroyed) this.#giveTunnel(socket, head);
     } catch (error) {
       refuseTunnel(socket, error, headerValue(head.headers, 'accept'));
     } finally {
       socket.off('error', swallow);
     }
+  }
+
+  #giveTunnel(socket: Duplex, head: HttpRequestHead): void {
+    let target: Authority;
+    try {
+      target = parseAuthority(head.target);
+    } catch (error) {
+      refuseTunnel(socket, error, headerValue(head.headers, 'accept'));
+      return;
+    }
+    this.#options.onTunnel({ socket, head, target });
   }
 
   async #forward(head: HttpRequestHead, length: number | 'chunked'): Promise<void> {
@@ -238,13 +265,14 @@ export class Http1Connection {
   }
 
   #newRequest(head: HttpRequestHead, length: number | 'chunked'): Http1Request {
-    this.#left = new AbortController();
+    const left = new AbortController();
+    this.#left = left;
     this.#state = 'serving';
     const request = new Http1Request({
       socket: this.#socket,
       head,
       length,
-      left: this.#left.signal,
+      left: left.signal,
       onWanted: () => void this.#socket.resume(),
       onOver: ending => this.#goOn(ending),
       onSwitched: upstream => this.#options.onSwitched(this.#release(), upstream),

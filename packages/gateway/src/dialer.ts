@@ -4,6 +4,7 @@ import { AddressRefusedError } from '@manypath/mptcp';
 import { decideRoute, mayGoStraight, type Route } from './decide-route.ts';
 import type { Dialect, DialRequest } from './dial-request.ts';
 import { LocalTargetError, RelayAwayError, RelayTargetError } from './errors.ts';
+import type { Reach, TunnelOptions } from './lanes/lane.ts';
 import type { RelayLink } from './lanes/relay-link.ts';
 import type { LocalGuard } from './local-guard.ts';
 import type { LocalNames } from './local-names.ts';
@@ -34,6 +35,23 @@ interface AskedOfRelay {
   /** The target as this machine understands its name. */
   readonly meant: Authority;
   readonly firstBytes: Uint8Array;
+}
+
+/** The same, in the words of lanes. */
+class AskedTunnel implements TunnelOptions {
+  readonly firstBytes: Uint8Array;
+  readonly reach: Reach | undefined;
+  readonly #request: DialRequest;
+
+  constructor(request: DialRequest, firstBytes: Uint8Array) {
+    this.firstBytes = firstBytes;
+    this.reach = request.reach;
+    this.#request = request;
+  }
+
+  get signal(): AbortSignal {
+    return this.#request.signal;
+  }
 }
 
 /** Opens ways to targets: decides the route and dials. */
@@ -97,7 +115,7 @@ export class Dialer {
     const { meant, firstBytes } = asked;
     const link = request.dialect === 'stream' ? (this.#options.relayForStreams?.() ?? relay) : relay;
     try {
-      return await link.open(meant, { signal: request.signal, firstBytes, reach: request.reach });
+      return await link.open(meant, new AskedTunnel(request, firstBytes));
     } catch (error) {
       const successor = this.#options.relay();
       // The relay was replaced while this waited for a lane.

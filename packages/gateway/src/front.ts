@@ -162,35 +162,36 @@ export class Front {
     this.#track(socket, among);
     const onFirst = (bytes: Buffer) => {
       timer.cancel();
-      socket.off('end', onEnd).off('error', swallow).pause();
-      socket.unshift(bytes);
-      this.#dispatch(socket, bytes[0] ?? 0, refusal);
+      socket.off('end', destroy).off('close', cancel).off('error', swallow);
+      this.#dispatch(socket, bytes, refusal);
     };
-    const swallow = () => {};
-    const onEnd = () => socket.destroy();
-    const timer = this.#options.clock.after(milliseconds, () => socket.destroy());
-    socket.once('close', () => timer.cancel());
-    socket.on('error', swallow).once('end', onEnd).once('data', onFirst);
+    const destroy = () => void socket.destroy();
+    const timer = this.#options.clock.after(milliseconds, destroy);
+    const cancel = () => timer.cancel();
+    socket.on('error', swallow).once('end', destroy).once('close', cancel).once('data', onFirst);
   }
 
-  #dispatch(socket: Socket, firstByte: number, refusal: Error | undefined): void {
+  #dispatch(socket: Socket, first: Buffer, refusal: Error | undefined): void {
+    const [firstByte = 0] = first;
     const speaksSocks = spokenSocks.has(firstByte);
+    if (refusal === undefined && !speaksSocks && firstByte !== tlsHandshake) {
+      this.#http.serve(socket, first);
+      return;
+    }
+    socket.pause();
+    socket.unshift(first);
     if (refusal !== undefined) {
       if (speaksSocks) this.#goodbye(socket, socksRejection(firstByte));
       else refuseTunnel(socket, refusal);
     } else if (speaksSocks) {
       void this.#serveSocks(socket, firstByte);
-    } else if (firstByte === tlsHandshake) {
-      refuseTunnel(socket, tlsRefusal());
     } else {
-      this.#http.serve(socket);
-      socket.resume();
+      refuseTunnel(socket, tlsRefusal());
     }
   }
 
   async #serveSocks(socket: Socket, version: number): Promise<void> {
     const { limits, clock } = this.#options;
-    const swallow = () => {};
     socket.on('error', swallow);
     let target: Authority;
     try {
@@ -223,6 +224,8 @@ export class Front {
     socket.once('close', () => timer.cancel());
   }
 }
+
+function swallow(): void {}
 
 function tlsRefusal(): NotAProxyRequestError {
   return new NotAProxyRequestError('this port is no TLS server: it speaks HTTP and SOCKS in the clear');

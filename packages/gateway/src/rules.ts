@@ -15,6 +15,9 @@ export interface Rule {
 export class Rules {
   readonly #rules: readonly { readonly rule: Rule; readonly fits: (host: string) => boolean }[];
 
+  /** What was found for hosts that came lately: each connection asks several times. */
+  readonly #known = new Map<string, { readonly rule: Rule | undefined }>();
+
   /** @param bypass Hosts that never go to the relay, in the same words; they come first. */
   constructor(rules: readonly Rule[] = [], bypass: readonly string[] = []) {
     const all = [...bypass.map((host): Rule => ({ host, route: 'straight' })), ...rules];
@@ -22,10 +25,19 @@ export class Rules {
   }
 
   for(host: string): Rule | undefined {
+    if (this.#rules.length === 0) return undefined;
+    const known = this.#known.get(host);
+    if (known !== undefined) return known.rule;
     const name = plain(host);
-    return this.#rules.find(({ fits }) => fits(name))?.rule;
+    const rule = this.#rules.find(({ fits }) => fits(name))?.rule;
+    if (this.#known.size >= mostKnown) this.#known.clear();
+    this.#known.set(host, { rule });
+    return rule;
   }
 }
+
+/** Hosts whose rules are remembered. */
+const mostKnown = 1_000;
 
 function matcher(pattern: string): (host: string) => boolean {
   const wanted = plain(pattern);

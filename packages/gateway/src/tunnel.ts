@@ -17,6 +17,7 @@ class TunnelClient implements Client {
   readonly #wish: TunnelWish;
   readonly #connection: Connection;
   readonly #onDone: () => void;
+  #first: Uint8Array = nothing;
   /** Whether it was told that its connection is open before that was so. */
   #isTold = false;
 
@@ -36,12 +37,17 @@ class TunnelClient implements Client {
       return;
     }
     this.#wish.accept();
-    whenSpoken(socket, () => void this.#connection.serve(this, dialer));
+    whenSpoken(socket, first => {
+      this.#first = first;
+      void this.#connection.serve(this, dialer);
+    });
   }
 
   takeFirstBytes(): Uint8Array {
     const { socket } = this.#wish;
-    return socket.readableLength === 0 ? nothing : (socket.read() ?? nothing);
+    const first = this.#first;
+    this.#first = nothing;
+    return first.length > 0 || socket.readableLength === 0 ? first : (socket.read() ?? nothing);
   }
 
   putBack(bytes: Uint8Array): void {
@@ -52,6 +58,7 @@ class TunnelClient implements Client {
     const { socket } = this.#wish;
     socket.off('close', this.#onGone);
     if (!this.#isTold) this.#wish.accept();
+    this.putBack(this.#first);
     way.join(socket, () => {
       onOver();
       this.#onDone();
@@ -76,19 +83,19 @@ const nothing = new Uint8Array();
 function ignore(): void {}
 
 /** Waits a moment for what the client says first; a client that waits for the other side says nothing. */
-function whenSpoken(client: Socket, then: () => void): void {
-  if (client.readableLength > 0) {
-    then();
+function whenSpoken(client: Socket, then: (first: Uint8Array) => void): void {
+  if (client.readableLength > 0 || client.readableEnded || client.destroyed) {
+    then(nothing);
     return;
   }
-  const done = (): void => {
+  const done = (first: Uint8Array): void => {
     clearTimeout(timer);
-    client.off('readable', done).off('end', done).off('close', done);
-    then();
+    client.off('data', done).off('end', onEnd).off('close', onEnd).pause();
+    then(first);
   };
-  const timer = setTimeout(done, firstBytesMs);
-  client.on('readable', done).once('end', done).once('close', done);
-  client.read(0);
+  const onEnd = (): void => done(nothing);
+  const timer = setTimeout(onEnd, firstBytesMs);
+  client.on('data', done).once('end', onEnd).once('close', onEnd).resume();
 }
 
 /** A client on this machine answers within a millisecond; more would only be lost on those that never speak first. */

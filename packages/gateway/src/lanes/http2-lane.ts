@@ -148,7 +148,8 @@ export class Http2Lane implements Lane {
 
   async open(
     target: Authority,
-    { signal, firstBytes, early = false, reach }: TunnelOptions,
+    { signal, firstBytes, reach }: TunnelOptions,
+    early = false,
   ): Promise<Tunnel> {
     if (this.#state === 'closed' || this.#state === 'draining') throw new LaneLostError(this.#failure);
     const stream = this.#request(target, reach);

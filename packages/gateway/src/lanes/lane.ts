@@ -7,14 +7,10 @@ export type Reach = 'public' | 'any';
 
 /** How a tunnel through a lane is asked for. */
 export interface TunnelOptions {
+  /** Aborted when nobody waits for it any more. Made when it is asked for, so that who need not wait does not ask. */
   readonly signal: AbortSignal;
   /** Bytes for the target that are there already: they leave with the request. */
   readonly firstBytes: Uint8Array;
-  /**
-   * The stream is used before the relay has answered: should it refuse, nothing of its answer may be taken for bytes
-   * of the target. Default false.
-   */
-  readonly early?: boolean;
   /**
    * Which addresses the relay may connect to: `public`, or `any` that it allows. Where this is given, the tunnel is open only
    * when the relay has answered. Default `any`.
@@ -59,7 +55,11 @@ export interface Lane {
   readonly movesTunnels?: boolean;
   /** Why it closed, where it closed for a reason. */
   readonly failure: Error | undefined;
-  open(target: Authority, options: TunnelOptions): Promise<Tunnel>;
+  /**
+   * @param early Whether the tunnel is used before the relay has answered: should it refuse, nothing of its answer may be taken
+   *   for bytes of the target. Default false.
+   */
+  open(target: Authority, options: TunnelOptions, early?: boolean): Tunnel | Promise<Tunnel>;
   /** What has to be done several times a second while tunnels are open. */
   tend(): void;
   /** Asks for a sign of life. A lane that gives none within `answerMs` becomes `suspect`. */

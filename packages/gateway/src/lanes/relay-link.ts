@@ -115,8 +115,9 @@ export class RelayLink {
     this.#known = new KnownTargets(limits.targetsKept, limits.targetMs, clock);
     this.#opener = new TunnelOpener({
       pool: {
+        choose: () => this.#readyLane(),
         take: signal => this.#laneFor(signal),
-        ask: (lane, target, options) => this.#ask(lane, target, options),
+        ask: (...question) => this.#ask(...question),
         otherThan: lane => this.#usable().find(other => other !== lane && other.state === 'ready'),
         change: (milliseconds, signal) => this.#change(milliseconds, signal),
       },
@@ -254,11 +255,11 @@ export class RelayLink {
 
   // Using lanes
 
-  async #ask(lane: Lane, target: Authority, options: TunnelOptions): Promise<Tunnel> {
+  #ask(lane: Lane, target: Authority, options: TunnelOptions, early: boolean): Tunnel | Promise<Tunnel> {
     this.#openedAt = this.#options.clock.now();
     this.#survey?.giveWay();
     if (lane.socket !== undefined) this.#options.steward?.wake(lane.socket);
-    const tunnel = await lane.open(target, options);
+    const tunnel = lane.open(target, options, early);
     this.#watchGrowth();
     return tunnel;
   }
@@ -288,6 +289,11 @@ export class RelayLink {
 
   #isRefused(): boolean {
     return this.#failure !== undefined && isRefusal(this.#failure);
+  }
+
+  #readyLane(): Lane | undefined {
+    const lane = this.#choose();
+    return lane?.state === 'ready' ? lane : undefined;
   }
 
   #choose(): Lane | undefined {

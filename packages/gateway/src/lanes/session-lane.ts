@@ -131,10 +131,10 @@ export class SessionLane implements Lane {
     return this.#own.session.carriers.length > 1;
   }
 
-  async open(target: Authority, options: TunnelOptions): Promise<Tunnel> {
+  open(target: Authority, options: TunnelOptions, early = false): Tunnel {
     if (this.#state === 'closed' || this.#own.session.isOver) throw new LaneLostError(this.#failure);
     this.#noteActivity();
-    return new SessionTunnel(target, options, this.#opening);
+    return new SessionTunnel(target, options, this.#opening, early);
   }
 
   /** Who acknowledges nothing, or stops to send in the middle of a transfer, is asked for a sign of life. */

@@ -54,15 +54,16 @@ export class SessionTunnel implements Tunnel, TunnelUser {
   #resolve: () => void = () => {};
   #reject: (error: unknown) => void = () => {};
 
-  constructor(target: Authority, options: TunnelOptions, opening: TunnelOpening) {
+  /** @param early Whether nobody waits for the answer: then its user breaks it off, and no signal does. */
+  constructor(target: Authority, options: TunnelOptions, opening: TunnelOpening, early: boolean) {
     const { session, carrier, windowBytes, firstWindowBytes, clock, answerMs } = opening;
-    const { signal, firstBytes, reach } = options;
+    const { firstBytes, reach } = options;
     this.#opening = opening;
-    this.#signal = signal;
+    this.#signal = early ? undefined : options.signal;
     this.#timer = clock.after(answerMs, this.#onLate);
     const request = { kind: 'tcp', target: formatAuthority(target), publicOnly: reach === 'public' } as const;
     this.#tunnel = session.open({ request, user: this, carrier, windowBytes, firstWindowBytes });
-    signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (firstBytes.length > 0) this.#tunnel.write(firstBytes);
   }
 

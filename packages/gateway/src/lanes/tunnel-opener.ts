@@ -7,10 +7,12 @@ import type { Lane, Tunnel, TunnelOptions } from './lane.ts';
 
 /** The lanes that a {@link TunnelOpener} takes from. */
 export interface LanePool {
-  /** A lane for a new tunnel; waits for one that is being connected. */
+  /** A lane for a new tunnel; `undefined` while there is none that answers. */
+  choose(): Lane | undefined;
+  /** Waits for one that is being connected. */
   take(signal: AbortSignal): Promise<Lane>;
   /** Asks a lane for a tunnel. */
-  ask(lane: Lane, target: Authority, options: TunnelOptions): Promise<Tunnel>;
+  ask(lane: Lane, target: Authority, options: TunnelOptions, early: boolean): Tunnel | Promise<Tunnel>;
   /** A lane that answers, other than this one; `undefined` while there is none. */
   otherThan(lane: Lane): Lane | undefined;
   /** Waits until a lane changes, for `milliseconds` at most. */
@@ -42,12 +44,12 @@ export class TunnelOpener {
   async open(target: Authority, options: TunnelOptions): Promise<Tunnel> {
     const { pool, known, limits } = this.#options;
     for (let tries = 1; ; tries++) {
-      const lane = await pool.take(options.signal);
+      const lane = pool.choose() ?? (await pool.take(options.signal));
       const mayLeave = tries < limits.laneTries && maySendAgain(options.firstBytes) && !carriesOn(lane);
       const early = options.reach === undefined && known.has(target) && this.#isFresh(lane);
       try {
-        const tunnel = await pool.ask(lane, target, { ...options, early });
-        if (early) return this.#known(tunnel, lane, target, options.signal);
+        const tunnel = await pool.ask(lane, target, options, early);
+        if (early) return this.#known(tunnel, lane, target, options);
         if (await this.#isAnswered(tunnel, lane, options.signal, mayLeave ? 0 : undefined)) {
           known.add(target);
           return tunnel;
@@ -64,7 +66,7 @@ export class TunnelOpener {
    * The client sends on meanwhile; a refusal breaks the tunnel off, and so does a lane that is left, since nothing can be sent again:
    * it is left only when it has been silent for longer than lanes are that come back with their links.
    */
-  #known(tunnel: Tunnel, lane: Lane, target: Authority, signal: AbortSignal): Tunnel {
+  #known(tunnel: Tunnel, lane: Lane, target: Authority, options: TunnelOptions): Tunnel {
     const { known, limits } = this.#options;
     if (carriesOn(lane)) {
       // A refusal breaks it off by itself, and so does nothing else.
@@ -74,7 +76,7 @@ export class TunnelOpener {
       );
       return tunnel;
     }
-    const answered = this.#isAnswered(tunnel, lane, signal, limits.laneEarlySilenceMs).then(
+    const answered = this.#isAnswered(tunnel, lane, options.signal, limits.laneEarlySilenceMs).then(
       isAnswered => {
         if (!isAnswered) throw new LaneLostError();
         known.add(target);

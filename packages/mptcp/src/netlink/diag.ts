@@ -21,6 +21,7 @@ import { isRefusal, NetlinkUnsupportedError } from './errors.ts';
 import { ipBytes, peerText } from './ip-bytes.ts';
 import type { NetlinkMessage } from './message.ts';
 import { type NetlinkOptions, NetlinkSocket } from './netlink-socket.ts';
+import { OwnerQuery } from './owner-query.ts';
 
 /** A Multipath TCP connection, or a listener, of any program in the network namespace. */
 export interface DiagConnection {
@@ -81,6 +82,7 @@ export interface DiagFilter {
 export class DiagReader {
   readonly #socket: NetlinkSocket;
   readonly #devices: Devices;
+  readonly #owners: OwnerQuery;
 
   static open(options: NetlinkOptions = {}): DiagReader {
     return new DiagReader(options);
@@ -88,6 +90,7 @@ export class DiagReader {
 
   private constructor(options: NetlinkOptions) {
     this.#socket = new NetlinkSocket(NETLINK_SOCK_DIAG, options);
+    this.#owners = new OwnerQuery(this.#socket);
     try {
       this.#devices = new Devices(options);
     } catch (error) {
@@ -126,16 +129,7 @@ export class DiagReader {
    * A user id that this process's user namespace does not know comes as 65534.
    */
   ownerUid(local: SocketAddress, remote: SocketAddress): number | undefined {
-    const request = {
-      operation: `find the owner of the connection from ${local.address} port ${local.port}`,
-      type: SOCK_DIAG_BY_FAMILY,
-      payload: encodePairQuery(bare(local), bare(remote), this.#zoneIndex(local, remote)),
-    };
-    const found = whenThere(() => this.#socket.request(request, only(decodeDiagSocket)));
-    const socket = found?.[0];
-    return socket !== undefined && isOwned(socket) && isBetween(socket, local, remote)
-      ? socket.uid
-      : undefined;
+    return this.#owners.ask(local, remote, this.#zoneIndex(local, remote));
   }
 
   /**
@@ -165,7 +159,9 @@ export class DiagReader {
   }
 
   /** Sockets with link-local addresses are tied to a device, and are found only by it. */
-  #zoneIndex(...ends: SocketAddress[]): number {
+  #zoneIndex(local: SocketAddress, remote: SocketAddress): number {
+    if (!local.address.includes('%') && !remote.address.includes('%')) return 0;
+    const ends = [local, remote];
     const zone = ends.map(({ address }) => address.split('%')[1]).find(name => name !== undefined);
     if (zone === undefined) return 0;
     return /^\d+$/.test(zone) ? Number(zone) : this.#devices.indexOf(zone);
@@ -282,18 +278,9 @@ function isOwned({ inode, state }: DiagSocket): boolean {
   return inode !== 0 && state !== 'time-wait' && state !== 'new-syn-received' && state !== 'syn-received';
 }
 
-/** The kernel answers with a listener where there is no such connection. */
-function isBetween(socket: DiagSocket, local: SocketAddress, remote: SocketAddress): boolean {
-  return socket.state !== 'listen' && sameEnd(socket.local, local) && sameEnd(socket.remote, remote);
-}
-
 /** As the kernel's tables have it: no zone, and IPv4 as IPv4, which sockets of both families tell as `::ffff:…`. */
 function bare({ address, port }: SocketAddress): SocketAddress {
   return { address: peerText(ipBytes(address.replace(/%.*$/, ''))), port };
-}
-
-function sameEnd(a: SocketAddress, b: SocketAddress): boolean {
-  return a.port === b.port && bare(a).address === bare(b).address;
 }
 
 function only<T>(decode: (payload: Uint8Array) => T | undefined): (message: NetlinkMessage) => T | undefined {

@@ -108,6 +108,32 @@ export class NetlinkSocket {
     throw new NetlinkError(request.operation, 'EINTR', 'the table changed each time it was read');
   }
 
+  /**
+   * Sends a whole message that its owner keeps, but for its sequence, and returns the one message that answers it: for questions without
+   * NLM_F_ACK and NLM_F_DUMP that are asked very often. The answer is valid until the next question.
+   *
+   * @throws as `request`
+   */
+  single(operation: string, message: Uint8Array): Uint8Array {
+    if (this.#fd < 0) throw new NetlinkClosedError(operation);
+    this.#sequence = (this.#sequence % 0xffff_ffff) + 1;
+    new DataView(message.buffer, message.byteOffset).setUint32(8, this.#sequence, true);
+    try {
+      this.#kernel.send(this.#fd, message);
+      const length = this.#kernel.recv(this.#fd, this.#room, MSG_DONTWAIT | MSG_TRUNC);
+      if (length === undefined) throw new NetlinkError(operation, 'ENODATA', 'the kernel did not answer');
+      const answer = this.#room.subarray(0, length);
+      if (length < leastAnswerBytes || answer.readUInt32LE(8) !== this.#sequence)
+        throw new NetlinkMalformedError('An answer to something else');
+      return answer;
+    } catch (error) {
+      this.#discard();
+      throw ManypathError.is(error) && !(error instanceof SystemCallError)
+        ? error
+        : wrapped(operation, error);
+    }
+  }
+
   get closed(): boolean {
     return this.#fd < 0;
   }
@@ -193,6 +219,9 @@ export class NetlinkSocket {
     }
   }
 }
+
+/** A header and an errno. */
+const leastAnswerBytes = 20;
 
 /** The C library, or the error that says why there is no netlink here. */
 export function netlinkKernel(): Libc {
