@@ -148,6 +148,15 @@ describe('who goes on with a session', () => {
     expect(await echoOver(session, await echoOrigin(), 'still there')).toBe('still there');
   });
 
+  it('begins another one on the same connection when that one is gone', async () => {
+    const { pairing } = await testRelay();
+    const socket = await carrierTo(pairing);
+    const gone = { id: randomBytes(16), key: randomBytes(32) };
+    const answer = await sayHello(socket, pairing, { carrier: 7, session: gone });
+    expect(answer).toMatchObject({ refused: { code: refusals.noSession } });
+    expect(await sayHello(socket, pairing, { carrier: 1 })).toHaveProperty('welcome');
+  });
+
   it('is refused without the secret, key or no key', async () => {
     const { pairing } = await testRelay({ limits: quick });
     const { welcome } = await beginSession(pairing);

@@ -65,5 +65,7 @@ export function firstFrame(socket: TLSSocket, signal: AbortSignal): Promise<Firs
     socket.on('data', onData).once('end', onEnd).once('close', onEnd).once('error', onError);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
+    // One that was waited for before has left it paused.
+    else socket.resume();
   });
 }
