@@ -136,7 +136,7 @@ export class CarrierSet {
 
   /** @throws SessionProtocolError `MANYPATH_SESSION_PROTOCOL` */
   acknowledged(carrier: Carrier, count: number): void {
-    if (count > carrier.bytesOut) throw new SessionProtocolError('it acknowledges what was never sent');
+    checkCount(carrier, count);
     const wasFull = this.isFull;
     const freed = carrier.acknowledged(count);
     if (this.#isOver) return;
@@ -161,6 +161,7 @@ export class CarrierSet {
   takeLeft(present: Carrier, { carrier: id, received }: CarrierLeft): void {
     const left = this.#carriers.get(id);
     if (left === present) throw new SessionProtocolError('a carrier tells that it was left itself');
+    if (left !== undefined) checkCount(left, received);
     const wasOpen = left?.state === 'open';
     if (left !== undefined && wasOpen) this.#stopUsing(left);
     const came = left?.received ?? this.#gone.receivedOf(id);
@@ -256,4 +257,8 @@ export class CarrierSet {
   #noteSending(carrier: Carrier): void {
     if (!carrier.isOwed) carrier.sentAt = this.#options.clock.now();
   }
+}
+
+function checkCount({ bytesOut }: Carrier, count: number): void {
+  if (count > bytesOut) throw new SessionProtocolError('it acknowledges what was never sent');
 }

@@ -296,10 +296,11 @@ export class Tunnel {
     this.#early ??= new EarlyBytes();
     const before = this.#early.cost;
     this.#early.add(offset, bytes);
-    if (this.#early.stretches > this.#host.limits.earlyStretches) {
+    const { cost, stretches } = this.#early;
+    this.#host.unread.count(cost - before);
+    if (stretches > this.#host.limits.earlyStretches) {
       throw new SessionProtocolError('a tunnel comes in too many pieces');
     }
-    this.#host.unread.count(this.#early.cost - before);
   }
 
   #deliverEarly(early: EarlyBytes): void {
