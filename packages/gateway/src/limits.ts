@@ -40,6 +40,8 @@ export const gatewayLimits = {
   relayAnswerMs: 35_000,
   /** How long a lane may take to be connected, authenticated and ready, in milliseconds. */
   laneSetupMs: 10_000,
+  /** How long nobody may answer at the relay's addresses until it is looked whether its name leads elsewhere, in milliseconds. */
+  nameCheckMs: 1_500,
   /** Lanes that are kept warm. */
   lanesLeast: 2,
   /** Lanes there are at most. */

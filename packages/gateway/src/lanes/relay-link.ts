@@ -99,8 +99,9 @@ export class RelayLink {
     this.#options = options;
     this.#address = formatAuthority(pairing.address);
     this.#backOff = new BackOff(limits.backOffFirstMs, limits.backOffMostMs, options.random);
-    const { steward, logger, lookup } = options;
-    this.#dial = laneDial({ steward, lookup, clock });
+    const { steward, logger, lookup, forgetName } = options;
+    const { nameCheckMs } = limits;
+    this.#dial = laneDial({ steward, lookup, forgetName, nameCheckMs, clock });
     if (steward !== undefined && pairing.secure && options.surveys !== false) {
       this.#survey = new SpeedSurvey({ pairing, steward, limits, logger, clock });
     }
