@@ -37,7 +37,8 @@ export interface ConnectionStatus {
   readonly dialect: 'connect' | 'forward' | 'socks4' | 'socks5' | 'local' | 'stream';
   /** `null` until the way is decided. */
   readonly route: 'mptcp' | 'relay' | 'tcp' | null;
-  readonly state: 'dialling' | 'open' | 'half-closed';
+  /** `waiting`: for a network; it goes on by itself at the exact byte when there is one. */
+  readonly state: 'dialling' | 'open' | 'half-closed' | 'waiting';
   /** Whether the leg out of this host is Multipath TCP now, so that more paths can join. */
   readonly mptcp: boolean;
   /** Whether subflows on two paths or more carry it, or can at once: established ones on paths that work. */
@@ -58,11 +59,27 @@ export interface RelayStatus {
   readonly reason: string | null;
   readonly lanes: readonly LaneStatus[];
   readonly retryInMs: number | null;
+  /** Connections that wait because nothing comes over any lane, and for how long; `null` while none does. */
+  readonly waiting: WaitingStatus | null;
+  /** Connections that went on after such a wait since the gateway started. */
+  readonly resumed: number;
 }
+
+/** Connections that wait for a network. */
+export interface WaitingStatus {
+  readonly connections: number;
+  /** How long nothing has come, in milliseconds. */
+  readonly forMs: number;
+}
+
+/** By their names in TLS (RFC 7301). */
+export type LaneProtocol = 'manypath/1' | 'h2' | 'http/1.1';
 
 /** One warm connection to the relay. */
 export interface LaneStatus {
   readonly state: 'ready' | 'draining';
+  /** What is spoken on it; only what goes by `manypath/1` outlives it. */
+  readonly protocol: LaneProtocol;
   readonly streams: number;
   /** As of a connection. */
   readonly mptcp: boolean;
@@ -98,8 +115,8 @@ export interface TrafficHistory {
 export interface LogEntry {
   /** Milliseconds since 1970. */
   readonly at: number;
-  /** `failover`: a connection went on over another path. */
-  readonly kind: 'path' | 'failover' | 'relay';
+  /** `failover`: a connection went on over another path; `resumed`: some went on over a new connection to the relay. */
+  readonly kind: 'path' | 'failover' | 'resumed' | 'relay';
   readonly path: string | null;
   /** In words. */
   readonly text: string;
@@ -213,6 +230,7 @@ export interface Overview {
     readonly address: string;
     readonly state: RelayStatus['state'];
     readonly reason: string | null;
+    readonly waiting: RelayStatus['waiting'];
   } | null;
   /** How connections use the paths together, and why not. */
   readonly multipath: MultipathUse;

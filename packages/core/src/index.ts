@@ -32,6 +32,7 @@ export type {
   DoctorFinding,
   FailureEntry,
   HostNotice,
+  LaneProtocol,
   LaneStatus,
   LogEntry,
   Overview,
@@ -42,6 +43,7 @@ export type {
   SubflowStatus,
   Totals,
   TrafficHistory,
+  WaitingStatus,
 } from './control.ts';
 export { aheadHeader, controlProtocol, rateServicePath, reachHeader } from './control.ts';
 export { CountedLog, type CountedLogOptions } from './counted-log.ts';
@@ -185,6 +187,7 @@ export {
   StreamProtocolError,
   streamLimits,
 } from './streams/stream-multiplexer.ts';
+export { waitingWords } from './waiting-words.ts';
 export {
   encodeCloseReason,
   encodeWebSocketHead,

@@ -1,7 +1,8 @@
-import type { Overview } from '@manypath/core';
+import { type Overview, waitingWords } from '@manypath/core';
 
 /** How it stands with the relay, in a few words. */
-export function relayWords({ address, state, reason }: NonNullable<Overview['relay']>): string {
+export function relayWords({ address, state, reason, waiting }: NonNullable<Overview['relay']>): string {
+  if (waiting !== null) return `${address}: ${waitingWords(waiting)}`;
   switch (state) {
     case 'ready':
       return `${address}, connected`;

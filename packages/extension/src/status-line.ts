@@ -1,4 +1,4 @@
-import { multipathAdvice, type Overview } from '@manypath/core';
+import { multipathAdvice, type Overview, waitingWords } from '@manypath/core';
 import type { Choice } from './choice.ts';
 import type { HostState } from './host-port.ts';
 
@@ -30,6 +30,7 @@ export function statusLine(
 function withGateway(overview: Overview | undefined): string {
   if (overview === undefined) return 'The gateway is running.';
   const { relay, multipath } = overview;
+  if (relay !== null && relay.waiting !== null) return `${waitingWords(relay.waiting)}: nothing is lost.`;
   if (relay?.state === 'connecting') return `Connecting to the relay ${relay.address} …`;
   if (relay !== null && relay.state !== 'ready')
     return `The relay ${relay.address} is ${relay.state}${relay.reason === null ? '' : `: ${relay.reason}`}.`;

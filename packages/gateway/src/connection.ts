@@ -182,6 +182,7 @@ export class Connection implements DialRequest {
 
   #state(): ConnectionStatus['state'] {
     if (this.#way === undefined) return 'dialling';
+    if (this.#way.isWaiting === true) return 'waiting';
     return this.#way.isHalfClosed ? 'half-closed' : 'open';
   }
 

@@ -156,6 +156,7 @@ export class Gateway {
       forgetName: host => this.#straight.forgetName(host),
       steward: options.steward,
       onChange: () => this.#report.note(),
+      onResumed: (connections, stallMs) => this.#report.noteResumed(connections, stallMs),
     });
     this.#report = new GatewayReport({
       paths: options.paths,

@@ -20,6 +20,7 @@ const target = { host: 'a.example', port: 80 };
 
 /** A lane whose state the test sets: what counts here is time, which no real connection would follow. */
 class PlannedLane implements Lane {
+  readonly protocol = 'h2';
   readonly failure = undefined;
   state: LaneState = 'ready';
   streams = 0;

@@ -36,9 +36,20 @@ describe('tunnels through the relay', () => {
     await until(() => gateway.status().relay?.state === 'away');
     socket.write('meanwhile');
     await until(() => relay.status().connections === 0);
-    expect(gateway.status().connections).toMatchObject([{ state: 'open', multipath: false }]);
+    const { connections, relay: told } = gateway.status();
+    expect(connections).toMatchObject([{ state: 'waiting', multipath: false }]);
+    expect(told).toMatchObject({ waiting: { connections: 1 }, resumed: 0 });
+    expect(gateway.overview().relay).toMatchObject({ waiting: { connections: 1 } });
+    const waitedMs = told?.waiting?.forMs ?? 0;
     unblock();
     expect((await someOf(socket, 9)).toString()).toBe('meanwhile');
+    expect(gateway.status()).toMatchObject({
+      connections: [{ state: 'open' }],
+      relay: { waiting: null, resumed: 1 },
+    });
+    const resumed = gateway.events().find(({ kind }) => kind === 'resumed');
+    expect(resumed?.text).toBe('a connection went on over a new connection to the relay');
+    expect(resumed?.stallMs).toBeGreaterThanOrEqual(waitedMs);
     expect(relay.status()).toMatchObject({ tunnels: 1, tunnelsOpened: 1 });
   });
 

@@ -5,7 +5,7 @@ import { HelloError } from './errors.ts';
 import { transportLimits } from './limits.ts';
 
 /** What is spoken on a carrier, as ALPN names it (RFC 7301). */
-export const sessionProtocol = 'manypath/1';
+export const sessionProtocol = 'manypath/1' as const;
 /** Label of the value that both ends derive from their TLS connection (RFC 8446 §7.5), and its length. */
 export const exporterLabel = 'EXPERIMENTAL manypath/1';
 export const exporterBytes = 32;

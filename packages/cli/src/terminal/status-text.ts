@@ -4,6 +4,7 @@ import {
   formatDuration,
   type LaneStatus,
   type StatusDocument,
+  waitingWords,
 } from '@manypath/core';
 import { multipathLines } from './multipath-text.ts';
 import { paint } from './paint.ts';
@@ -28,12 +29,20 @@ function relaySection({ relay, multipath }: StatusDocument): string {
   if (relay === null) return use;
   const reason = relay.reason === null ? '' : ` (${relay.reason})`;
   const retry = relay.retryInMs === null ? '' : `, next try in ${formatDuration(relay.retryInMs)}`;
-  const lanes = relay.lanes.map(lane => [lane.state, ...pathsOf(lane), `${lane.streams} streams`].join(', '));
+  const lanes = relay.lanes.map(lane =>
+    [lane.state, ...pathsOf(lane), `${lane.streams} streams`, ...protocolOf(lane)].join(', '),
+  );
   return [
     paint(
       relay.state === 'ready' ? 'green' : 'red',
       `Relay ${relay.address}: ${relay.state}${reason}${retry}`,
     ),
+    ...(relay.waiting === null ? [] : [paint('red', `  ${waitingWords(relay.waiting)}`)]),
+    ...(relay.resumed === 0
+      ? []
+      : [
+          `  ${relay.resumed === 1 ? '1 connection' : `${relay.resumed} connections`} went on after an outage`,
+        ]),
     ...lanes.map(line => `  lane: ${line}`),
     use,
   ].join('\n');
@@ -43,6 +52,12 @@ function relaySection({ relay, multipath }: StatusDocument): string {
 function pathsOf({ multipath, subflows }: LaneStatus): string[] {
   if (subflows.length === 0) return [];
   return [multipath ? `${subflows.length} subflows` : 'one path'];
+}
+
+/** Nothing of the usual one. */
+function protocolOf({ protocol }: LaneStatus): string[] {
+  if (protocol === 'manypath/1') return [];
+  return [protocol === 'h2' ? 'HTTP/2' : 'HTTP/1.1'];
 }
 
 function pathsSection({ paths }: StatusDocument): string {
@@ -93,7 +108,8 @@ function connectionsSection({ connections }: StatusDocument): string {
   return more > 0 ? `${table}\n… and ${more} more` : table;
 }
 
-function howCarried({ mptcp, subflows, reason }: ConnectionStatus): string {
+function howCarried({ state, mptcp, subflows, reason }: ConnectionStatus): string {
+  if (state === 'waiting') return 'waits for a network';
   if (!mptcp) return reason;
   return subflows.length === 1 ? '1 subflow' : `${subflows.length} subflows`;
 }

@@ -4,6 +4,7 @@ import {
   formatRate,
   type RelayStatus,
   type StatusDocument,
+  waitingWords,
 } from '@manypath/core';
 import { multipathLines } from './multipath-text.ts';
 import { healthText } from './paths-text.ts';
@@ -41,6 +42,7 @@ function relayLine(relay: RelayStatus): string {
   const streams = relay.lanes.reduce((sum, lane) => sum + lane.streams, 0);
   const lanes = `${count(relay.lanes.length, 'lane')}, ${count(streams, 'stream')}`;
   const retry = relay.retryInMs === null ? '' : `, next try in ${formatDuration(relay.retryInMs)}`;
+  if (relay.waiting !== null) return plain(`Relay ${relay.address}: ${waitingWords(relay.waiting)}`);
   const state = relay.state === 'ready' ? lanes : `${relay.state}${retry}`;
   return plain(`Relay ${relay.address}: ${state}${relay.reason === null ? '' : ` (${relay.reason})`}`);
 }

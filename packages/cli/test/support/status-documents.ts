@@ -1,4 +1,4 @@
-import type { ConnectionStatus, PathStatus, StatusDocument } from '@manypath/core';
+import type { ConnectionStatus, PathStatus, RelayStatus, StatusDocument } from '@manypath/core';
 
 /** A path that is fine, with what is said otherwise. */
 export function pathStatus(about: Partial<PathStatus> = {}): PathStatus {
@@ -44,12 +44,26 @@ export function connectionStatus(about: Partial<ConnectionStatus> = {}): Connect
   };
 }
 
+/** A relay that is reached, with what is said otherwise. */
+export function relayStatus(about: Partial<RelayStatus> = {}): RelayStatus {
+  return {
+    address: 'relay.example:8443',
+    state: 'ready',
+    reason: null,
+    lanes: [],
+    retryInMs: null,
+    waiting: null,
+    resumed: 0,
+    ...about,
+  };
+}
+
 /** A status document of a gateway with a relay. */
 export function statusDocument(about: Partial<StatusDocument> = {}): StatusDocument {
   return {
     paths: [],
     connections: [],
-    relay: { address: 'relay.example:8443', state: 'ready', reason: null, lanes: [], retryInMs: null },
+    relay: relayStatus(),
     multipath: {
       reason: 'multipath',
       paths: ['a', 'b'],

@@ -70,7 +70,8 @@ function Totals(): ComponentChild {
   const sum = (of: (rate: PathRate) => number) =>
     [...rates.value.values()].reduce((total, rate) => total + of(rate), 0);
   const [down, up] = [sum(rate => rate.down), sum(rate => rate.up)];
-  const isLost = relay?.state === 'away' || relay?.state === 'refused';
+  const isLost =
+    relay !== null && (relay.waiting !== null || relay.state === 'away' || relay.state === 'refused');
   return h('section', { class: 'totals', 'aria-label': 'All paths together' }, [
     h('p', null, h('strong', null, `↓ ${rateWords(down)}  ↑ ${rateWords(up)}`)),
     h(

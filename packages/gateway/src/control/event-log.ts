@@ -55,6 +55,11 @@ export class EventLog {
     this.#add('failover', path, 'a transfer went on without this path', stallMs);
   }
 
+  noteResumed(connections: number, stallMs: number): void {
+    const who = connections === 1 ? 'a connection' : `${connections} connections`;
+    this.#add('resumed', null, `${who} went on over a new connection to the relay`, stallMs);
+  }
+
   #add(kind: LogEntry['kind'], path: string | null, text: string, stallMs: number | null = null): void {
     this.#entries.push({ at: this.#now(), kind, path, text, stallMs });
     if (this.#entries.length > this.#most) this.#entries.splice(0, this.#entries.length - this.#most);

@@ -110,6 +110,11 @@ export class GatewayReport {
     this.#log.noteFailover(path, stallMs);
   }
 
+  /** So many connections went on, after `stallMs` milliseconds without a connection to the relay. */
+  noteResumed(connections: number, stallMs: number): void {
+    this.#log.noteResumed(connections, stallMs);
+  }
+
   /** A connection begins: what paths carry is looked at for as long as there are any. */
   noteTraffic(): void {
     this.#recorder.watch(() => this.#options.registry.size > 0);

@@ -36,13 +36,11 @@ export class GatewaySessions {
     return own === undefined || own.session.isOver || own.session.isGoingAway ? undefined : own;
   }
 
-  /** Tunnels that wait for a carrier. */
-  get waitingTunnels(): number {
-    let waiting = 0;
-    for (const { session } of this.#all) {
-      if (session.aloneSince !== undefined) waiting += session.tunnels.size;
-    }
-    return waiting;
+  /** Tunnels of all of them. */
+  get tunnels(): number {
+    let tunnels = 0;
+    for (const { session } of this.#all) tunnels += session.tunnels.size;
+    return tunnels;
   }
 
   /** A new session has begun. */

@@ -37,6 +37,7 @@ export interface Http1LaneOptions {
  * such proxies close connections on which nothing was asked for.
  */
 export class Http1Lane implements Lane {
+  readonly protocol = 'http/1.1';
   readonly socket = undefined;
   readonly failure = undefined;
   readonly capacity = Number.POSITIVE_INFINITY;

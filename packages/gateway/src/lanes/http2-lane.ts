@@ -45,6 +45,7 @@ export const probeTarget: Authority = { host: '127.0.0.1', port: 1 };
 
 /** A lane that carries many tunnels: CONNECT streams of one HTTP/2 connection (RFC 9113 §8.5). */
 export class Http2Lane implements Lane {
+  readonly protocol = 'h2';
   readonly socket: Socket;
   readonly #stream: Socket;
   readonly #decoupled: DecoupledSocket;

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import type { Authority } from '@manypath/core';
+import type { Authority, LaneProtocol } from '@manypath/core';
 import type { Way } from '../ways/way.ts';
 
 /** Which addresses a target may have. */
@@ -39,6 +39,8 @@ export type LaneState = 'ready' | 'suspect' | 'draining' | 'closed';
 /** One warm, authenticated connection to the relay. */
 export interface Lane {
   readonly state: LaneState;
+  /** What is spoken on it. */
+  readonly protocol: LaneProtocol;
   /** Tunnels that are open. */
   readonly streams: number;
   /** Tunnels that may be open at once. */

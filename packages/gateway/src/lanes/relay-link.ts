@@ -5,6 +5,7 @@ import {
   type Clock,
   errorMessage,
   formatAuthority,
+  type LaneProtocol,
   type LaneStatus,
   type Logger,
   type Pairing,
@@ -13,6 +14,7 @@ import {
 } from '@manypath/core';
 import { type InfoReason, info, type Lookup, multipathSupport } from '@manypath/mptcp';
 import { isTooLargeForPaths, type Steward } from '@manypath/paths';
+import { sessionProtocol } from '@manypath/transport';
 import {
   LaneLostError,
   RelayAwayError,
@@ -29,6 +31,7 @@ import { KnownTargets } from './known-targets.ts';
 import type { Lane, Tunnel, TunnelOptions } from './lane.ts';
 import { type LaneDial, laneDial } from './lane-dial.ts';
 import { type OpenLane, openLane } from './open-lane.ts';
+import { Outage } from './outage.ts';
 import { lanesCarrying, pongOn } from './session-lane.ts';
 import { SpeedSurvey } from './speed-survey.ts';
 import { TunnelOpener } from './tunnel-opener.ts';
@@ -56,6 +59,8 @@ export interface RelayLinkOptions {
   readonly surveys?: boolean;
   /** Told when the state is another one. */
   readonly onChange?: () => void;
+  /** Told when connections went on after an outage, and how long nothing came. */
+  readonly onResumed?: (connections: number, stallMs: number) => void;
   /** Default: over the network. */
   readonly openLane?: OpenLane;
   /** Numbers from 0 up to 1, for the jitter. */
@@ -75,6 +80,7 @@ export class RelayLink {
   readonly #dial: LaneDial;
   readonly #opener: TunnelOpener;
   readonly #sessions: GatewaySessions;
+  readonly #outage: Outage;
   readonly #lanes = new Set<Lane>();
   readonly #waiting = new Set<() => void>();
   #state: RelayState = 'connecting';
@@ -91,6 +97,7 @@ export class RelayLink {
   /** When the last tunnel was opened, and when lanes were last seen to carry something. */
   #openedAt = Number.NEGATIVE_INFINITY;
   #movedAt = Number.NEGATIVE_INFINITY;
+  #protocol: LaneProtocol | undefined;
   #closed = false;
   #retired = false;
 
@@ -113,6 +120,7 @@ export class RelayLink {
         for (const lane of lanesCarrying(session)) this.#laneChanged(lane);
       },
     });
+    this.#outage = new Outage({ clock, onResumed: (tunnels, stallMs) => this.#resumed(tunnels, stallMs) });
     this.#known = new KnownTargets(limits.targetsKept, limits.targetMs, clock);
     this.#opener = new TunnelOpener({
       pool: {
@@ -210,11 +218,12 @@ export class RelayLink {
   }
 
   /** What is told of the relay as a whole: costs nothing. */
-  outline(): Pick<RelayStatus, 'address' | 'state' | 'reason'> {
+  outline(): Pick<RelayStatus, 'address' | 'state' | 'reason' | 'waiting'> {
     return {
       address: this.#address,
       state: this.#state === 'degraded' ? 'ready' : this.#state,
       reason: this.#reason(),
+      waiting: this.#outage.waiting(this.#sessions.tunnels),
     };
   }
 
@@ -225,6 +234,7 @@ export class RelayLink {
       ...this.outline(),
       lanes: [...this.#lanes].map(laneStatus),
       retryInMs: retryInMs === null ? null : Math.max(0, retryInMs),
+      resumed: this.#outage.resumed,
     };
   }
 
@@ -392,6 +402,7 @@ export class RelayLink {
     }
     this.#attemptEnded();
     this.#lanes.add(lane);
+    this.#noteProtocol(lane);
     this.#closeSurplus(lane);
     this.#closeStale();
     this.#watchKernel();
@@ -403,6 +414,18 @@ export class RelayLink {
     this.#options.clock.after(forgetBackOffMs, () => {
       if (this.#lanes.has(lane)) this.#backOff.reset();
     });
+  }
+
+  /** A relay of an older release: what is open does not outlive its lane there. */
+  #noteProtocol({ protocol }: Lane): void {
+    const { pairing, logger } = this.#options;
+    const before = this.#protocol;
+    this.#protocol = protocol;
+    if (!pairing.isRelay || protocol === before || (before === undefined && protocol === sessionProtocol))
+      return;
+    const fields = { relay: this.#address, protocol };
+    if (protocol === sessionProtocol) logger.info(fields, 'the relay has sessions by now');
+    else logger.warn(fields, olderRelay);
   }
 
   #failed(cause: unknown, attempt: AbortController): void {
@@ -440,6 +463,7 @@ export class RelayLink {
     if (lane.state === 'closed') {
       this.#lanes.delete(lane);
       const { streams, failure } = lane;
+      if (this.#sessions.tunnels > 0) this.#outage.lost();
       this.#options.logger.debug(
         { lanes: this.#lanes.size, streams, cause: errorMessage(failure?.cause) },
         'a lane to the relay closed',
@@ -559,6 +583,7 @@ export class RelayLink {
   #settle(): void {
     const before = this.#state;
     this.#state = this.#judge();
+    this.#noteOutage();
     if (this.#state !== before) {
       const level = this.#state === 'away' || this.#state === 'refused' ? 'warn' : 'info';
       const fields = {
@@ -569,6 +594,23 @@ export class RelayLink {
       this.#options.onChange?.();
     }
     this.#wake();
+  }
+
+  #noteOutage(): void {
+    const lanes = [...this.#lanes];
+    this.#outage.note({
+      answers: lanes.some(({ state }) => state === 'ready' || state === 'draining'),
+      tunnels: this.#sessions.tunnels,
+      heardAt: lanes.length === 0 ? undefined : Math.max(...lanes.map(({ heardAt }) => heardAt)),
+    });
+  }
+
+  #resumed(connections: number, stallMs: number): void {
+    this.#options.logger.info(
+      { relay: this.#address, connections, stallMs },
+      'connections went on over a new connection to the relay',
+    );
+    this.#options.onResumed?.(connections, stallMs);
   }
 
   #judge(): RelayState {
@@ -594,6 +636,9 @@ const quietGrowthCheckMs = 1000;
 const quietBytesPerSecond = 1000;
 /** How long that is to last, in milliseconds. */
 const quietMs = 5000;
+
+const olderRelay =
+  'the relay is of an older release: what is open breaks off when its connection to the relay does; install this release there too';
 
 const noNetwork = 'no path out of this machine works at the moment';
 
@@ -623,6 +668,7 @@ function laneStatus(lane: Lane): LaneStatus {
     lane.socket === undefined ? { mptcp: false, multipath: false, subflows: [] } : socketStatus(lane.socket);
   return {
     state: lane.state === 'draining' ? 'draining' : 'ready',
+    protocol: lane.protocol,
     streams: lane.streams,
     mptcp,
     multipath,

@@ -13,6 +13,7 @@ import {
   firstFrame,
   HelloError,
   refusals,
+  sessionProtocol,
 } from '@manypath/transport';
 import { LaneLostError, RelayRefusedError } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
@@ -36,6 +37,7 @@ export interface SessionLaneOptions {
 
 /** A lane that is a carrier of a session: its tunnels go on over others when it is lost. */
 export class SessionLane implements Lane {
+  readonly protocol = sessionProtocol;
   readonly socket: Socket;
   readonly #options: SessionLaneOptions;
   readonly #own: OwnSession;
@@ -186,6 +188,7 @@ export class SessionLane implements Lane {
       windowBytes: aheadBytes,
       firstWindowBytes: undefined,
       socketOf: ({ carrier }) => (carrier && lanesOf.get(carrier)?.socket) ?? this.socket,
+      isSilent: ({ carrier }) => carrier !== undefined && lanesOf.get(carrier)?.state === 'suspect',
       tunnelOver: ({ carrier }) => ((carrier && lanesOf.get(carrier)) ?? this).#tunnelOver(),
     };
   }

@@ -29,6 +29,8 @@ export interface TunnelOpening {
   readonly firstWindowBytes: number | undefined;
   /** The connection that a tunnel rides on, or rode on last. */
   socketOf(tunnel: SessionsTunnel): Socket;
+  /** Whether nothing comes over what it rides on. */
+  isSilent(tunnel: SessionsTunnel): boolean;
   /** A tunnel is over. */
   tunnelOver(tunnel: SessionsTunnel): void;
 }
@@ -87,7 +89,7 @@ export class SessionTunnel implements Tunnel, TunnelUser {
 
   /** Whether it waits for a network: it goes on by itself when there is one. */
   get isWaiting(): boolean {
-    return this.#tunnel.isWaiting;
+    return this.#tunnel.isWaiting || this.#opening.isSilent(this.#tunnel);
   }
 
   get from(): Authority | undefined {

@@ -20,6 +20,8 @@ export interface Way {
   readonly bytesOut: number;
   /** Whether one direction has ended. */
   readonly isHalfClosed: boolean;
+  /** Whether it waits for a network, and goes on by itself when there is one. Default: it cannot. */
+  readonly isWaiting?: boolean;
   /** What the kernel says of the connection out of this host that carries it, alone or with others: a few microseconds. */
   facts(): SocketStatus;
   /** Where it leaves this host, as far as that is known. */
