@@ -6,6 +6,7 @@ import { connections } from './connections.ts';
 import { endurance } from './endurance.ts';
 import { memory } from './memory.ts';
 import { outage } from './outage/outage.ts';
+import { page } from './page.ts';
 import { promotion } from './promotion.ts';
 import { relayCost } from './relay-cost.ts';
 import { sealing } from './sealing.ts';
@@ -18,6 +19,7 @@ const usage = `Usage: npm run bench [-- all|NAME…] [options]
                microsocks and shadowsocks-libev under mptcpize
   tunnel-cost  CPU of a gigabyte and rate, one stream and eight, down and up, beside the same
   memory       what 5 000 open tunnels take that nobody uses, beside the same
+  page         Chromium loads 300 small images from 30 hosts, beside shadowsocks-libev and directly
   relay-cost   what it costs to relay bytes, beside HAProxy, microsocks and plain Node
   aggregation  what two links carry together, beside microsocks under mptcpize
   promotion    when a second path pays: transfers of many sizes over unequal links, beside the
@@ -82,6 +84,13 @@ const benchmarks: Record<string, () => Promise<void>> = {
     memory({
       tunnels: values.quick ? 200 : 5_000,
       settleMs: values.quick ? 500 : 20_000,
+      ...(values.only === undefined ? {} : { only: values.only }),
+    }),
+  page: () =>
+    page({
+      rounds: Number(values.rounds ?? (values.quick ? 1 : 9)),
+      objects: values.quick ? 40 : 300,
+      hosts: values.quick ? 4 : 30,
       ...(values.only === undefined ? {} : { only: values.only }),
     }),
   aggregation: () =>
