@@ -116,6 +116,7 @@ export class Direction {
     if (source.socket === undefined || destination.socket === undefined) return false;
     this.#pump = startPump(source.socket, destination.socket, {
       bufferBytes: limits.pumpBufferBytes,
+      pauseMs: limits.bulkPauseMs,
       onEnd: () => source.resume(),
       onError: (side, error) => onBroken(side === 'source' ? source : destination, error),
     });

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net';
+import { systemClock, type Timer } from '@manypath/core';
 import { tryFdOf } from './descriptor.ts';
 import { SystemCallError } from './errors.ts';
 import { errnoName } from './kernel/errno.ts';
@@ -9,6 +10,12 @@ import { mptcpLimits } from './limits.ts';
 export interface PumpOptions {
   /** How much is read at once, in bytes. */
   bufferBytes: number;
+  /**
+   * How long the source is left alone after less than half a buffer came, in milliseconds; four times as long after little. What is
+   * read as soon as something arrives comes in small pieces, each at the price of a turn; a moment later it is one large
+   * piece. Default 0: not at all.
+   */
+  pauseMs?: number;
   /** The source has ended, and all it sent was delivered: the end itself is left for Node to read. */
   onEnd: () => void;
   /** One of the two sockets has broken, and the pump has stopped. */
@@ -68,6 +75,9 @@ class SocketPump implements Pump {
   #rest: Uint8Array = nothing;
   #buffer: Uint8Array | undefined;
   #stopped = false;
+  #pause: Timer | undefined;
+  /** Whether it is told when the source is readable. */
+  #watches = true;
 
   constructor(kernel: Libc, input: number, output: number, options: PumpOptions) {
     this.#kernel = kernel;
@@ -80,6 +90,7 @@ class SocketPump implements Pump {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.#pause?.cancel();
     this.#readable.close();
     this.#writable?.close();
     this.#kernel.close(this.#input);
@@ -87,28 +98,30 @@ class SocketPump implements Pump {
     this.#giveBack();
   }
 
-  // Both run outside of Node's own turns, where promises and ticks would wait: nothing but system calls happens here.
+  // Both may run outside of Node's own turns, where promises and ticks would wait: nothing but system calls happens here.
   readonly #onReadable = (): void => {
     if (this.#stopped) return;
     this.#buffer ??= takeBuffer(this.#options.bufferBytes);
+    const room = this.#buffer.length;
     const length = this.#kernel.tryRecv(this.#input, this.#buffer, MSG_DONTWAIT);
     if (length > 0) {
       this.bytes += length;
-      this.#rest = length === this.#buffer.length ? this.#buffer : this.#buffer.subarray(0, length);
-      if (this.#deliver()) return;
-      this.#readable.stop();
-      this.#awaitRoom();
+      this.#rest = length === room ? this.#buffer : this.#buffer.subarray(0, length);
+      if (!this.#deliver()) this.#awaitRoom();
+      else if (this.#deservesPause(length, room)) this.#leaveAlone(length);
+      else this.#watch(true);
       return;
     }
     this.#giveBack();
     if (length === 0) this.#finish(this.#options.onEnd);
-    else if (length !== -EAGAIN && length !== -EINTR) this.#fail('source', 'recv', -length);
+    else if (length === -EAGAIN || length === -EINTR) this.#watch(true);
+    else this.#fail('source', 'recv', -length);
   };
 
   readonly #onWritable = (): void => {
     if (this.#stopped || !this.#deliver() || this.#stopped) return;
     this.#writable?.stop();
-    this.#readable.start({ readable: true }, this.#onReadable);
+    this.#watch(true);
   };
 
   /** @returns whether the pump is done with what it had read. */
@@ -127,7 +140,30 @@ class SocketPump implements Pump {
     return true;
   }
 
+  /** Whether a piece was neither a message nor much for the room that there was. */
+  #deservesPause(length: number, room: number): boolean {
+    const { pauseMs = 0 } = this.#options;
+    return pauseMs > 0 && length >= pumpMessageBytes && length * 2 <= room;
+  }
+
+  /** Lets something gather in the kernel. Pumps go on at the same moments, so that one turn serves them all. */
+  #leaveAlone(length: number): void {
+    if (this.#stopped) return;
+    const { pauseMs = 0 } = this.#options;
+    const period = length < pumpSmallPieceBytes ? 4 * pauseMs : pauseMs;
+    this.#watch(false);
+    this.#pause = systemClock.after(period - (systemClock.now() % period), this.#onReadable);
+  }
+
+  #watch(on: boolean): void {
+    if (on === this.#watches || this.#stopped) return;
+    this.#watches = on;
+    if (on) this.#readable.start({ readable: true }, this.#onReadable);
+    else this.#readable.stop();
+  }
+
   #awaitRoom(): void {
+    this.#watch(false);
     if (this.#writable === undefined) {
       this.#writable = this.#kernel.poll(this.#output, { writable: true }, this.#onWritable);
     } else {
@@ -155,6 +191,10 @@ class SocketPump implements Pump {
 const nothing = new Uint8Array();
 
 const { pumpLargeBuffers, pumpSmallBufferBytes, pumpSpareBuffers } = mptcpLimits;
+/** What is smaller may be a message that somebody answers, and the answer must not wait. */
+const pumpMessageBytes = 16_384;
+/** After less than this, more time is given: many streams, or a slow one. */
+const pumpSmallPieceBytes = 262_144;
 let largeBuffersTaken = 0;
 /** Free buffers. One is enough when nothing is stuck, and it stays in the processor's cache. */
 const spare: Uint8Array[] = [];
