@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type Pump, startPump, takeError } from '@manypath/mptcp';
+import { type Pump, sendNow, startPump, takeError } from '@manypath/mptcp';
 import type { ForwardLimits } from './limits.ts';
 import type { ReadableLeg } from './reader.ts';
 
@@ -71,13 +71,15 @@ export class Direction {
     this.#destination.stream.end();
   }
 
-  /** Socket to socket: the kernel mostly takes a chunk at once, and the buffer is free again; else wait for that. */
+  /** Socket to socket: the kernel mostly takes a chunk at once; what it does not is kept, and waited for. */
   #lend(chunk: Buffer): boolean {
-    const destination = this.#destination.stream;
+    const { socket, stream } = this.#destination;
     this.#read += chunk.length;
-    destination.write(chunk, this.#written);
-    this.#waiting = destination.writableLength > 0;
-    return !this.#waiting && !this.#startPump();
+    const sent = socket === undefined ? 0 : sendNow(socket, chunk);
+    if (sent === chunk.length) return !this.#startPump();
+    this.#waiting = true;
+    stream.write(Buffer.from(chunk.subarray(sent)), this.#written);
+    return false;
   }
 
   /** Streams queue what they encrypt or frame: they get chunks of their own, up to their high-water mark. */

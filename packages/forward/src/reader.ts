@@ -1,8 +1,7 @@
 import { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import { TLSSocket } from 'node:tls';
-import { errorCode } from '@manypath/core';
-import { duplicateSocket } from '@manypath/mptcp';
+import { readInto } from '@manypath/mptcp';
 import type { ForwardLimits } from './limits.ts';
 
 /**
@@ -27,70 +26,112 @@ export interface ReadableLeg<Stream extends Readable = Duplex> {
   unread(): number;
 }
 
+/** Size of what legs are read into, and how long those that carry much are left alone. */
+export type ReadLimits = Pick<
+  ForwardLimits,
+  'smallBufferBytes' | 'bulkBufferBytes' | 'bulkAfterBytes' | 'bulkPauseMs'
+>;
+
 /**
  * Makes a leg readable in the cheapest way it allows.
  *
- * A plain socket, TCP or MPTCP, is read into static buffers, which costs about half the CPU of Node's streams; TLS
+ * A plain socket, TCP or MPTCP, is read into memory that is used again, which costs about half the CPU of Node's streams; TLS
  * and HTTP/2 streams decode into buffers of their own, so their `data` events are as cheap as it gets.
+ *
+ * @param shares Whether the sink keeps no chunk beyond its return: then all legs are read into the same memory. Default false.
  */
-export function readableLeg(stream: Duplex, limits: ForwardLimits): ReadableLeg {
-  if (!isPlainSocket(stream)) return streamLeg(stream);
-  try {
-    return staticBufferLeg(stream, limits);
-  } catch (error) {
-    // It works as a stream too: where the kernel cannot be called, and while something still waits to be written.
-    if (!streamable.has(errorCode(error) ?? '')) stream.destroy();
-    return streamLeg(stream);
-  }
+export function readableLeg(stream: Duplex, limits: ReadLimits, shares = false): ReadableLeg {
+  return (isPlainSocket(stream) && PlainLeg.of(stream, limits, shares)) || streamLeg(stream);
 }
-
-const streamable = new Set(['MPTCP_UNSUPPORTED', 'MPTCP_SOCKET_BUSY']);
 
 function isPlainSocket(stream: Duplex): stream is Socket {
   return stream instanceof Socket && !(stream instanceof TLSSocket);
 }
 
-function staticBufferLeg(accepted: Socket, limits: ForwardLimits): ReadableLeg {
-  let sink: ChunkSink = () => false;
-  let buffer = Buffer.allocUnsafeSlow(limits.smallBufferBytes);
-  let read = 0;
-  const readBefore = accepted.readableLength;
-  const resume = () => {
-    if (!stream.destroyed) stream.resume();
+/** What small pieces are read into, by size, for legs whose sinks keep nothing. */
+const sharedBuffers = new Map<number, Uint8Array>();
+
+function sharedBuffer(bytes: number): Uint8Array {
+  let buffer = sharedBuffers.get(bytes);
+  if (buffer === undefined) {
+    buffer = Buffer.allocUnsafeSlow(bytes);
+    sharedBuffers.set(bytes, buffer);
+  }
+  return buffer;
+}
+
+/** A plain socket, read into static memory. */
+class PlainLeg implements ReadableLeg {
+  readonly stream: Socket;
+  readonly socket: Socket;
+  readonly reusesBuffer = true;
+  readonly #limits: ReadLimits;
+  #buffer: Uint8Array;
+  #sink: ChunkSink = () => false;
+  #readBefore: Buffer | null;
+  #read = 0;
+
+  /** @returns `undefined` where it cannot be read so. */
+  static of(socket: Socket, limits: ReadLimits, shares: boolean): PlainLeg | undefined {
+    socket.pause();
+    const readBefore: Buffer | null = socket.readableLength > 0 ? socket.read() : null;
+    const leg = new PlainLeg(socket, limits, shares, readBefore);
+    if (leg.#attach()) return leg;
+    if (readBefore !== null) socket.unshift(readBefore);
+    return undefined;
+  }
+
+  private constructor(socket: Socket, limits: ReadLimits, shares: boolean, readBefore: Buffer | null) {
+    this.stream = socket;
+    this.socket = socket;
+    this.#limits = limits;
+    this.#readBefore = readBefore;
+    const { smallBufferBytes } = limits;
+    this.#buffer = shares ? sharedBuffer(smallBufferBytes) : Buffer.allocUnsafeSlow(smallBufferBytes);
+  }
+
+  start(sink: ChunkSink): void {
+    this.#sink = sink;
+    const before = this.#readBefore;
+    this.#readBefore = null;
+    if (before === null || sink(before)) this.resume();
+  }
+
+  resume(): void {
+    if (!this.stream.destroyed) this.stream.resume();
+  }
+
+  unread(): number {
+    return this.#readBefore?.length ?? 0;
+  }
+
+  #attach(): boolean {
+    if (!readInto(this.socket, this.#memory, this.#onRead)) return false;
+    this.socket.allowHalfOpen = true;
+    this.socket.setNoDelay(true);
+    // Until somebody takes what comes.
+    this.socket.pause();
+    return true;
+  }
+
+  readonly #memory = (): Uint8Array => {
+    const { bulkAfterBytes, bulkBufferBytes } = this.#limits;
+    // Untouched pages cost nothing: only a connection that moves much gets memory for it.
+    if (this.#read > bulkAfterBytes && this.#buffer.length < bulkBufferBytes)
+      this.#buffer = Buffer.allocUnsafeSlow(bulkBufferBytes);
+    return this.#buffer;
   };
-  const stream = duplicateSocket(accepted, {
-    allowHalfOpen: true,
-    onread: {
-      buffer: () => {
-        // Untouched pages cost nothing: only a connection that moves much gets memory for it.
-        if (read > limits.bulkAfterBytes && buffer.length < limits.bulkBufferBytes) {
-          buffer = Buffer.allocUnsafeSlow(limits.bulkBufferBytes);
-        }
-        return buffer;
-      },
-      callback: (length, filled) => {
-        read += length;
-        if (!sink((filled as Buffer).subarray(0, length))) return false;
-        if (limits.bulkPauseMs === 0 || read <= limits.bulkAfterBytes || length * 2 > filled.length)
-          return true;
-        // A bulk transfer that is read as soon as something arrives comes in small pieces, each at the full price of a
-        // turn of the event loop: a moment later it is one large piece.
-        setTimeout(resume, limits.bulkPauseMs);
-        return false;
-      },
-    },
-  });
-  stream.setNoDelay(true);
-  return {
-    stream,
-    socket: stream,
-    reusesBuffer: true,
-    start(newSink) {
-      sink = newSink;
-      stream.resume();
-    },
-    resume: () => void stream.resume(),
-    unread: () => Math.max(0, readBefore - read),
+
+  readonly #onRead = (length: number): boolean => {
+    const { bulkAfterBytes, bulkPauseMs } = this.#limits;
+    const buffer = this.#buffer;
+    this.#read += length;
+    if (!this.#sink(Buffer.from(buffer.buffer, buffer.byteOffset, length))) return false;
+    if (bulkPauseMs === 0 || this.#read <= bulkAfterBytes || length * 2 > buffer.length) return true;
+    // A bulk transfer that is read as soon as something arrives comes in small pieces, each at the full price of a
+    // turn of the event loop: a moment later it is one large piece.
+    setTimeout(() => this.resume(), bulkPauseMs);
+    return false;
   };
 }
 

@@ -41,9 +41,6 @@ export interface RelayOutcome {
 
 /** A connection that is being relayed. */
 export interface RelayHandle {
-  /** The legs as they are read now: a plain socket that was passed in has been replaced by its twin. */
-  readonly client: Duplex;
-  readonly upstream: Duplex;
   readonly state: 'open' | 'half-closed' | 'closed';
   readonly bytesFromClient: number;
   readonly bytesFromUpstream: number;
@@ -83,8 +80,8 @@ class ByteRelay implements RelayHandle {
     this.done = new Promise(resolve => {
       this.#finish = resolve;
     });
-    this.#client = readableLeg(client, this.#limits);
-    this.#upstream = readableLeg(upstream, this.#limits);
+    this.#client = readableLeg(client, this.#limits, true);
+    this.#upstream = readableLeg(upstream, this.#limits, true);
     const shared = {
       limits: this.#limits,
       onBroken: (leg: ReadableLeg, cause: Error) => this.#follow(leg, cause),
@@ -97,14 +94,6 @@ class ByteRelay implements RelayHandle {
     this.#fromClient.start();
     this.#fromUpstream.start();
     this.#watchIdleness();
-  }
-
-  get client(): Duplex {
-    return this.#client.stream;
-  }
-
-  get upstream(): Duplex {
-    return this.#upstream.stream;
   }
 
   get bytesFromClient(): number {

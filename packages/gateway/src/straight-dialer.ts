@@ -131,10 +131,10 @@ export class StraightDialer {
       examineSizes: this.#options.paths?.examineSizes?.bind(this.#options.paths),
     });
     const multipath = mptcp && this.#learn(target, dialled);
-    return new StraightWay(dialled.socket, (socket, received) => {
+    const { socket, path } = dialled;
+    return new StraightWay(socket, received => {
       steward?.account(socket, dialled.addresses);
       if (multipath && openSocket !== undefined) steward?.steer(socket, { isInUse: () => true });
-      const { path } = dialled;
       if (path === undefined) return () => {};
       const placement = this.#spreader.placed(target.host, path.name, received);
       const watch = this.#watchPackets(socket, path);

@@ -13,22 +13,18 @@ import { resetSocket } from '@manypath/mptcp';
 import { type SocketStatus, socketStatus } from '../socket-status.ts';
 import type { OnOver, Way } from './way.ts';
 
-/**
- * Told when bytes begin to move, and through which socket: the copier may take another one for the same connection. What it returns is
- * called when that is over.
- */
-export type OnBegin = (socket: Socket, received: () => number) => () => void;
+/** Told when bytes begin to move. What it returns is called when that is over. */
+export type OnBegin = (received: () => number) => () => void;
 
 /** A connection of this host's own to a target. */
 export class StraightWay implements Way {
   readonly isRelayed = false;
-  readonly #dialled: Socket;
+  readonly #socket: Socket;
   readonly #onBegin: OnBegin;
   #joined: RelayHandle | undefined;
-  #leg: ReadableLeg | undefined;
 
   constructor(socket: Socket, onBegin: OnBegin) {
-    this.#dialled = socket;
+    this.#socket = socket;
     this.#onBegin = onBegin;
     // What breaks is told by `close`, or by the copier.
     socket.on('error', () => {});
@@ -62,7 +58,7 @@ export class StraightWay implements Way {
   }
 
   join(client: Socket, onOver: OnOver): void {
-    const joined = relayBytes(client, this.#dialled);
+    const joined = relayBytes(client, this.#socket);
     this.#joined = joined;
     const end = this.#begin();
     void joined.done.then(() => {
@@ -72,15 +68,13 @@ export class StraightWay implements Way {
   }
 
   asStream(onOver: OnOver): Duplex {
-    this.#endWith(this.#dialled, onOver);
-    return this.#dialled;
+    this.#endWith(onOver);
+    return this.#socket;
   }
 
   asLeg(limits: ForwardLimits, onOver: OnOver): ReadableLeg {
-    const leg = readableLeg(this.#dialled, limits);
-    this.#leg = leg;
-    this.#endWith(leg.stream, onOver);
-    return leg;
+    this.#endWith(onOver);
+    return readableLeg(this.#socket, limits);
   }
 
   boundAhead(bytes: number): void {
@@ -92,18 +86,13 @@ export class StraightWay implements Way {
     else this.#joined.abort(reason);
   }
 
-  /** What its bytes go through now. */
-  get #socket(): Socket {
-    return (this.#joined?.upstream ?? this.#leg?.stream ?? this.#dialled) as Socket;
-  }
-
   #begin(): () => void {
-    return this.#onBegin(this.#socket, () => this.bytesIn);
+    return this.#onBegin(() => this.bytesIn);
   }
 
-  #endWith(stream: Duplex, onOver: OnOver): void {
+  #endWith(onOver: OnOver): void {
     const end = this.#begin();
-    stream.once('close', () => {
+    this.#socket.once('close', () => {
       end();
       onOver();
     });
