@@ -35,6 +35,23 @@ describe('what the doctor says of a relay', () => {
     expect(await over(() => {})).toMatchObject({ ok: true, cause: expect.stringContaining('Multipath TCP') });
   });
 
+  it('is of an older release where it has no sessions, with what to do', async () => {
+    const listen = { host: '127.0.0.1', port: 0 };
+    const older = await startRelay({ stateDir: join(folder, 'older'), listen, sessions: false });
+    try {
+      const url = new URL(older.pairing);
+      url.host = `127.0.0.1:${older.address.port}`;
+      const [finding] = await checkRelay(parsePairing(url.href), ['lo']);
+      expect(finding).toMatchObject({
+        ok: true,
+        cause: expect.stringContaining('older release'),
+        fix: expect.stringContaining('on the server'),
+      });
+    } finally {
+      await older.close();
+    }
+  });
+
   it('tells a wrong secret, another key, a wrong name and a closed port apart, each with what to do', async () => {
     const findings = [
       await over(url => {

@@ -26,6 +26,8 @@ export interface RelayOptions {
   lookup?: Lookup;
   /** Where it writes what happens; hosts are named only with `logHosts`. */
   logger?: Logger;
+  /** Whether gateways get sessions, which outlive their connections; without, it is as an older release is to them. Default true. */
+  sessions?: boolean;
   limits?: Partial<RelayLimits>;
   /** Limits of the tunnels and of plain requests. */
   forwardLimits?: Partial<ForwardLimits>;

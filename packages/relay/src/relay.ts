@@ -147,6 +147,7 @@ class RunningRelay implements Relay {
       certificate: this.#certificate,
       limits: this.#limits,
       logger: this.#logger,
+      protocols: [...(options.sessions === false ? [] : [sessionProtocol]), 'h2', 'http/1.1'],
       serve: socket => this.#frontFor(socket).serve(socket),
       // What is connected stays plain TCP: clients are asked to open what comes next on new connections.
       onMultipath: () => {

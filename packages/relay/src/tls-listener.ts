@@ -19,7 +19,6 @@ import {
   setSocketOption,
   widenReceiveBuffer,
 } from '@manypath/mptcp';
-import { sessionProtocol } from '@manypath/transport';
 import type { Arrival } from './arrival.ts';
 import { type ClientConnection, ClientConnections } from './client-connections.ts';
 import { Doorway } from './doorway.ts';
@@ -30,6 +29,8 @@ export interface TlsListenerOptions {
   certificate: ServerCertificate;
   limits: RelayLimits;
   logger: Logger;
+  /** What may be spoken, as ALPN names it, the preferred one first. */
+  protocols: readonly string[];
   /** Gets each connection once TLS is established; `alpnProtocol` tells what is spoken on it. */
   serve: (socket: TLSSocket) => void;
   /** The kernel has Multipath TCP, which it had not before: connections that come from now on may be that. */
@@ -81,7 +82,7 @@ export class TlsListener {
     this.#server = createServer({
       ...pair,
       minVersion: 'TLSv1.3',
-      ALPNProtocols: [sessionProtocol, 'h2', 'http/1.1'],
+      ALPNProtocols: [...options.protocols],
       handshakeTimeout: limits.authenticateMs,
       allowHalfOpen: true,
       noDelay: true,

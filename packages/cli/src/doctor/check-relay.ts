@@ -1,7 +1,7 @@
 import { errorCode, errorMessage, type Pairing } from '@manypath/core';
 import { examineRelay } from '@manypath/gateway';
 import { ConnectError } from '@manypath/mptcp';
-import { bad, type Finding, good } from './finding.ts';
+import { bad, type Finding, good, note } from './finding.ts';
 
 /** How long one path has to reach the relay, in milliseconds. */
 const patienceMs = 6000;
@@ -17,6 +17,10 @@ async function overPath(pairing: Pairing, path: string): Promise<Finding> {
   const id = `relay-${path}`;
   try {
     const seen = await examineRelay(pairing, path, AbortSignal.timeout(patienceMs));
+    if (pairing.isRelay && seen.protocol !== 'manypath/1') {
+      const fix = 'install this release on the server too';
+      return note(id, `over ${path} the relay is reached, and is of an older release: ${breaksOff}`, fix);
+    }
     if (seen.multipath) return good(id, `over ${path} the relay is reached by Multipath TCP`);
     const cause = `over ${path} the relay is reached by plain TCP only: ${seen.reason}`;
     // That is one finding, about this kernel, and not one more for each path.
@@ -31,6 +35,8 @@ async function overPath(pairing: Pairing, path: string): Promise<Finding> {
     return bad(id, `over ${path} ${what}: ${errorMessage(error)}`, fix);
   }
 }
+
+const breaksOff = 'what is open breaks off when its connection to the relay does';
 
 /** A relay that is not there, one that does not want us and one that is another need three different things. */
 function explain(error: unknown): { readonly what: string; readonly fix: string } {

@@ -1,6 +1,8 @@
-import { type Pairing, systemClock } from '@manypath/core';
+import { type LaneProtocol, type Pairing, systemClock } from '@manypath/core';
 import { connect, info, reasonText } from '@manypath/mptcp';
+import { LaneLostError } from '../errors.ts';
 import { gatewayLimits } from '../limits.ts';
+import { GatewaySessions } from './gateway-sessions.ts';
 import { openLane } from './open-lane.ts';
 
 /** What a lane over one path is like. */
@@ -8,6 +10,8 @@ export interface RelayExamination {
   readonly multipath: boolean;
   /** Why it is or is not, in a sentence. */
   readonly reason: string;
+  /** What is spoken on it; only what goes by `manypath/1` outlives its connection. */
+  readonly protocol: LaneProtocol;
 }
 
 /**
@@ -22,6 +26,12 @@ export async function examineRelay(
   device: string,
   signal: AbortSignal,
 ): Promise<RelayExamination> {
+  const sessions = new GatewaySessions({
+    clock: systemClock,
+    widestWindowBytes: gatewayLimits.streamWindowBytes,
+    onPong: () => {},
+    onGoAway: () => {},
+  });
   const lane = await openLane(
     {
       pairing,
@@ -29,14 +39,17 @@ export async function examineRelay(
       clock: systemClock,
       events: { changed: () => {} },
       dial: (relay, aborted) => connect({ ...relay, device, signal: aborted, allowHalfOpen: true }),
+      sessions,
     },
     signal,
   );
+  const { protocol, socket } = lane;
   try {
-    if (lane.socket === undefined) return { multipath: false, reason: 'it is a plain HTTP/1.1 proxy' };
-    const { multipath, reason } = info(lane.socket);
-    return { multipath, reason: reasonText(reason) };
+    if (socket === undefined) return { multipath: false, reason: 'it is a plain HTTP/1.1 proxy', protocol };
+    const { multipath, reason } = info(socket);
+    return { multipath, reason: reasonText(reason), protocol };
   } finally {
+    sessions.close(new LaneLostError());
     lane.close();
   }
 }

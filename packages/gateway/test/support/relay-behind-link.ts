@@ -10,7 +10,7 @@ const toLoopback = async () => [{ address: '127.0.0.1', family: 4 }];
 export async function relayBehindLink(options: Partial<RelayOptions> = {}) {
   const address = { host: '127.0.0.1', port: await closedPort() };
   const stateDir = temporaryFolder();
-  const start = () =>
+  const start = (otherwise: Partial<RelayOptions> = {}) =>
     startRelay({
       listen: address,
       publicHost: address,
@@ -18,6 +18,7 @@ export async function relayBehindLink(options: Partial<RelayOptions> = {}) {
       allowPrivate: true,
       lookup: toLoopback,
       ...options,
+      ...otherwise,
     });
   const relay: Relay = await start();
   afterThisTest(() => relay.close(0));
@@ -28,8 +29,8 @@ export async function relayBehindLink(options: Partial<RelayOptions> = {}) {
     link,
     pairing,
     /** Starts it once more, with the same pairing, when it was closed. */
-    async again(): Promise<Relay> {
-      const next = await start();
+    async again(otherwise?: Partial<RelayOptions>): Promise<Relay> {
+      const next = await start(otherwise);
       afterThisTest(() => next.close(0));
       return next;
     },
