@@ -120,9 +120,13 @@ export class SessionFront {
 
   async #greet(socket: TLSSocket): Promise<void> {
     const exporter = socket.exportKeyingMaterial(exporterBytes, exporterLabel, Buffer.alloc(0));
+    const { clock, limits } = this.#options;
     // A second try, for who named a session that is gone.
     for (let tries = 0; tries < 2; tries++) {
-      const { type, body, rest } = await firstFrame(socket, this.#stop.signal);
+      // Who has shown the secret is no stranger any more, whose time is watched elsewhere.
+      const timer = clock.after(limits.authenticateMs, () => socket.destroy());
+      const first = firstFrame(socket, this.#stop.signal).finally(() => timer.cancel());
+      const { type, body, rest } = await first;
       if (type !== frameTypes.hello) throw new HelloError('it does not begin with HELLO');
       const hello = decodeHello(body);
       const secret = this.#options.secretOf(hello.user);

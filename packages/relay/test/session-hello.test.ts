@@ -157,6 +157,14 @@ describe('who goes on with a session', () => {
     expect(await sayHello(socket, pairing, { carrier: 1 })).toHaveProperty('welcome');
   });
 
+  it('is closed when it begins no other one in time', async () => {
+    const { pairing, relay } = await testRelay({ limits: { authenticateMs: 300 } });
+    const socket = await carrierTo(pairing);
+    await sayHello(socket, pairing, { carrier: 7, session: { id: randomBytes(16), key: randomBytes(32) } });
+    await closed(socket);
+    await eventually(() => relay.status().connections).toBe(0);
+  });
+
   it('is refused without the secret, key or no key', async () => {
     const { pairing } = await testRelay({ limits: quick });
     const { welcome } = await beginSession(pairing);
