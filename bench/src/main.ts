@@ -62,8 +62,8 @@ const few = values.quick ? 1 : Number.POSITIVE_INFINITY;
 const benchmarks: Record<string, () => Promise<void>> = {
   'relay-cost': () =>
     relayCost({
-      rounds: Number(values.rounds ?? (values.quick ? 2 : 9)),
-      bytes: (values.quick ? 256 : 2048) * 2 ** 20,
+      rounds: Number(values.rounds ?? (values.quick ? 1 : 9)),
+      bytes: (values.quick ? 64 : 2048) * 2 ** 20,
       streams: [1, 8],
       mptcp: !values.tcp,
       ...(values.only === undefined ? {} : { only: values.only }),

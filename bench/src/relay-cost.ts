@@ -115,13 +115,16 @@ async function takeTurn(
   load.send(job);
   const received = await receive(sink, streams);
   const seconds = (performance.now() - startedAt) / 1000;
-  const { multipath } = await sent;
+  const { multipath, reason } = await sent;
   const arrived = received.reduce((sum, part) => sum + part.bytes, 0);
   if (arrived < bytes) throw new Error(`${peer.name} delivered ${arrived} of ${bytes} bytes`);
-  const asMeant = multipath === mptcp && received.every(part => part.multipath === options.mptcp);
-  if (!asMeant)
+  const wrong =
+    multipath === mptcp
+      ? received.find(part => part.multipath !== options.mptcp)
+      : { reason: `from the client: ${reason}` };
+  if (wrong !== undefined)
     throw new Error(
-      `the connections of ${peer.name} were not all ${options.mptcp ? 'Multipath TCP' : 'TCP'}`,
+      `the connections of ${peer.name} were not all ${options.mptcp ? 'Multipath TCP' : 'TCP'}: ${wrong.reason}`,
     );
   return {
     cpuSecondsPerGb: (cpuSeconds(pid) - cpuBefore) / (arrived / gigabyte),

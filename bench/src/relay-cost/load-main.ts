@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
-import { connect, info } from '@manypath/mptcp';
+import { connect, info, reasonText, type SocketInfo } from '@manypath/mptcp';
 import type { LoadJob, LoadReport } from './messages.ts';
 
 const block = Buffer.alloc(1024 * 1024, 'manypath ');
@@ -19,22 +19,23 @@ process.on('message', job => {
 async function run(job: LoadJob): Promise<LoadReport> {
   const each = Math.ceil(job.bytes / job.streams);
   const sent = await Promise.all(Array.from({ length: job.streams }, () => send(job, each)));
-  return { multipath: sent.every(Boolean) };
+  const plain = sent.find(({ multipath }) => !multipath);
+  return { multipath: plain === undefined, reason: reasonText((plain ?? sent[0])?.reason ?? 'closed') };
 }
 
-/** @returns whether the connection was really Multipath TCP. */
-async function send(job: LoadJob, bytes: number): Promise<boolean> {
+/** @returns what the connection was, as soon as it stood. */
+async function send(job: LoadJob, bytes: number): Promise<SocketInfo> {
   const socket = await connect({ host: '127.0.0.1', port: job.port, mptcp: job.mptcp });
   socket.on('error', () => {});
   await greet(socket, job);
-  const { multipath } = info(socket);
+  const kind = info(socket);
   for (let left = bytes; left > 0; left -= block.length) {
     if (!socket.write(block.subarray(0, left))) await once(socket, 'drain');
   }
   socket.end();
   socket.resume();
   await once(socket, 'close');
-  return multipath;
+  return kind;
 }
 
 /** Tells the relay where to go, when it does not know. */

@@ -24,10 +24,14 @@ export interface LoadJob {
 export interface LoadReport {
   /** Whether every connection to the relay was really Multipath TCP. */
   readonly multipath: boolean;
+  /** Why one was not, in words. */
+  readonly reason: string;
 }
 
 export interface SinkReport {
   readonly bytes: number;
   /** Whether the connection from the relay was really Multipath TCP. */
   readonly multipath: boolean;
+  /** Why it was not, in words. */
+  readonly reason: string;
 }

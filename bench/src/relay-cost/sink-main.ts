@@ -1,5 +1,5 @@
 /** Reads and drops whatever comes, into one buffer. Tells over IPC when a connection has ended. */
-import { createServer, duplicateSocket, info } from '@manypath/mptcp';
+import { createServer, duplicateSocket, info, reasonText } from '@manypath/mptcp';
 import type { SinkReport } from './messages.ts';
 
 const buffer = Buffer.allocUnsafeSlow(1024 * 1024);
@@ -9,7 +9,7 @@ const server = await createServer(
   { host, port: Number(port), mptcp: mptcp === 'true', pauseOnConnect: true },
   accepted => {
     let bytes = 0;
-    const { multipath } = info(accepted);
+    const { multipath, reason } = info(accepted);
     const socket = duplicateSocket(accepted, {
       onread: {
         buffer,
@@ -22,7 +22,7 @@ const server = await createServer(
     socket.on('error', () => {});
     socket.once('close', () => {
       // One without a byte only asked whether a relay listens.
-      if (bytes > 0) process.send?.({ bytes, multipath } satisfies SinkReport);
+      if (bytes > 0) process.send?.({ bytes, multipath, reason: reasonText(reason) } satisfies SinkReport);
     });
     socket.resume();
   },
