@@ -1,4 +1,4 @@
-import { addressScope, cidrContains, parseCidr, parseIpAddress } from '@manypath/core';
+import { addressScope, type Cidr, cidrContains, parseCidr, parseIpAddress } from '@manypath/core';
 import type { RouteAnswer, RouteQuestion } from '@manypath/mptcp';
 import type { Path, PathAddress } from '../discovery/path.ts';
 import { familyOf } from './candidates.ts';
@@ -32,10 +32,21 @@ function isPointToPoint(path: Path): boolean {
   return path.addresses.some(({ gateway }) => gateway === null);
 }
 
+/** Read once: every connection asks about all of them. */
+const subnets = new WeakMap<PathAddress, Cidr | undefined>();
+
+function subnetOf(own: PathAddress): Cidr | undefined {
+  const known = subnets.get(own);
+  if (known !== undefined) return known;
+  const subnet = parseCidr(`${own.address}/${own.prefixLength}`);
+  subnets.set(own, subnet);
+  return subnet;
+}
+
 /** Whether an address is on the network that `own` is of. */
 export function isOnLink(address: string, own: PathAddress): boolean {
   if (own.family !== familyOf(address)) return false;
-  const subnet = parseCidr(`${own.address}/${own.prefixLength}`);
+  const subnet = subnetOf(own);
   const parsed = parseIpAddress(address);
   return subnet !== undefined && parsed !== undefined && cidrContains(subnet, parsed);
 }
