@@ -30,6 +30,7 @@ export async function examineRelay(
     clock: systemClock,
     widestWindowBytes: gatewayLimits.streamWindowBytes,
     onPong: () => {},
+    onOver: () => {},
     onGoAway: () => {},
   });
   const lane = await openLane(

@@ -16,6 +16,8 @@ export interface GatewaySessionsOptions {
   readonly widestWindowBytes: number;
   /** An answer to a ping came on a carrier. */
   readonly onPong: (carrier: Carrier) => void;
+  /** The session that a carrier belongs to is over; its connection closes by itself. */
+  readonly onOver: (carrier: Carrier) => void;
   /** The relay wants no more tunnels in a session. */
   readonly onGoAway: (session: Session) => void;
 }
@@ -58,7 +60,10 @@ export class GatewaySessions {
         onGoAway: () => this.#options.onGoAway(session),
         onOver: (_reason, carriers) => {
           this.#all.delete(own);
-          for (const { sink } of carriers) (sink as CarrierSocket).end();
+          for (const carrier of carriers) {
+            (carrier.sink as CarrierSocket).end();
+            this.#options.onOver(carrier);
+          }
         },
       },
     });

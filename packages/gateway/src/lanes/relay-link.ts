@@ -32,7 +32,7 @@ import type { Lane, Tunnel, TunnelOptions } from './lane.ts';
 import { type LaneDial, laneDial } from './lane-dial.ts';
 import { type OpenLane, openLane } from './open-lane.ts';
 import { Outage } from './outage.ts';
-import { lanesCarrying, pongOn } from './session-lane.ts';
+import { lanesCarrying, overOn, pongOn } from './session-lane.ts';
 import { SpeedSurvey } from './speed-survey.ts';
 import { TunnelOpener } from './tunnel-opener.ts';
 
@@ -116,6 +116,7 @@ export class RelayLink {
       clock,
       widestWindowBytes: limits.streamWindowBytes,
       onPong: pongOn,
+      onOver: overOn,
       onGoAway: session => {
         for (const lane of lanesCarrying(session)) this.#laneChanged(lane);
       },

@@ -221,13 +221,22 @@ export class SessionLane implements Lane {
     this.#options.events.changed(this);
   }
 
+  /** Its session is over: the connection closes by itself, when the other end has been told. */
+  sessionOver(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#failure = new LaneLostError();
+    this.#checking?.cancel();
+    this.#options.events.changed(this);
+  }
+
   #lost(failure: unknown): void {
+    this.#connection.close();
+    this.socket.destroy();
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#failure = new LaneLostError(failure);
     this.#checking?.cancel();
-    this.#connection.close();
-    this.socket.destroy();
     this.#options.events.changed(this);
   }
 
@@ -245,6 +254,11 @@ const lanesOf = new WeakMap<Carrier, SessionLane>();
 /** An answer to a ping came on a carrier. */
 export function pongOn(carrier: Carrier): void {
   lanesOf.get(carrier)?.answered();
+}
+
+/** The session of a carrier is over. */
+export function overOn(carrier: Carrier): void {
+  lanesOf.get(carrier)?.sessionOver();
 }
 
 /** The lanes that carry a session. */

@@ -45,19 +45,20 @@ export class TunnelOpener {
     const { pool, known, limits } = this.#options;
     for (let tries = 1; ; tries++) {
       const lane = pool.choose() ?? (await pool.take(options.signal));
-      const mayLeave = tries < limits.laneTries && maySendAgain(options.firstBytes) && !carriesOn(lane);
+      const mayTryAgain = tries < limits.laneTries && maySendAgain(options.firstBytes);
+      const leaveAfterMs = mayTryAgain && !carriesOn(lane) ? 0 : undefined;
       const early = options.reach === undefined && known.has(target) && this.#isFresh(lane);
       try {
         const tunnel = await pool.ask(lane, target, options, early);
         if (early) return this.#known(tunnel, lane, target, options);
-        if (await this.#isAnswered(tunnel, lane, options.signal, mayLeave ? 0 : undefined)) {
+        if (await this.#isAnswered(tunnel, lane, options.signal, leaveAfterMs)) {
           known.add(target);
           return tunnel;
         }
         tunnel.abort(new LaneLostError());
       } catch (error) {
         known.delete(target);
-        if (!(error instanceof LaneLostError) || !mayLeave || options.signal.aborted) throw error;
+        if (!(error instanceof LaneLostError) || !mayTryAgain || options.signal.aborted) throw error;
       }
     }
   }
