@@ -25,8 +25,8 @@ export interface Outcome {
 /** Where the gateway listens on the client, and the site with the WebSocket on the origin. */
 export const ports = { gateway: 8118, site: 81 } as const;
 
-/** Bytes a second of each transfer: slow enough that every link has room for all of them. */
-const rate = 200_000;
+/** Bytes a second: as much as both links carry together leaves room to make up for what was held up. */
+const rate = { down: 1_000_000, up: 500_000 } as const;
 /** How often a little is sent, in milliseconds. */
 const beatMs = 50;
 
@@ -37,7 +37,7 @@ export const transfers: readonly Transfer[] = [
 ];
 
 async function download(lab: Lab, milliseconds: number): Promise<Outcome> {
-  const bytes = Math.round((rate * milliseconds) / 1000);
+  const bytes = Math.round((rate.down * milliseconds) / 1000);
   const socket = await openTunnel(lab, 80);
   socket.write(
     `GET /slow?bytes=${bytes}&ms=${milliseconds} HTTP/1.1\r\nHost: origin\r\nConnection: close\r\n\r\n`,
@@ -65,7 +65,7 @@ async function download(lab: Lab, milliseconds: number): Promise<Outcome> {
 
 async function upload(lab: Lab, milliseconds: number): Promise<Outcome> {
   const beats = Math.ceil(milliseconds / beatMs);
-  const each = Math.round((rate * beatMs) / 1000);
+  const each = Math.round((rate.up * beatMs) / 1000);
   const socket = await openTunnel(lab, 80);
   const answered = answerTo(socket);
   // It is waited for below, which may be after it has failed.
