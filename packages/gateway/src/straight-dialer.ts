@@ -76,6 +76,7 @@ export class StraightDialer {
   readonly #interest: OriginInterest;
   readonly #resolver: PathResolver;
   readonly #onOutcome: NonNullable<DialOptions['onOutcome']>;
+  readonly #examineSizes: PathKnowledge['examineSizes'];
   readonly #stop = new AbortController();
   /** One at a time: it is never urgent. */
   #asking = false;
@@ -85,6 +86,7 @@ export class StraightDialer {
     this.remembered = new WinnerMemory(options.clock);
     this.#spreader = new Spreader(options.clock);
     this.#interest = new OriginInterest(options.clock, options.limits);
+    this.#examineSizes = options.paths?.examineSizes?.bind(options.paths);
     this.#onOutcome = (name, outcome, rttMs) => {
       if (outcome === 'silent') options.paths?.doubt?.(name);
       else options.paths?.works?.(name, rttMs);
@@ -128,7 +130,7 @@ export class StraightDialer {
       joinsBothFamilies: openSocket !== undefined,
       askRoute: this.#options.routes.ask,
       onOutcome: this.#onOutcome,
-      examineSizes: this.#options.paths?.examineSizes?.bind(this.#options.paths),
+      examineSizes: this.#examineSizes,
     });
     const multipath = mptcp && this.#learn(target, dialled);
     const { socket, path } = dialled;
@@ -232,8 +234,8 @@ export class StraightDialer {
   }
 
   #watchPackets(socket: Socket, { name }: Path): PacketWatch | undefined {
-    const { paths, clock, limits } = this.#options;
-    const examineSizes = paths?.examineSizes?.bind(paths);
+    const { clock, limits } = this.#options;
+    const examineSizes = this.#examineSizes;
     if (examineSizes === undefined) return undefined;
     return new PacketWatch({ socket, path: name, examineSizes, clock, stalledMs: limits.stalledMs });
   }

@@ -20,13 +20,31 @@ export function readInto(
   onRead: (length: number) => boolean,
 ): boolean {
   const handle = (socket as { _handle?: Partial<StaticRead> | null })._handle;
-  const [kBuffer, kCallback, kGenerator] = ['kBuffer', 'kBufferCb', 'kBufferGen'].map(description =>
-    Object.getOwnPropertySymbols(socket).find(symbol => symbol.description === description),
-  );
   if (typeof handle?.useUserBuffer !== 'function') return false;
-  if (kBuffer === undefined || kCallback === undefined || kGenerator === undefined) return false;
+  names ??= namesIn(socket);
+  if (names === undefined) return false;
   const first = memory();
-  Object.assign(socket, { [kBuffer]: first, [kCallback]: onRead, [kGenerator]: memory });
+  const fields = socket as unknown as Record<symbol, unknown>;
+  fields[names.buffer] = first;
+  fields[names.callback] = onRead;
+  fields[names.generator] = memory;
   handle.useUserBuffer(first);
   return true;
+}
+
+/** Under which symbols Node keeps them: the same for all sockets. */
+interface Names {
+  readonly buffer: symbol;
+  readonly callback: symbol;
+  readonly generator: symbol;
+}
+
+let names: Names | undefined;
+
+function namesIn(socket: Socket): Names | undefined {
+  const [buffer, callback, generator] = ['kBuffer', 'kBufferCb', 'kBufferGen'].map(description =>
+    Object.getOwnPropertySymbols(socket).find(symbol => symbol.description === description),
+  );
+  if (buffer === undefined || callback === undefined || generator === undefined) return undefined;
+  return { buffer, callback, generator };
 }

@@ -64,8 +64,9 @@ export async function dialOverPaths(options: DialOptions): Promise<DialledSocket
             signal: over.signal,
           })
         : [host];
+    const asked = host === options.host ? options : { ...options, host };
     for (let tries = 1; ; tries++) {
-      dial = new Dial({ ...options, host }, target, addresses, clock);
+      dial = new Dial(asked, target, addresses, clock);
       const dialled = await dial.run(over.signal);
       if (tries === pathsLimits.dialTries || !(await losesLargePackets(options, dialled))) return dialled;
       // Now that it is known, another path is better, or smaller segments are.
