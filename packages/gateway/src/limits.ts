@@ -42,6 +42,8 @@ export const gatewayLimits = {
   laneSetupMs: 10_000,
   /** How long nobody may answer at the relay's addresses until it is looked whether its name leads elsewhere, in milliseconds. */
   nameCheckMs: 1_500,
+  /** The same for most attempts while connections wait for a lane, in milliseconds. */
+  laneSetupHasteMs: 2_500,
   /** Lanes that are kept warm. */
   lanesLeast: 2,
   /** Lanes there are at most. */
@@ -84,6 +86,8 @@ export const gatewayLimits = {
   backOffFirstMs: 250,
   /** The longest pause between two attempts, in milliseconds. */
   backOffMostMs: 15_000,
+  /** The same while connections wait for a lane, in milliseconds. */
+  backOffAwaitedMs: 1_000,
   /** Pause between two attempts while the relay refuses this gateway, in milliseconds. */
   refusedRetryMs: 30_000,
   /** Attempts that new connections cause while the relay is away come no closer than this, in milliseconds. */

@@ -86,6 +86,7 @@ export class RelayLink {
   #state: RelayState = 'connecting';
   #failure: Error | undefined;
   #attempt: AbortController | undefined;
+  #attempts = 0;
   #lastAttemptEnded = Number.NEGATIVE_INFINITY;
   #retry: Timer | undefined;
   #retryAt = 0;
@@ -365,8 +366,9 @@ export class RelayLink {
     const attempt = new AbortController();
     this.#attempt = attempt;
     const { clock, limits, pairing, steward, aheadBytes } = this.#options;
-    const timer = clock.after(limits.laneSetupMs, () => {
-      attempt.abort(new Error(`it did not answer within ${limits.laneSetupMs / 1000} s`));
+    const patienceMs = this.#patience();
+    const timer = clock.after(patienceMs, () => {
+      attempt.abort(new Error(`it did not answer within ${patienceMs / 1000} s`));
     });
     const events = { changed: (lane: Lane) => this.#laneChanged(lane) };
     const open = this.#options.openLane ?? openLane;
@@ -377,6 +379,22 @@ export class RelayLink {
         error => this.#failed(error, attempt),
       )
       .finally(() => timer.cancel());
+  }
+
+  /**
+   * How long an attempt may take. The kernel asks ever more seldom whether the relay is there: while connections wait, attempts are
+   * begun anew instead, but for one in three, since there are slow networks too.
+   */
+  #patience(): number {
+    const { limits } = this.#options;
+    this.#attempts += 1;
+    const isHasty = this.#isAwaited() && this.#attempts % 3 !== 0;
+    return isHasty ? Math.min(limits.laneSetupHasteMs, limits.laneSetupMs) : limits.laneSetupMs;
+  }
+
+  /** Whether connections wait for a lane. */
+  #isAwaited(): boolean {
+    return this.#outage.waiting(this.#sessions.tunnels) !== null;
   }
 
   /** While links come and go, lanes are opened beside others that are not known to be dead yet: those that carry nothing make room. */
@@ -436,7 +454,10 @@ export class RelayLink {
     const error = cause instanceof Error ? cause : new Error(String(cause));
     this.#failure = error;
     this.#options.forgetName?.(this.#options.pairing.address.host);
-    this.#retryLater(isRefusal(error) ? this.#options.limits.refusedRetryMs : this.#backOff.next());
+    const { refusedRetryMs, backOffAwaitedMs } = this.#options.limits;
+    const pause = this.#backOff.next();
+    const most = this.#isAwaited() ? backOffAwaitedMs : pause;
+    this.#retryLater(isRefusal(error) ? refusedRetryMs : Math.min(pause, most));
     this.#settle();
   }
 

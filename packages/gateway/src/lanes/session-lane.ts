@@ -142,6 +142,7 @@ export class SessionLane implements Lane {
   /** Who acknowledges nothing, or stops to send in the middle of a transfer, is asked for a sign of life. */
   tend(): void {
     const { clock, limits } = this.#options;
+    if (this.#state === 'ready' && isBare(this.socket)) this.check(0);
     if (this.#unansweredSince !== undefined) return;
     const { heardAt, sentAt, isOwed } = this.#carrier;
     const isBulk = this.rate >= limits.bulkBytesPerSecond;
@@ -323,6 +324,12 @@ async function ask(
 const quietMs = 1000;
 /** How often a lane that did not answer is looked at, in milliseconds. */
 const suspectCheckMs = 250;
+
+/** Whether all subflows are gone, as when something on the way resets them: the kernel waits for others for a minute. */
+function isBare(socket: Socket): boolean {
+  const { multipath, subflows } = info(socket);
+  return multipath && subflows.length === 0;
+}
 
 function roundTripMs(socket: Socket): number {
   return Math.max(0, ...info(socket).subflows.map(({ rttMs }) => rttMs));
