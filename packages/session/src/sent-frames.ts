@@ -8,7 +8,7 @@ export interface SentFrame {
 }
 
 /** What is counted for a frame that is kept beside its bytes. */
-const keepingBytes = 128;
+const keepingBytes = 384;
 
 /** Bytes of a frame. */
 export function sizeOf({ head, rest }: SentFrame): number {

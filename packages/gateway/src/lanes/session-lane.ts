@@ -328,7 +328,7 @@ const suspectCheckMs = 250;
 /** Whether all subflows are gone, as when something on the way resets them: the kernel waits for others for a minute. */
 function isBare(socket: Socket): boolean {
   const { multipath, subflows } = info(socket);
-  return multipath && subflows.length === 0;
+  return multipath && !subflows.some(({ state }) => state === 'established');
 }
 
 function roundTripMs(socket: Socket): number {
