@@ -55,7 +55,8 @@ export class Examination {
 
   /** The path gave a sign of life, here or elsewhere. */
   answered(): void {
-    if (this.#outcome === 'unasked') return;
+    // Every connection over the path is such a sign; the first one has ended this.
+    if (this.#outcome === 'unasked' || this.#outcome === 'answered') return;
     this.#outcome = 'answered';
     this.#release();
     this.settle();
