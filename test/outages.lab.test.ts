@@ -2,7 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lab } from '@manypath/lab';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { whyNoLab } from './support/requirements.ts';
-import { type Running, runConversation, runDownload, runUpload } from './support/running-transfers.ts';
+import {
+  openTunnel,
+  type Running,
+  runConversation,
+  runDownload,
+  runUpload,
+} from './support/running-transfers.ts';
 import { type LabGateway, TwoLinks } from './support/two-links.ts';
 
 const title = 'a download, an upload and a conversation';
@@ -118,6 +124,21 @@ describe.skipIf(whyNoLab())(`${title}${whyNoLab() ? ` (skipped: ${whyNoLab()})` 
       }),
     400_000,
   );
+
+  it('are refused with the reason while there is no network, and begin within a second when there is one', async () => {
+    const through = { lab, port: up.port };
+    const target = `${lab.addresses.origin}:7`;
+    await onBoth(link => lab.cut(link, 'address'));
+    await up.until(({ paths }) => paths.every(({ addresses }) => addresses.length === 0));
+    await expect(openTunnel(through, target)).rejects.toThrow(/ 50[24] /);
+    await onBoth(link => lab.heal(link));
+    const begins = () =>
+      openTunnel(through, target).then(
+        socket => socket.destroy().destroyed,
+        () => false,
+      );
+    await expect.poll(begins, { timeout: 5_000, interval: 50 }).toBe(true);
+  }, 60_000);
 
   it(
     'go on while both links come and go',

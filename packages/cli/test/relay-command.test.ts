@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { type Pairing, parsePairing } from '@manypath/core';
 import { expect, it, onTestFinished } from 'vitest';
 import { CommandFolder, main } from './support/command.ts';
@@ -60,6 +62,47 @@ it('goes on when the terminal hangs up and nobody reads what it writes, and ends
   expect(await answers(relay)).toBe(true);
   relay.child.kill('SIGTERM');
   expect(await once(relay.child, 'exit')).toEqual([0, null]);
+});
+
+/** A tunnel through the relay to a server that keeps it open. */
+async function openTunnel({ pairing }: RunningRelay): Promise<TLSSocket> {
+  const origin = createServer().listen(0, '127.0.0.1');
+  onTestFinished(() => void origin.close());
+  await once(origin, 'listening');
+  const target = `127.0.0.1:${(origin.address() as AddressInfo).port}`;
+  const socket = tlsConnect({ ...pairing.address, rejectUnauthorized: false, ALPNProtocols: ['http/1.1'] });
+  socket.on('error', () => {});
+  onTestFinished(() => void socket.destroy());
+  const credentials = Buffer.from(`${pairing.user}:${pairing.secret}`).toString('base64');
+  socket.write(
+    `CONNECT ${target} HTTP/1.1\r\nHost: ${target}\r\nProxy-Authorization: Basic ${credentials}\r\n\r\n`,
+  );
+  expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1.1 200 /);
+  return socket;
+}
+
+/** Has a relay begin to end. @returns What it says of that. */
+async function drain({ child }: RunningRelay): Promise<unknown> {
+  const said = once(child.stdout as Readable, 'data');
+  child.kill('SIGTERM');
+  return JSON.parse(String((await said)[0]));
+}
+
+it('lets connections go on for as long as it was told, and ends when the last one has ended', async () => {
+  const relay = await startRelay(commandFolder(), '--drain', '600');
+  const socket = await openTunnel(relay);
+  expect(await drain(relay)).toEqual({ event: 'draining', tunnels: 1, seconds: 600 });
+  const ended = once(relay.child, 'exit');
+  socket.destroy();
+  expect(await ended).toEqual([0, null]);
+});
+
+it('ends at once when it is told a second time', async () => {
+  const relay = await startRelay(commandFolder(), '--drain', '600');
+  await openTunnel(relay);
+  await drain(relay);
+  relay.child.kill('SIGTERM');
+  expect(await once(relay.child, 'exit')).toEqual([130, null]);
 });
 
 it('refuses a certificate without its key, and a key without its certificate', () => {
