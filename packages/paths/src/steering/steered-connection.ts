@@ -143,10 +143,10 @@ export class SteeredConnection {
   /** To be called when a transfer begins: costs next to nothing while others began just before it. */
   wake(): void {
     const now = this.#clock.now();
-    const isAwake = now - this.#beganAt < beginsForMs;
-    this.#beganAt = now;
     // It is looked at every few milliseconds as it is.
-    if (!isAwake) void this.look();
+    if (now - this.#beganAt < beginsForMs || now - this.#movedAt < 2 * transferEndMs) return;
+    this.#beganAt = now;
+    void this.look();
   }
 
   /** To be called when the paths changed. */
