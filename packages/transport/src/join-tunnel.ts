@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { resetSocket, sendNow, takeError } from '@manypath/mptcp';
+import { resetSocket, sendNow, takeError, takeUnread } from '@manypath/mptcp';
 import { resetCodes, type Tunnel, type TunnelReset, type TunnelUser } from '@manypath/session';
 import { transportLimits } from './limits.ts';
 import { SlabReader, type SlabSink } from './slab-reader.ts';
@@ -157,6 +157,17 @@ export class TunnelJoint implements TunnelUser {
     this.abort({ code: resetCodes.broken, message: error.message });
   };
 
+  /** A write has failed, and the socket is about to be closed: what its other end said before is still to be read. */
+  #takeLast(): void {
+    // What Node has read comes first.
+    const held: Buffer | null = this.socket.readableLength > 0 ? this.socket.read() : null;
+    for (const last of [held ?? nothing, takeUnread(this.socket, mostUnreadBytes)]) {
+      if (last.length === 0) continue;
+      this.#bytesFromSocket += last.length;
+      this.tunnel.write(last);
+    }
+  }
+
   readonly #onSocketClose = (): void => {
     if (this.#isDone) return;
     this.#isDone = true;
@@ -182,7 +193,11 @@ export class TunnelJoint implements TunnelUser {
     this.abort({ code: resetCodes.idle, message: 'no byte went either way for too long' });
   };
 
-  readonly #onWritten = (): void => {
+  readonly #onWritten = (error?: Error | null): void => {
+    if (error) {
+      this.#takeLast();
+      return;
+    }
     const waiting = this.socket.writableLength;
     const taken = this.#untaken - waiting;
     if (taken <= 0) return;
@@ -192,3 +207,5 @@ export class TunnelJoint implements TunnelUser {
 }
 
 const nothing = new Uint8Array();
+/** What is read at most of a socket that takes nothing any more: an answer that came before its request was over. */
+const mostUnreadBytes = 1_048_576;
