@@ -58,7 +58,11 @@ async function openSessionLane(
   const { steward, limits } = options;
   const lane = await SessionLane.open(
     socket,
-    { ...options, onActivity: () => steward?.wake(socket.raw) },
+    {
+      ...options,
+      onActivity: () => steward?.wake(socket.raw),
+      onStalled: () => steward?.askSizes(socket.raw),
+    },
     signal,
   );
   steward?.steer(socket.raw, {

@@ -513,7 +513,9 @@ export class RelayLink {
 
   #closeStale(): void {
     if (!this.#current().some(({ state }) => state === 'ready')) return;
-    for (const lane of [...this.#lanes]) if (this.#stale.has(lane) && lane.streams === 0) lane.close();
+    for (const lane of [...this.#lanes]) {
+      if (this.#stale.has(lane) && (lane.streams === 0 || lane.movesTunnels === true)) lane.close();
+    }
   }
 
   /** While lanes are plain TCP because Multipath TCP is off in the kernel, it is looked whether it still is. */

@@ -149,6 +149,15 @@ export class SteeredConnection {
     void this.look();
   }
 
+  /** What was asked for does not come: it may be too large for every path that could bring it. */
+  askSizes(): void {
+    for (const { path, info: subflow } of this.#subflowsByPath(
+      (this.#options.read ?? info)(this.#socket).subflows,
+    )) {
+      if (path !== '' && subflow.state === 'established') this.#options.onStall(path, sizeQuestion(subflow));
+    }
+  }
+
   /** To be called when the paths changed. */
   async look(): Promise<void> {
     if (this.#working) {

@@ -184,6 +184,11 @@ export class Steward {
     this.#connections.get(socket)?.wake();
   }
 
+  /** What was asked for on a connection does not come: are packets too large for its paths? */
+  askSizes(socket: Socket): void {
+    this.#connections.get(socket)?.askSizes();
+  }
+
   close(): void {
     this.#unsubscribe();
   }
