@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Pairing, RelayStatus } from '@manypath/core';
 import { RelayAwayError } from '../errors.ts';
-import { openLane } from './open-lane.ts';
 import { RelayLink, type RelayLinkOptions } from './relay-link.ts';
 
 /** What every link works with, whichever relay it leads to. */
@@ -40,8 +39,6 @@ export class RelayLinks {
       pairing,
       limits: { ...limits, streamWindowBytes: limits.streamAheadBytes, lanesLeast: 1 },
       aheadBytes: limits.streamAheadBytes,
-      // By HTTP/2: a session's tunnel stood still when a reader that had stopped for long went on.
-      openLane: (lane, signal) => openLane({ ...lane, sessions: undefined }, signal),
       surveys: false,
     });
     return this.#linkForStreams;

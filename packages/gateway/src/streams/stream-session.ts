@@ -95,15 +95,23 @@ export class StreamSession {
   pump(): void {
     const wire = this.#wire;
     if (wire === undefined) return;
-    wire.together(() => {
-      while (!wire.isFull) {
-        const message = this.#multiplexer.nextPieces();
-        if (message === undefined) return;
-        wire.send(...message.pieces);
-        if (this.#multiplexer.queued(message.stream) === 0) this.#sent.add(message.stream);
-      }
-    });
+    let isEmpty = false;
+    // What is gathered may fill the wire, and the kernel take all of it at once: then nobody tells that there is room again.
+    while (!isEmpty && !wire.isFull) {
+      wire.together(() => {
+        while (!isEmpty && !wire.isFull) isEmpty = !this.#sendNext(wire);
+      });
+    }
     if (wire.isFlushed) this.#flushed();
+  }
+
+  /** @returns Whether there was anything that may be sent. */
+  #sendNext(wire: FrameSink): boolean {
+    const message = this.#multiplexer.nextPieces();
+    if (message === undefined) return false;
+    wire.send(...message.pieces);
+    if (this.#multiplexer.queued(message.stream) === 0) this.#sent.add(message.stream);
+    return true;
   }
 
   /** The wire is flushed. */
