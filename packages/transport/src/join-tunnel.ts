@@ -127,12 +127,12 @@ export class TunnelJoint implements TunnelUser {
   readonly #onSocketData = (chunk: Buffer): void => {
     this.#bytesFromSocket += chunk.length;
     if (!this.tunnel.write(chunk)) this.socket.pause();
-    if (this.#bytesFromSocket >= this.#options.bulkAfterBytes && this.#reader === undefined)
-      this.#readSlabs();
+    if (this.#bytesFromSocket >= this.#options.bulkAfterBytes) this.#readSlabs();
   };
 
-  /** Much comes: from now on it is read into memory that is used again. */
+  /** Much comes: from now on it is read into memory that is used again. What the stream holds has to come out of it before. */
   #readSlabs(): void {
+    if (this.#reader !== undefined || this.socket.readableLength > 0) return;
     this.#reader = new SlabReader(this.#onSlab);
     if (this.#reader.attach(this.socket)) this.socket.off('data', this.#onSocketData);
   }

@@ -71,3 +71,44 @@ it('delivers what a target said before it broke off', async () => {
   await reset;
   expect(said).toBe('an early answer');
 });
+
+it('loses nothing of what a socket has read when it goes over to reading in bulk', async () => {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const far = connect({ port, host: '127.0.0.1' });
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  onTestFinished(() => {
+    for (const end of [far, socket]) end.destroy();
+    server.close();
+  });
+  socket.pause();
+  // As a front leaves them that has read more than its request.
+  const held = [1, 2, 3].map(byte => Buffer.alloc(150_000, byte));
+  for (const piece of [...held].reverse()) socket.unshift(piece);
+  const { gateway } = sessions(tunnel => {
+    const joint = new TunnelJoint(socket, tunnel, () => {});
+    tunnel.user = joint;
+    tunnel.accept();
+    joint.start();
+  });
+  const parts: Buffer[] = [];
+  const finished = new Promise<void>(resolve => {
+    const tunnel = gateway.open({
+      request: { kind: 'tcp', target: 'anywhere:1', publicOnly: false },
+      user: {
+        onData: bytes => {
+          parts.push(Buffer.from(bytes));
+          tunnel.consumed(bytes.length);
+        },
+        onFinish: resolve,
+        onReset: () => {},
+        onDrain: () => {},
+      },
+    });
+  });
+  far.end('the last of it');
+  await finished;
+  expect(Buffer.concat(parts).equals(Buffer.concat([...held, Buffer.from('the last of it')]))).toBe(true);
+});
