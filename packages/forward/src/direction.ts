@@ -45,7 +45,9 @@ export class Direction {
 
   start(): void {
     const destination = this.#destination.stream;
-    this.#source.stream.once('end', () => this.#passEnd());
+    // Who ended while the other side was dialled does not say so again.
+    if (this.#source.stream.readableEnded) queueMicrotask(() => this.#passEnd());
+    else this.#source.stream.once('end', () => this.#passEnd());
     destination.once('finish', () => {
       this.delivered = true;
     });

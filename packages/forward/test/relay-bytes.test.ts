@@ -168,6 +168,25 @@ describe.each(Object.keys(legKinds))(
 );
 
 describe('a relayed connection', () => {
+  it.each(Object.keys(legKinds))(
+    'passes on the end of a client over %s that came before it began',
+    async kind => {
+      const [{ near, far }, upstream] = await Promise.all([make(kind), make('tcp')]);
+      const ended = event(near, 'end');
+      near.resume();
+      far.end();
+      await ended;
+      const handle = relayBytes(near, upstream.near);
+      const atUpstream = digestOf(upstream.far);
+      expect((await atUpstream).bytes).toBe(0);
+      const answer = randomBytes(1000);
+      const atClient = digestOf(far);
+      upstream.far.end(answer);
+      expect(await atClient).toEqual({ bytes: 1000, sha256: sha256(answer) });
+      expect((await settled(handle)).error).toBeUndefined();
+    },
+  );
+
   it.each(['tcp', 'mptcp'])(
     'over %s is not complete when it was reset right behind its last bytes',
     async kind => {

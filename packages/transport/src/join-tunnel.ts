@@ -70,7 +70,9 @@ export class TunnelJoint implements TunnelUser {
   start(): void {
     const { socket } = this;
     socket.on('data', this.#onSocketData);
-    socket.once('end', this.#onSocketEnd);
+    // Who ended while the tunnel was opened does not say so again.
+    if (socket.readableEnded) queueMicrotask(this.#onSocketEnd);
+    else socket.once('end', this.#onSocketEnd);
     socket.on('error', this.#onSocketError);
     socket.once('close', this.#onSocketClose);
     socket.on('timeout', this.#onIdle);

@@ -112,3 +112,29 @@ it('loses nothing of what a socket has read when it goes over to reading in bulk
   await finished;
   expect(Buffer.concat(parts).equals(Buffer.concat([...held, Buffer.from('the last of it')]))).toBe(true);
 });
+
+it('passes on the end of a socket that came before it began', async () => {
+  const server = createServer({ allowHalfOpen: true });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as { port: number };
+  const far = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
+  const [socket] = (await once(server, 'connection')) as [Socket];
+  onTestFinished(() => {
+    for (const end of [far, socket]) end.destroy();
+    server.close();
+  });
+  far.end();
+  socket.resume();
+  await once(socket, 'end');
+  const { gateway } = sessions(tunnel => {
+    const joint = new TunnelJoint(socket, tunnel, () => {});
+    tunnel.user = joint;
+    tunnel.accept();
+    joint.start();
+  });
+  await new Promise<void>(resolve => {
+    const user = { onData: () => {}, onFinish: resolve, onReset: () => {}, onDrain: () => {} };
+    gateway.open({ request: { kind: 'tcp', target: 'anywhere:1', publicOnly: false }, user });
+  });
+});
