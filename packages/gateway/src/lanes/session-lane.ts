@@ -33,7 +33,7 @@ export interface SessionLaneOptions {
   readonly aheadBytes?: number | undefined;
   /** Told when something is sent on the lane after it was quiet for a while: a transfer may begin. */
   readonly onActivity?: (() => void) | undefined;
-  /** Told when next to nothing comes for so long after a tunnel was opened that it may be too large for the paths. */
+  /** Told when the lane does not answer: what was sent on it, and all that comes after it, may be too large for the paths. */
   readonly onStalled?: (() => void) | undefined;
 }
 
@@ -51,8 +51,6 @@ export class SessionLane implements Lane {
   #state: LaneState = 'ready';
   #idleSince: number;
   #activeAt = Number.NEGATIVE_INFINITY;
-  /** Since a tunnel was opened, until something came or it was asked why not. */
-  #awaited: { readonly since: number; readonly bytesIn: number } | undefined;
   #checking: Timer | undefined;
   #unansweredSince: number | undefined;
   #failure: Error | undefined;
@@ -140,13 +138,11 @@ export class SessionLane implements Lane {
   open(target: Authority, options: TunnelOptions, early = false): Tunnel {
     if (this.#state === 'closed' || this.#own.session.isOver) throw new LaneLostError(this.#failure);
     this.#noteActivity();
-    this.#awaited ??= { since: this.#options.clock.now(), bytesIn: this.#carrier.bytesIn };
     return new SessionTunnel(target, options, this.#opening, early);
   }
 
   /** Who acknowledges nothing, or stops to send in the middle of a transfer, is asked for a sign of life. */
   tend(): void {
-    this.#lookForBytes();
     const { clock, limits } = this.#options;
     if (this.#state === 'ready' && isBare(this.socket)) this.check(0);
     if (this.#unansweredSince !== undefined) return;
@@ -156,15 +152,6 @@ export class SessionLane implements Lane {
     if (clock.now() - since < limits.laneDoubtMs) return;
     // Who sent it far away, or into full queues, waits for as long as the last answer took, several times over.
     this.check(Math.max(limits.laneDoubtMs, 4 * roundTripMs(this.socket)));
-  }
-
-  #lookForBytes(): void {
-    if (this.#awaited === undefined) return;
-    const { clock, limits, onStalled } = this.#options;
-    const isThere = this.#carrier.bytesIn - this.#awaited.bytesIn > fewBytes;
-    const isLate = clock.now() - this.#awaited.since >= limits.stalledMs;
-    if (isThere || isLate) this.#awaited = undefined;
-    if (isLate && !isThere) onStalled?.();
   }
 
   /** Has the relay send no more than so many bytes ahead in each tunnel that is opened; `undefined`: as much as there is memory for. */
@@ -223,7 +210,10 @@ export class SessionLane implements Lane {
     // An answer may be stuck behind a bulk transfer; what matters is that something arrives.
     if (this.#carrier.heardAt > this.#unansweredSince) {
       this.answered();
-    } else if (this.movesTunnels || silentMs >= limits.laneSilenceMs) {
+      return;
+    }
+    if (this.#state === 'ready') this.#options.onStalled?.();
+    if (this.movesTunnels || silentMs >= limits.laneSilenceMs) {
       this.#lost(new Error(`no answer for ${Math.round(silentMs)} ms`));
     } else {
       this.#doubt();
@@ -335,8 +325,6 @@ async function ask(
   throw new HelloError(words);
 }
 
-/** Frames that tell of a tunnel, without anything of its target. */
-const fewBytes = 500;
 /** A lane on which nothing was opened for so long is quiet, in milliseconds. */
 const quietMs = 1000;
 /** How often a lane that did not answer is looked at, in milliseconds. */
