@@ -297,7 +297,8 @@ class RunningRelay implements Relay {
   /** Joins the two ends of a tunnel that the client has been told is open. */
   #relay(client: Duplex, upstream: Socket): void {
     try {
-      this.#traffic.addTunnel(relayBytes(client, upstream, { limits: this.#forwardLimits }));
+      const tunnel = relayBytes(client, upstream, { limits: this.#forwardLimits });
+      void tunnel.done.then(this.#traffic.addTunnel(tunnel));
     } catch (error) {
       // Taking a socket over needs a descriptor, and there may be none left.
       this.#logger.warn({ code: errorCode(error), error: errorMessage(error) }, 'tunnel not joined');

@@ -22,8 +22,7 @@ import {
   decodeHello,
   encodeRefused,
   encodeWelcome,
-  exporterBytes,
-  exporterLabel,
+  exporterOf,
   firstFrame,
   HelloError,
   provesSecret,
@@ -119,7 +118,7 @@ export class SessionFront {
   }
 
   async #greet(socket: TLSSocket): Promise<void> {
-    const exporter = socket.exportKeyingMaterial(exporterBytes, exporterLabel, Buffer.alloc(0));
+    const exporter = exporterOf(socket);
     const { clock, limits } = this.#options;
     // A second try, for who named a session that is gone.
     for (let tries = 0; tries < 2; tries++) {
@@ -251,7 +250,7 @@ export class SessionFront {
       }
       tunnel.accept();
       const joint: TunnelJoint = new TunnelJoint(socket, tunnel, () => over());
-      const over = traffic.addCarried({
+      const over = traffic.addTunnel({
         get bytesFromClient() {
           return joint.bytesFromTunnel;
         },
@@ -260,7 +259,8 @@ export class SessionFront {
         },
         abort: reason => joint.abort({ code: resetCodes.closing, message: reason.message }),
       });
-      waiting.handTo(tunnel, joint);
+      tunnel.user = joint;
+      waiting.handTo(joint);
       joint.start();
     } catch (error) {
       if (!waiting.isGone) tunnel.reset(resetFor(error));

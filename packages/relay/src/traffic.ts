@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net';
-import type { RelayHandle } from '@manypath/forward';
 
-/** A tunnel of a session. */
-export interface CarriedTunnel {
+/** A tunnel that is open, of whichever kind. */
+export interface OpenTunnel {
   readonly bytesFromClient: number;
   readonly bytesFromUpstream: number;
   abort(reason: Error): void;
@@ -10,8 +9,7 @@ export interface CarriedTunnel {
 
 /** What goes through the relay: open tunnels and forwarded requests' connections, and sums of what they carried. */
 export class Traffic {
-  readonly #tunnels = new Set<RelayHandle>();
-  readonly #carried = new Set<CarriedTunnel>();
+  readonly #tunnels = new Set<OpenTunnel>();
   readonly #emptied = new Set<() => void>();
   readonly #forwarding = new Set<Socket>();
   #dialling = 0;
@@ -20,7 +18,7 @@ export class Traffic {
   #bytesFromTargets = 0;
 
   get tunnels(): number {
-    return this.#tunnels.size + this.#carried.size;
+    return this.#tunnels.size;
   }
 
   /** Connections to targets, open or being made. */
@@ -35,14 +33,14 @@ export class Traffic {
 
   get bytesFromClients(): number {
     let sum = this.#bytesFromClients;
-    for (const tunnel of this.#all()) sum += tunnel.bytesFromClient;
+    for (const tunnel of this.#tunnels) sum += tunnel.bytesFromClient;
     for (const socket of this.#forwarding) sum += socket.bytesWritten;
     return sum;
   }
 
   get bytesFromTargets(): number {
     let sum = this.#bytesFromTargets;
-    for (const tunnel of this.#all()) sum += tunnel.bytesFromUpstream;
+    for (const tunnel of this.#tunnels) sum += tunnel.bytesFromUpstream;
     for (const socket of this.#forwarding) sum += socket.bytesRead;
     return sum;
   }
@@ -57,26 +55,15 @@ export class Traffic {
     }
   }
 
-  /** Counts a tunnel until it is closed. */
-  addTunnel(tunnel: RelayHandle): void {
+  /** Counts a tunnel. @returns What is to be called when it is over. */
+  addTunnel(tunnel: OpenTunnel): () => void {
     this.#opened += 1;
     this.#tunnels.add(tunnel);
-    void tunnel.done.then(({ bytesFromClient, bytesFromUpstream }) => {
-      this.#tunnels.delete(tunnel);
-      this.#bytesFromClients += bytesFromClient;
-      this.#bytesFromTargets += bytesFromUpstream;
-    });
-  }
-
-  /** Counts a tunnel of a session. @returns What is to be called when it is over. */
-  addCarried(tunnel: CarriedTunnel): () => void {
-    this.#opened += 1;
-    this.#carried.add(tunnel);
     return () => {
-      this.#carried.delete(tunnel);
+      this.#tunnels.delete(tunnel);
       this.#bytesFromClients += tunnel.bytesFromClient;
       this.#bytesFromTargets += tunnel.bytesFromUpstream;
-      if (this.#carried.size > 0) return;
+      if (this.#tunnels.size > 0) return;
       for (const resolve of this.#emptied) resolve();
       this.#emptied.clear();
     };
@@ -94,22 +81,12 @@ export class Traffic {
 
   /** Breaks every tunnel off, so that both ends see it. */
   abort(reason: Error): void {
-    for (const tunnel of [...this.#all()]) tunnel.abort(reason);
+    for (const tunnel of [...this.#tunnels]) tunnel.abort(reason);
   }
 
-  /** Settles when every tunnel that is open now has ended. */
-  async ended(): Promise<void> {
-    const carried =
-      this.#carried.size === 0
-        ? undefined
-        : new Promise<void>(resolve => {
-            this.#emptied.add(resolve);
-          });
-    await Promise.all([...[...this.#tunnels].map(({ done }) => done), carried]);
-  }
-
-  *#all(): Iterable<CarriedTunnel> {
-    yield* this.#tunnels;
-    yield* this.#carried;
+  /** Settles when no tunnel is open. */
+  ended(): Promise<void> {
+    if (this.#tunnels.size === 0) return Promise.resolve();
+    return new Promise(resolve => this.#emptied.add(resolve));
   }
 }

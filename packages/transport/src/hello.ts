@@ -6,9 +6,6 @@ import { transportLimits } from './limits.ts';
 
 /** What is spoken on a carrier, as ALPN names it (RFC 7301). */
 export const sessionProtocol = 'manypath/1' as const;
-/** Label of the value that both ends derive from their TLS connection (RFC 8446 §7.5), and its length. */
-export const exporterLabel = 'EXPERIMENTAL manypath/1';
-export const exporterBytes = 32;
 
 export const sessionIdBytes = 16;
 export const sessionKeyBytes = 32;
@@ -164,8 +161,14 @@ export function encodeRefused(code: number, words: string): Uint8Array {
   );
 }
 
+/** Why a relay does not take a carrier: one of {@link refusals}, and words for people. */
+export interface Refused {
+  readonly code: number;
+  readonly words: string;
+}
+
 /** @throws HelloError `MANYPATH_HELLO` */
-export function decodeRefused(body: Uint8Array): { code: number; words: string } {
+export function decodeRefused(body: Uint8Array): Refused {
   try {
     const reader = new ByteReader(body);
     return { code: reader.uint16(), words: decodeText(reader.bytes()) };

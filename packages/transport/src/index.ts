@@ -8,8 +8,6 @@ export {
   encodeHello,
   encodeRefused,
   encodeWelcome,
-  exporterBytes,
-  exporterLabel,
   type Hello,
   type KnownSession,
   provesSecret,
@@ -21,8 +19,9 @@ export {
   sessionProtocol,
   type Welcome,
 } from './hello.ts';
-export { type JointOptions, type JointOutcome, TunnelJoint } from './join-tunnel.ts';
+export { type JointOptions, TunnelJoint } from './join-tunnel.ts';
 export { type TransportLimits, transportLimits } from './limits.ts';
+export { answerToHello, exporterOf, type HelloAnswer, sayHello } from './say-hello.ts';
 export { SlabReader } from './slab-reader.ts';
 export { TunnelStream } from './tunnel-stream.ts';
 export { WaitingUser } from './waiting-user.ts';

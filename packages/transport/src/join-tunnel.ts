@@ -4,14 +4,6 @@ import { resetCodes, type Tunnel, type TunnelReset, type TunnelUser } from '@man
 import { transportLimits } from './limits.ts';
 import { SlabReader, type SlabSink } from './slab-reader.ts';
 
-/** How a joined tunnel ended. */
-export interface JointOutcome {
-  readonly bytesFromSocket: number;
-  readonly bytesFromTunnel: number;
-  /** Why it was broken off; `undefined` when both sides ended as they should. */
-  readonly reset: TunnelReset | undefined;
-}
-
 export interface JointOptions {
   readonly lingerMs: number;
   readonly idleMs: number;
@@ -28,7 +20,7 @@ export class TunnelJoint implements TunnelUser {
   readonly socket: Socket;
   readonly tunnel: Tunnel;
   readonly #options: JointOptions;
-  readonly #onDone: (outcome: JointOutcome) => void;
+  readonly #onDone: () => void;
   #reader: SlabReader | undefined;
   #bytesFromSocket = 0;
   #bytesFromTunnel = 0;
@@ -42,12 +34,7 @@ export class TunnelJoint implements TunnelUser {
   #isDone = false;
 
   /** @param onDone Told once, when both are closed. */
-  constructor(
-    socket: Socket,
-    tunnel: Tunnel,
-    onDone: (outcome: JointOutcome) => void,
-    options: JointOptions = transportLimits,
-  ) {
+  constructor(socket: Socket, tunnel: Tunnel, onDone: () => void, options: JointOptions = transportLimits) {
     this.socket = socket;
     this.tunnel = tunnel;
     this.#onDone = onDone;
@@ -60,10 +47,6 @@ export class TunnelJoint implements TunnelUser {
 
   get bytesFromTunnel(): number {
     return this.#bytesFromTunnel;
-  }
-
-  get isHalfClosed(): boolean {
-    return this.#socketEnded !== this.#tunnelEnded;
   }
 
   /** Begins to copy. What the socket has read already goes first. */
@@ -178,11 +161,7 @@ export class TunnelJoint implements TunnelUser {
       this.#reset = { code: resetCodes.broken, message: 'the connection was broken off' };
       this.tunnel.reset(this.#reset);
     }
-    this.#onDone({
-      bytesFromSocket: this.#bytesFromSocket,
-      bytesFromTunnel: this.#bytesFromTunnel,
-      reset: this.#reset,
-    });
+    this.#onDone();
   };
 
   readonly #onIdle = (): void => {

@@ -10,20 +10,11 @@ export class TunnelStream extends Duplex implements TunnelUser {
   #gotFinish = false;
   /** It was broken off, and is not destroyed as long as something is to be read. */
   #broken: TunnelResetError | undefined;
-  readonly #onAccepted: () => void;
 
-  constructor(onAccepted: () => void = () => {}) {
+  /** Its user is to be this stream, from whenever that is on. */
+  constructor(tunnel: Tunnel) {
     super({ allowHalfOpen: true, emitClose: true });
-    this.#onAccepted = onAccepted;
-  }
-
-  /** To be called once, before anything is written. */
-  use(tunnel: Tunnel): void {
     this.#tunnel = tunnel;
-  }
-
-  onAccepted(): void {
-    this.#onAccepted();
   }
 
   onData(bytes: Uint8Array): void {

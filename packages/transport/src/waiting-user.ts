@@ -1,29 +1,24 @@
-import type { Tunnel, TunnelReset, TunnelUser } from '@manypath/session';
+import type { TunnelReset, TunnelUser } from '@manypath/session';
 
 /** Stands in for the user of a tunnel who is not there yet, and hands over what came meanwhile. */
 export class WaitingUser implements TunnelUser {
-  readonly #onAccepted: () => void;
-  readonly #onGone: (reset: TunnelReset) => void;
-  readonly #came: Uint8Array[] = [];
+  readonly #onGone: (() => void) | undefined;
+  #came: Uint8Array[] | undefined;
   #isFinished = false;
   #reset: TunnelReset | undefined;
 
-  /** @param onGone Told when the other end breaks the tunnel off meanwhile. */
-  constructor(onGone: (reset: TunnelReset) => void, onAccepted: () => void = () => {}) {
+  /** @param onGone Told when the tunnel is broken off meanwhile. */
+  constructor(onGone?: () => void) {
     this.#onGone = onGone;
-    this.#onAccepted = onAccepted;
   }
 
-  /** Whether the other end has broken the tunnel off. */
+  /** Whether the tunnel was broken off. */
   get isGone(): boolean {
     return this.#reset !== undefined;
   }
 
-  onAccepted(): void {
-    this.#onAccepted();
-  }
-
   onData(bytes: Uint8Array): void {
+    this.#came ??= [];
     this.#came.push(Uint8Array.from(bytes));
   }
 
@@ -33,15 +28,16 @@ export class WaitingUser implements TunnelUser {
 
   onReset(reset: TunnelReset): void {
     this.#reset = reset;
-    this.#onGone(reset);
+    this.#onGone?.();
   }
 
   onDrain(): void {}
 
-  /** Makes `user` the tunnel's, and tells it what came. */
-  handTo(tunnel: Tunnel, user: TunnelUser): void {
-    tunnel.user = user;
-    for (const bytes of this.#came.splice(0)) user.onData(bytes);
+  /** Tells the tunnel's user from now on what came. */
+  handTo(user: TunnelUser): void {
+    const came = this.#came;
+    this.#came = undefined;
+    if (came !== undefined) for (const bytes of came) user.onData(bytes);
     if (this.#reset !== undefined) user.onReset(this.#reset);
     else if (this.#isFinished) user.onFinish();
   }

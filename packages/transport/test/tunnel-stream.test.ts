@@ -8,8 +8,7 @@ function standIn(): Tunnel {
 }
 
 it('is read to the last byte that came before its tunnel was broken off', async () => {
-  const stream = new TunnelStream();
-  stream.use(standIn());
+  const stream = new TunnelStream(standIn());
   stream.onData(new TextEncoder().encode('the whole answer'));
   stream.onReset({ code: resetCodes.broken, message: 'the target broke it off' });
   let read = '';

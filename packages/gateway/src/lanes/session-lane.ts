@@ -2,19 +2,8 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { type Authority, type Clock, formatAuthority, type Pairing, type Timer } from '@manypath/core';
 import { info } from '@manypath/mptcp';
-import { type Carrier, frameTypes, type Session } from '@manypath/session';
-import {
-  CarrierSocket,
-  decodeRefused,
-  decodeWelcome,
-  encodeHello,
-  exporterBytes,
-  exporterLabel,
-  firstFrame,
-  HelloError,
-  refusals,
-  sessionProtocol,
-} from '@manypath/transport';
+import type { Carrier, Session } from '@manypath/session';
+import { CarrierSocket, HelloError, refusals, sayHello, sessionProtocol } from '@manypath/transport';
 import { LaneLostError, RelayRefusedError } from '../errors.ts';
 import type { GatewayLimits } from '../limits.ts';
 import { type GatewaySessions, type OwnSession, SessionForgottenError } from './gateway-sessions.ts';
@@ -308,20 +297,15 @@ async function ask(
   { stream }: LaneSocket,
   carrier: number,
   own: OwnSession | undefined,
-  { pairing }: SessionLaneOptions,
+  { pairing: { address, user, secret } }: SessionLaneOptions,
   signal: AbortSignal,
 ) {
-  const tls = stream as TLSSocket;
-  const exporter = tls.exportKeyingMaterial(exporterBytes, exporterLabel, Buffer.alloc(0));
-  const { user, secret } = pairing;
-  tls.write(encodeHello({ carrier, user, secret, exporter, session: own?.known }));
-  const { type, body, rest } = await firstFrame(tls, signal);
-  if (type === frameTypes.welcome) return { welcome: decodeWelcome(body, secret, exporter), rest };
-  if (type !== frameTypes.refused) throw new HelloError('it answers HELLO with something else');
-  const { code, words } = decodeRefused(body);
+  const answer = await sayHello(stream as TLSSocket, { carrier, user, secret, session: own?.known }, signal);
+  if (!('refused' in answer)) return answer;
+  const { code, words } = answer.refused;
   if (code === refusals.noSession) return undefined;
   if (code === refusals.notPaired)
-    throw new RelayRefusedError(formatAuthority(pairing.address), 'the secret is wrong');
+    throw new RelayRefusedError(formatAuthority(address), 'the secret is wrong');
   throw new HelloError(words);
 }
 

@@ -10,9 +10,10 @@ import {
   type TunnelReset,
   type TunnelUser,
 } from '@manypath/session';
-import { TunnelJoint, TunnelStream } from '@manypath/transport';
+import { TunnelJoint, TunnelStream, WaitingUser } from '@manypath/transport';
 import { LaneLostError, RelayTargetError } from '../errors.ts';
 import { type SocketStatus, socketStatus } from '../socket-status.ts';
+import { nearEnd } from '../ways/socket-ends.ts';
 import type { OnOver } from '../ways/way.ts';
 import type { Tunnel, TunnelOptions } from './lane.ts';
 
@@ -44,10 +45,9 @@ export class SessionTunnel implements Tunnel, TunnelUser {
   readonly #signal: AbortSignal | undefined;
   readonly #tunnel: SessionsTunnel;
   readonly #timer: Timer;
-  #came: Uint8Array[] | undefined;
-  #user: TunnelUser | undefined;
+  readonly #waiting = new WaitingUser();
+  #user: TunnelUser = this.#waiting;
   #joint: TunnelJoint | undefined;
-  #isFinished = false;
   #reset: TunnelReset | undefined;
   /** Why the relay has not connected. */
   #failure: unknown;
@@ -93,8 +93,7 @@ export class SessionTunnel implements Tunnel, TunnelUser {
   }
 
   get from(): Authority | undefined {
-    const { localAddress: host, localPort: port } = this.#socket;
-    return host === undefined || port === undefined ? undefined : { host, port };
+    return nearEnd(this.#socket);
   }
 
   facts(): SocketStatus {
@@ -108,8 +107,7 @@ export class SessionTunnel implements Tunnel, TunnelUser {
   }
 
   asStream(onOver: OnOver): Duplex {
-    const stream = new TunnelStream();
-    stream.use(this.#tunnel);
+    const stream = new TunnelStream(this.#tunnel);
     stream.on('error', () => {}).once('close', onOver);
     this.#use(stream);
     return stream;
@@ -136,16 +134,11 @@ export class SessionTunnel implements Tunnel, TunnelUser {
   }
 
   onData(bytes: Uint8Array): void {
-    if (this.#user !== undefined) this.#user.onData(bytes);
-    else {
-      this.#came ??= [];
-      this.#came.push(Uint8Array.from(bytes));
-    }
+    this.#user.onData(bytes);
   }
 
   onFinish(): void {
-    this.#isFinished = true;
-    this.#user?.onFinish();
+    this.#user.onFinish();
   }
 
   onReset(reset: TunnelReset): void {
@@ -153,11 +146,11 @@ export class SessionTunnel implements Tunnel, TunnelUser {
     this.#failure = failureOf(reset);
     this.#over();
     this.#reject(this.#failure);
-    this.#user?.onReset(reset);
+    this.#user.onReset(reset);
   }
 
   onDrain(): void {
-    this.#user?.onDrain();
+    this.#user.onDrain();
   }
 
   onOver(): void {
@@ -171,11 +164,7 @@ export class SessionTunnel implements Tunnel, TunnelUser {
   /** Gives it its user, who is told what came meanwhile. */
   #use(user: TunnelUser): void {
     this.#user = user;
-    const came = this.#came;
-    this.#came = undefined;
-    if (came !== undefined) for (const bytes of came) user.onData(bytes);
-    if (this.#reset !== undefined) user.onReset(this.#reset);
-    else if (this.#isFinished) user.onFinish();
+    this.#waiting.handTo(user);
   }
 
   #whenAnswered(): Promise<void> {
@@ -209,7 +198,7 @@ export class SessionTunnel implements Tunnel, TunnelUser {
   #end(reset: TunnelReset): void {
     this.#reset = reset;
     this.#tunnel.reset(reset);
-    this.#user?.onReset(reset);
+    this.#user.onReset(reset);
   }
 
   #settle(): void {

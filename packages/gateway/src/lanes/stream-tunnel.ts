@@ -11,6 +11,7 @@ import {
 import { resetSocket } from '@manypath/mptcp';
 import { type ByteCount, countBytes } from '../counted-stream.ts';
 import { type SocketStatus, socketStatus } from '../socket-status.ts';
+import { nearEnd } from '../ways/socket-ends.ts';
 import type { OnOver } from '../ways/way.ts';
 import type { Tunnel } from './lane.ts';
 
@@ -49,8 +50,7 @@ export class StreamTunnel implements Tunnel {
   }
 
   get from(): Authority | undefined {
-    const { localAddress: host, localPort: port } = this.#carrier;
-    return host === undefined || port === undefined ? undefined : { host, port };
+    return nearEnd(this.#carrier);
   }
 
   facts(): SocketStatus {

@@ -11,6 +11,7 @@ import {
 } from '@manypath/forward';
 import { resetSocket } from '@manypath/mptcp';
 import { type SocketStatus, socketStatus } from '../socket-status.ts';
+import { farEnd, nearEnd } from './socket-ends.ts';
 import type { OnOver, Way } from './way.ts';
 
 /** Told when bytes begin to move. What it returns is called when that is over. */
@@ -44,13 +45,11 @@ export class StraightWay implements Way {
   }
 
   get from(): Authority | undefined {
-    const { localAddress: host, localPort: port } = this.#socket;
-    return host === undefined || port === undefined ? undefined : { host, port };
+    return nearEnd(this.#socket);
   }
 
   get to(): Authority | undefined {
-    const { remoteAddress: host, remotePort: port } = this.#socket;
-    return host === undefined || port === undefined ? undefined : { host, port };
+    return farEnd(this.#socket);
   }
 
   facts(): SocketStatus {

@@ -1,16 +1,14 @@
 import { once } from 'node:events';
 import type { TLSSocket } from 'node:tls';
 import { type Pairing, systemClock } from '@manypath/core';
-import { frameTypes, Session, type TunnelReset, type TunnelUser } from '@manypath/session';
+import { Session, type TunnelReset, type TunnelUser } from '@manypath/session';
 import {
+  answerToHello,
   CarrierSocket,
-  decodeRefused,
-  decodeWelcome,
   encodeHello,
-  exporterBytes,
-  exporterLabel,
-  firstFrame,
+  exporterOf,
   type Hello,
+  type HelloAnswer,
   sessionProtocol,
   type Welcome,
 } from '@manypath/transport';
@@ -21,27 +19,15 @@ export async function carrierTo(pairing: Pairing): Promise<TLSSocket> {
   return tlsTo(pairing, [sessionProtocol]);
 }
 
-/** What belongs to this connection alone. */
-export function exporterOf(socket: TLSSocket): Buffer {
-  return socket.exportKeyingMaterial(exporterBytes, exporterLabel, Buffer.alloc(0));
-}
-
 /** HELLO as a paired gateway says it, but for what is given otherwise. */
 export function helloOn(socket: TLSSocket, pairing: Pairing, otherwise: Partial<Hello> = {}): Uint8Array {
   const { user, secret } = pairing;
   return encodeHello({ carrier: 1, user, secret, exporter: exporterOf(socket), ...otherwise });
 }
 
-/** What a relay answered to HELLO. */
-export type Answer =
-  | { readonly welcome: Welcome; readonly rest: Uint8Array }
-  | { readonly refused: { readonly code: number; readonly words: string } };
-
 /** Waits for the answer to HELLO. @throws HelloError, there is none */
-export async function answerOn(socket: TLSSocket, pairing: Pairing): Promise<Answer> {
-  const { type, body, rest } = await firstFrame(socket, new AbortController().signal);
-  if (type === frameTypes.refused) return { refused: decodeRefused(body) };
-  return { welcome: decodeWelcome(body, pairing.secret, exporterOf(socket)), rest };
+export function answerOn(socket: TLSSocket, { secret }: Pairing): Promise<HelloAnswer> {
+  return answerToHello(socket, secret, new AbortController().signal);
 }
 
 /** Says HELLO and waits for the answer. */
@@ -49,7 +35,7 @@ export async function sayHello(
   socket: TLSSocket,
   pairing: Pairing,
   otherwise: Partial<Hello> = {},
-): Promise<Answer> {
+): Promise<HelloAnswer> {
   socket.write(helloOn(socket, pairing, otherwise));
   return answerOn(socket, pairing);
 }
